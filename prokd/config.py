@@ -1,0 +1,395 @@
+"""Every hyperparameter of an experiment: type, range, default, symbol in the paper.
+
+Configurations are frozen values. They name *what* is computed (`ExperimentConfig`, which gives a
+run its identity) and, apart from it, *where* (`RuntimeConfig`). The paper's symbols: lambda is
+``prototypes.update_rate``, tau1 ``teacher.alignment.temperature``, tau2
+``student.prototype_temperature``, beta ``student.fusion_weight``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from prokd.errors import UserError
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+class DataConfig(_Frozen):
+    """Which sentences are read, and how long they may be."""
+
+    dataset: Literal["wikiann", "conll", "phrasebook"] = Field(
+        "wikiann", description="name of the corpus; local folders keep the name they stand for"
+    )
+    max_length: int = Field(128, ge=8, le=512, description="subwords per sentence, specials in")
+    source_train_limit: int | None = Field(None, ge=1, description="first N sentences, None = all")
+    target_train_limit: int | None = Field(None, ge=1, description="first N sentences, None = all")
+    evaluation_limit: int | None = Field(None, ge=1, description="first N dev/test sentences")
+
+
+class EncoderConfig(_Frozen):
+    """The multilingual encoder under the classifier."""
+
+    name: str = Field("bert-base-multilingual-cased", description="hub name or local folder")
+    frozen_layers: int = Field(3, ge=0, description="bottom layers that are not trained")
+    freeze_embeddings: bool = Field(True, description="whether the embeddings are not trained")
+    dropout: float = Field(0.5, ge=0, lt=1, description="dropout before the classifier")
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
+        "auto", description="autocast type; auto = bf16 on a GPU that has it, fp32 elsewhere"
+    )
+
+
+class OptimizationConfig(_Frozen):
+    """How one stage is optimised."""
+
+    epochs: int = Field(10, ge=1, description="E_max")
+    learning_rate: float = Field(5e-5, gt=0)
+    head_learning_rate_factor: float = Field(
+        1.0, gt=0, description="learning rate of the classifier over that of the encoder"
+    )
+    optimizer: Literal["adam", "adamw"] = "adam"
+    weight_decay: float = Field(0.0, ge=0, description="not on biases and normalisations")
+    warmup_fraction: float = Field(0.1, ge=0, lt=1, description="share of steps with rising rate")
+    max_gradient_norm: float = Field(1.0, gt=0, description="clipping threshold, L2 norm")
+    batch_sentences: int = Field(128, ge=1, description="most sentences in a batch")
+    batch_tokens: int = Field(16384, ge=16, description="most subwords in a batch, padding in")
+
+
+class PrototypeConfig(_Frozen):
+    """Readings of Eq. 4 and 5 that teacher and student share."""
+
+    update_rate: float = Field(0.001, gt=0, le=1, description="lambda in Eq. 5")
+    update_rate_weighs: Literal["new", "old"] = Field(
+        "new", description="what lambda multiplies in Eq. 5: the new value (printed) or the old"
+    )
+    update_rate_acts_on: Literal["both", "target"] = Field(
+        "both", description="whether source prototypes are averaged too, or replaced each epoch"
+    )
+    weights: Literal["soft", "hard"] = Field(
+        "soft", description="weights in Eq. 4: probabilities, or the one-hot of the likeliest class"
+    )
+    sharpness: float = Field(
+        1.0, gt=0, description="power on soft weights before they are normalised again; 1 = printed"
+    )
+    confidence: float = Field(
+        0.0, ge=0, lt=1, description="tokens below this highest probability weigh nothing in Eq. 4"
+    )
+
+
+class AlignmentConfig(_Frozen):
+    """Class alignment of the teacher, Eq. 6 and 7."""
+
+    weight: float = Field(1.0, ge=0, description="factor of L_CA in Eq. 7; 0 = w/o CA")
+    temperature: float = Field(0.5, gt=0, description="tau1 in Eq. 6")
+    summation: Literal["inside_log", "per_class"] = Field(
+        "inside_log", description="sum over classes inside the logarithm, or mean of -log outside"
+    )
+    negatives: Literal["within", "across"] = Field(
+        "within", description="negatives of each language by itself, or of the other language"
+    )
+    positive_in_denominator: bool = Field(False, description="InfoNCE form of the fraction")
+    outside_class: bool = Field(True, description='whether "O" is one of the classes of Eq. 6')
+    gradient: Literal["literal", "straight_through", "none"] = Field(
+        "literal",
+        description="gradient through the target prototype: that of the moving average (lambda "
+        "times the batch's), the batch prototype's in full, or none",
+    )
+    weight_gradient: bool = Field(
+        True, description="whether gradient also flows through the probabilities of Eq. 4"
+    )
+    supported_classes_only: bool = Field(
+        False, description="leave out classes without a likeliest token in the target batch"
+    )
+    start: Literal["corpus", "first_batch"] = Field(
+        "corpus", description="first target prototypes: a pass over the corpus, or the first batch"
+    )
+    refresh: Literal["never", "epoch"] = Field(
+        "never", description="recompute the target prototypes over the corpus at every epoch"
+    )
+    start_epoch: int = Field(0, ge=0, description="first epoch (zero-based) with alignment")
+
+
+class TeacherConfig(OptimizationConfig):
+    """The teacher: tagging loss on the source, class alignment with the target."""
+
+    alignment: AlignmentConfig = AlignmentConfig()
+
+
+class StudentConfig(OptimizationConfig):
+    """The student: distillation and prototypical self-training on unlabelled target text."""
+
+    learning_rate: float = Field(1e-5, gt=0)
+    start: Literal["encoder", "teacher"] = Field(
+        "encoder", description="first weights: the pretrained encoder, or the teacher's"
+    )
+    schedule: Literal["cumulative", "constant", "distillation"] = Field(
+        "cumulative",
+        description="alpha: Eq. 12, or a constant (w/o CL), or 1 throughout (w/o ST)",
+    )
+    constant_distillation_weight: float = Field(
+        0.5, ge=0, le=1, description="alpha of the constant schedule"
+    )
+    first_epoch: Literal[0, 1] = Field(0, description="number of the first epoch in Eq. 12")
+    prototype_temperature: float = Field(0.5, gt=0, description="tau2 in Eq. 8")
+    fusion_weight: float = Field(0.8, ge=0, le=1, description="beta in Eq. 10; 1 = w/o PK")
+    distance: Literal["raw", "scaled", "unit"] = Field(
+        "raw", description="Eq. 8 on features, on features / sqrt(D), or on unit vectors"
+    )
+    distance_scale: float = Field(
+        1.0, gt=0, description="length to which unit vectors are scaled (distance = unit)"
+    )
+    class_prior: bool = Field(
+        False, description="add the log of the teacher's class distribution to Eq. 8's exponent"
+    )
+    prototype_start: Literal["teacher", "first_batch"] = Field(
+        "teacher", description="first prototypes: teacher's p over the corpus, or first batch's q"
+    )
+    prototype_weights_from: Literal["student", "teacher"] = Field(
+        "student", description="probabilities of Eq. 4 after the start: the student's q or p"
+    )
+    prototype_refresh: Literal["never", "epoch"] = Field(
+        "never", description="recompute the prototypes over the corpus at every epoch"
+    )
+    confidence: float = Field(
+        0.0, ge=0, lt=1, description="tokens whose phi is below this are left out of Eq. 11"
+    )
+    distillation_reduction: Literal["sum", "mean"] = Field(
+        "sum", description="squared differences of Eq. 2 summed or averaged over the C classes"
+    )
+    collapse_agreement: float = Field(
+        0.2,
+        ge=0,
+        le=1,
+        description="share of entity tokens (by the teacher) whose pseudo-label is an entity "
+        "class, below which the run has collapsed; 0 switches the check off",
+    )
+
+
+class ExperimentConfig(_Frozen):
+    """One teacher and its student: all that their numbers depend on."""
+
+    source: str = Field("en", min_length=2, description="language with labels")
+    target: str = Field("ar", min_length=2, description="language without labels")
+    seed: int = Field(0, ge=0, lt=2**31)
+    data: DataConfig = DataConfig()
+    encoder: EncoderConfig = EncoderConfig()
+    prototypes: PrototypeConfig = PrototypeConfig()
+    teacher: TeacherConfig = TeacherConfig()
+    student: StudentConfig = StudentConfig()
+
+
+class RuntimeConfig(_Frozen):
+    """Where an experiment runs and where its files lie; never part of a run's identity."""
+
+    data_dirs: tuple[Path, ...] = Field((), description="local corpora, first match wins")
+    runs_dir: Path = Field(Path("runs"), description="one folder per stage run")
+    cache_dir: Path = Field(
+        Path.home() / ".cache" / "prokd", description="tokenised corpora (Arrow)"
+    )
+    device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
+    threads: int | None = Field(None, ge=1, description="CPU threads of torch, None = its default")
+
+
+COMPONENTS: dict[str, dict[str, Any]] = {
+    "CA": {"teacher.alignment.weight": 0.0},
+    "ST": {"student.schedule": "distillation"},
+    "PK": {"student.fusion_weight": 1.0},
+    "CL": {"student.schedule": "constant"},
+}
+"""The four parts of the method and the settings that remove each (Table 4)."""
+
+READINGS: dict[str, dict[str, Any]] = {
+    "literal": {},
+    "stable": {
+        "teacher.alignment.weight": 0.1,
+        "teacher.alignment.summation": "per_class",
+        "teacher.alignment.positive_in_denominator": True,
+        "teacher.alignment.gradient": "straight_through",
+        "teacher.alignment.weight_gradient": False,
+        "teacher.alignment.supported_classes_only": True,
+        "teacher.alignment.refresh": "epoch",
+        "teacher.alignment.start_epoch": 1,
+        "prototypes.sharpness": 6.0,
+        "student.distance": "unit",
+        "student.class_prior": True,
+        "student.prototype_refresh": "epoch",
+    },
+}
+"""Named readings of the paper: `literal` as printed (the defaults), `stable` what works."""
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "paper": {},
+    "fast": {"teacher.epochs": 3, "student.epochs": 3, "data.max_length": 64},
+    "mini": {
+        "data.dataset": "phrasebook",
+        "data.max_length": 64,
+        "encoder.name": "mini",
+        "encoder.frozen_layers": 0,
+        "encoder.dropout": 0.1,
+        "teacher.epochs": 4,
+        "teacher.learning_rate": 1e-3,
+        "teacher.batch_sentences": 32,
+        "student.epochs": 4,
+        "student.learning_rate": 1e-3,
+        "student.batch_sentences": 32,
+    },
+}
+"""Named starting points; every other setting keeps its default."""
+
+
+def build_config(
+    preset: str = "paper",
+    reading: str = "stable",
+    overrides: Mapping[str, Any] | None = None,
+) -> ExperimentConfig:
+    """Build a configuration: defaults, then the preset, the reading and the overrides.
+
+    Args:
+        preset: ``paper``, ``fast`` or ``mini``.
+        reading: ``stable`` or ``literal``.
+        overrides: Values by dotted path, e.g. ``{"student.fusion_weight": 0.9}``.
+
+    Raises:
+        UserError: An unknown name or path, or a value out of its range.
+
+    Example:
+        >>> build_config(reading="literal").prototypes.update_rate
+        0.001
+    """
+    values: dict[str, Any] = {}
+    for kind, name, known in (("preset", preset, PRESETS), ("reading", reading, READINGS)):
+        if name not in known:
+            raise UserError(f"the {kind} must be one of {', '.join(known)}, but got {name!r}.")
+        values |= known[name]
+    return with_overrides(ExperimentConfig(), values | dict(overrides or {}))
+
+
+def with_overrides(config: ExperimentConfig, overrides: Mapping[str, Any]) -> ExperimentConfig:
+    """Return a copy with some values, named by dotted path, replaced.
+
+    Raises:
+        UserError: A path that does not exist (the valid names are listed) or a bad value.
+    """
+    tree = config.model_dump()
+    for path, value in overrides.items():
+        *parents, leaf = path.split(".")
+        node = tree
+        for depth, parent in enumerate(parents):
+            child = node.get(parent)
+            if not isinstance(child, dict):
+                raise UserError(_unknown_path(path, ".".join(parents[:depth]), node))
+            node = child
+        if leaf not in node or isinstance(node[leaf], dict):
+            raise UserError(_unknown_path(path, ".".join(parents), node))
+        node[leaf] = value
+    try:
+        return ExperimentConfig.model_validate(tree)
+    except ValidationError as error:
+        raise UserError(validation_sentence(error)) from None
+
+
+def _unknown_path(path: str, group: str, node: Mapping[str, Any]) -> str:
+    place = f"{group} has" if group else "an experiment has"
+    return f"the setting {path!r} does not exist: {place} {', '.join(node)}."
+
+
+def validation_sentence(error: ValidationError) -> str:
+    """Say in one sentence what a configuration does wrong: dotted path, rule, value."""
+    parts = [
+        f"{'.'.join(map(str, item['loc']))}: {item['msg'].lower()}, but got {item['input']!r}"
+        for item in error.errors()
+    ]
+    return "; ".join(parts) + "."
+
+
+def parse_override(text: str) -> tuple[str, Any]:
+    """Read ``path=value`` as typed on a command line; the value is YAML.
+
+    >>> parse_override("student.fusion_weight=0.9")
+    ('student.fusion_weight', 0.9)
+    """
+    import yaml
+
+    path, equals, value = text.partition("=")
+    if not equals or not path:
+        raise UserError(f"a setting must have the form path=value, but got {text!r}.")
+    try:
+        parsed = yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise UserError(f"the value of {path} must be YAML, but got {value!r}.") from None
+    if isinstance(parsed, str):
+        # YAML 1.1 takes 1e-3 for a string.
+        try:
+            parsed = float(parsed)
+        except ValueError:
+            pass
+    return path.strip(), parsed
+
+
+def without_components(removed: Iterable[str]) -> dict[str, Any]:
+    """Return the overrides that take parts of the method away.
+
+    Without ST the schedule stays at distillation whatever becomes of CL.
+
+    Args:
+        removed: Names among CA, ST, PK, CL.
+
+    Raises:
+        UserError: An unknown component.
+
+    Example:
+        >>> without_components(["ST", "CL"])
+        {'student.schedule': 'distillation'}
+    """
+    overrides: dict[str, Any] = {}
+    for name in sorted(removed):  # CL before ST, so that w/o ST wins the schedule
+        if name not in COMPONENTS:
+            valid = ", ".join(COMPONENTS)
+            raise UserError(f"a component must be one of {valid}, but got {name!r}.")
+        overrides |= COMPONENTS[name]
+    return overrides
+
+
+def effective_teacher(config: ExperimentConfig) -> dict[str, Any]:
+    """Return the settings that a teacher's numbers really depend on."""
+    tree = _shared(config)
+    tree["teacher"] = config.teacher.model_dump()
+    alignment = tree["teacher"]["alignment"]
+    if alignment["weight"] == 0 or alignment["start_epoch"] >= config.teacher.epochs:
+        del tree["teacher"]["alignment"]
+        tree["data"].pop("target_train_limit")
+    else:
+        tree["prototypes"] = config.prototypes.model_dump()
+    return tree
+
+
+def effective_student(config: ExperimentConfig) -> dict[str, Any]:
+    """Return the settings that a student's numbers depend on, apart from its teacher's."""
+    tree = _shared(config)
+    student = config.student.model_dump()
+    if student["schedule"] != "constant":
+        del student["constant_distillation_weight"]
+    if student["schedule"] != "cumulative":
+        del student["first_epoch"]
+    if student["distance"] != "unit":
+        del student["distance_scale"]
+    if student["schedule"] == "distillation":
+        kept = {*OptimizationConfig.model_fields, "start", "schedule", "distillation_reduction"}
+        student = {name: value for name, value in student.items() if name in kept}
+    else:
+        tree["prototypes"] = config.prototypes.model_dump()
+    tree["student"] = student
+    return tree
+
+
+def _shared(config: ExperimentConfig) -> dict[str, Any]:
+    tree = config.model_dump(include={"source", "target", "seed", "data", "encoder"})
+    # The encoder and the corpora enter an identity by fingerprint: a folder may be moved.
+    del tree["encoder"]["name"], tree["data"]["dataset"]
+    return tree

@@ -1,0 +1,12 @@
+"""The two errors that somebody catches."""
+
+
+class UserError(ValueError):
+    """A mistake in the input of a user: one sentence with the place, the rule and the value.
+
+    Command lines print the sentence to standard error and leave with exit status 2.
+    """
+
+
+class CollapsedRun(RuntimeError):
+    """A training run that collapsed or diverged; its numbers are never a result."""

@@ -1,0 +1,70 @@
+"""What makes a run: the signature of everything that its numbers depend on, and of nothing else.
+
+A stage run is named by the hash of the canonical JSON of its effective settings. Settings that
+cannot act (the alignment temperature of a teacher without alignment, say) are left out, so that
+runs which would compute the same numbers share one folder and are trained once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from prokd.config import ExperimentConfig, effective_student, effective_teacher
+
+SIGNATURE_LENGTH = 12
+# Raised whenever a change of the code changes the numbers of an unchanged configuration.
+NUMERICS_VERSION = 1
+
+
+def canonical_json(value: Any) -> str:
+    """Serialise to JSON with sorted keys and no spaces: equal values give equal texts."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def signature(value: Any) -> str:
+    """Return the first 12 hex digits of the SHA-256 of the canonical JSON.
+
+    >>> signature({"a": 1, "b": 2}) == signature({"b": 2, "a": 1})
+    True
+    """
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()[:SIGNATURE_LENGTH]
+
+
+def teacher_identity(config: ExperimentConfig, data: Mapping[str, str]) -> dict[str, Any]:
+    """Return all that a teacher's numbers depend on.
+
+    Args:
+        config: The experiment.
+        data: Fingerprints: ``source_train``, ``source_dev``, ``target_train`` (without labels)
+            and ``encoder`` (hash of the base encoder's weights and tokenizer).
+    """
+    settings = effective_teacher(config)
+    needed = dict(data)
+    if "alignment" not in settings["teacher"]:
+        needed.pop("target_train", None)
+        settings.pop("target", None)
+    return {"kind": "teacher", "numerics": NUMERICS_VERSION, "data": needed, **settings}
+
+
+def student_identity(config: ExperimentConfig, data: Mapping[str, str]) -> dict[str, Any]:
+    """Return all that a student's numbers depend on; its teacher enters by signature."""
+    return {
+        "kind": "student",
+        "numerics": NUMERICS_VERSION,
+        "data": dict(data),
+        "teacher_signature": teacher_signature(config, data),
+        **effective_student(config),
+    }
+
+
+def teacher_signature(config: ExperimentConfig, data: Mapping[str, str]) -> str:
+    """Return the name of the teacher that an experiment needs."""
+    return signature(teacher_identity(config, data))
+
+
+def student_signature(config: ExperimentConfig, data: Mapping[str, str]) -> str:
+    """Return the name of the student that an experiment describes."""
+    return signature(student_identity(config, data))
