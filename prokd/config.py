@@ -59,6 +59,9 @@ class OptimizationConfig(_Frozen):
     max_gradient_norm: float = Field(1.0, gt=0, description="clipping threshold, L2 norm")
     batch_sentences: int = Field(128, ge=1, description="most sentences in a batch")
     batch_tokens: int = Field(16384, ge=16, description="most subwords in a batch, padding in")
+    loss_reduction: Literal["tokens", "sentences"] = Field(
+        "tokens", description="Eq. 1, 2 and 11 divided by the number of tokens or of sentences"
+    )
 
 
 class PrototypeConfig(_Frozen):
@@ -166,8 +169,8 @@ class StudentConfig(OptimizationConfig):
         0.2,
         ge=0,
         le=1,
-        description="share of entity tokens (by the teacher) whose pseudo-label is an entity "
-        "class, below which the run has collapsed; 0 switches the check off",
+        description="the run has collapsed when pseudo-labels agree with the teacher on less than "
+        'this share of its "O" tokens or of its entity tokens; 0 switches the check off',
     )
 
 

@@ -1,0 +1,109 @@
+"""Optimiser, learning-rate schedule and one training step."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import LambdaLR
+
+from prokd.config import OptimizationConfig
+from prokd.encoder import TokenClassifier
+
+
+class Optimization:
+    """Adam or AdamW with linear warm-up and decay, clipping and mixed precision."""
+
+    def __init__(
+        self,
+        model: TokenClassifier,
+        config: OptimizationConfig,
+        *,
+        num_steps: int,
+        precision: Literal["auto", "fp32", "bf16", "fp16"] = "fp32",
+    ) -> None:
+        """Make the optimiser of a model's trained weights for ``num_steps`` steps."""
+        self.parameters = [value for value in model.parameters() if value.requires_grad]
+        cuda = model.device.type == "cuda"
+        kind = torch.optim.Adam if config.optimizer == "adam" else torch.optim.AdamW
+        self.optimizer = kind(_groups(model, config), lr=config.learning_rate, fused=cuda or None)
+        warmup = max(round(config.warmup_fraction * num_steps), 1)
+
+        def factor(step: int) -> float:
+            if step < warmup:
+                return (step + 1) / warmup
+            return max(num_steps - step, 0) / max(num_steps - warmup, 1)
+
+        self.schedule = LambdaLR(self.optimizer, factor)
+        self.max_gradient_norm = config.max_gradient_norm
+        self.autocast_type = autocast_type(precision, model.device)
+        self.device_type = model.device.type
+        self.scaler = torch.amp.GradScaler(
+            self.device_type, enabled=self.autocast_type is torch.float16
+        )
+
+    def autocast(self) -> AbstractContextManager[None]:
+        """Return the mixed-precision context of a forward pass."""
+        return torch.autocast(  # type: ignore[return-value]
+            self.device_type,
+            dtype=self.autocast_type or torch.bfloat16,
+            enabled=self.autocast_type is not None,
+        )
+
+    def step(self, loss: Tensor) -> Tensor:
+        """Take one step down a loss; return the gradient's L2 norm before clipping, on device."""
+        self.optimizer.zero_grad(set_to_none=True)
+        self.scaler.scale(loss).backward()
+        self.scaler.unscale_(self.optimizer)
+        norm = nn.utils.clip_grad_norm_(self.parameters, self.max_gradient_norm)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.schedule.step()
+        return norm.detach()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state of optimiser, schedule and scaler."""
+        return {
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "scaler": self.scaler.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from what `state_dict` returned."""
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.schedule.load_state_dict(state["schedule"])
+        self.scaler.load_state_dict(state["scaler"])
+
+
+def autocast_type(
+    precision: Literal["auto", "fp32", "bf16", "fp16"], device: torch.device
+) -> torch.dtype | None:
+    """Return the type of mixed precision on a device; None for plain float32."""
+    if device.type != "cuda" or precision == "fp32":
+        return None
+    if precision == "fp16":
+        return torch.float16
+    if precision == "auto" and not torch.cuda.is_bf16_supported():
+        return None
+    return torch.bfloat16
+
+
+def _groups(model: TokenClassifier, config: OptimizationConfig) -> list[dict[str, Any]]:
+    """Sort weights by decay (not on biases and normalisations) and by encoder or classifier."""
+    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    for name, value in model.named_parameters():
+        if value.requires_grad:
+            key = (value.ndim >= 2, name.startswith("classifier."))
+            groups.setdefault(key, []).append(value)
+    head = config.learning_rate * config.head_learning_rate_factor
+    return [
+        {
+            "params": values,
+            "weight_decay": config.weight_decay if decayed else 0.0,
+            "lr": head if classifier else config.learning_rate,
+        }
+        for (decayed, classifier), values in sorted(groups.items())
+    ]

@@ -1,0 +1,100 @@
+"""Contrastive alignment of class prototypes across languages.
+
+# C classes, D feature size
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+Gradient = Literal["literal", "straight_through", "none"]
+
+
+def alignment_loss(
+    source_CD: Tensor,
+    target_CD: Tensor,
+    *,
+    temperature: float,
+    classes_C: Tensor | None = None,
+    summation: Literal["inside_log", "per_class"] = "inside_log",
+    negatives: Literal["within", "across"] = "within",
+    positive_in_denominator: bool = False,
+) -> Tensor:
+    """Return how far the prototypes of a class in two languages are from each other.
+
+    Eq. (6), Ge et al. 2023, arXiv:2301.08855, z = L2-normalised prototypes:
+    L_CA = -log sum_i [ exp(zs_i . zt_i / tau1)
+    / (sum_neg exp(zs_i . zs_neg / tau1) + sum_neg exp(zt_i . zt_neg / tau1)) ].
+
+    Args:
+        source_CD: float, (C, D), source prototypes.
+        target_CD: float, (C, D), target prototypes.
+        temperature: tau1, in (0, inf).
+        classes_C: bool, (C,), the classes that take part; None = all.
+        summation: ``inside_log`` sums over classes inside the logarithm (as printed);
+            ``per_class`` is the mean over classes of -log of each fraction.
+        negatives: ``within`` each language (as printed): zs.zs and zt.zt; ``across``: zs_i.zt_neg
+            and zt_i.zs_neg.
+        positive_in_denominator: Add the positive pair to the denominator (InfoNCE); as printed it
+            is not there, and the loss can be negative.
+
+    Returns:
+        Scalar, nats; 0, with gradient 0, where fewer than two classes take part (no negative).
+
+    Raises:
+        ValueError: A temperature that is not positive.
+
+    Relations: Eq. (5) gives both arguments; Eq. (7) adds it to Eq. (1).
+
+    Example:
+        >>> z = torch.eye(2)
+        >>> round(alignment_loss(z, z, temperature=1.0, summation="per_class").item(), 4)
+        -0.3069
+    """
+    if not temperature > 0:
+        raise ValueError(f"`temperature > 0` must hold, but got temperature={temperature}.")
+    if classes_C is not None:
+        source_CD, target_CD = source_CD[classes_C], target_CD[classes_C]
+    num_classes = len(source_CD)
+    if num_classes < 2:
+        return 0.0 * (source_CD.sum() + target_CD.sum())
+    zs_CD = nn.functional.normalize(source_CD.float(), dim=-1)
+    zt_CD = nn.functional.normalize(target_CD.float(), dim=-1)
+    positive_C = (zs_CD * zt_CD).sum(dim=-1) / temperature
+    if negatives == "within":
+        first_CC, second_CC = zs_CD @ zs_CD.T, zt_CD @ zt_CD.T
+    else:
+        first_CC = zs_CD @ zt_CD.T
+        second_CC = first_CC.T
+    both = torch.cat([first_CC, second_CC], dim=1) / temperature
+    itself = torch.eye(num_classes, dtype=torch.bool, device=both.device).repeat(1, 2)
+    both = both.masked_fill(itself, -torch.inf)
+    if positive_in_denominator:
+        both = torch.cat([both, positive_C[:, None]], dim=1)
+    log_fraction_C = positive_C - torch.logsumexp(both, dim=1)
+    if summation == "inside_log":
+        return -torch.logsumexp(log_fraction_C, dim=0)
+    return -log_fraction_C.mean()
+
+
+def with_gradient(averaged_CD: Tensor, batch_CD: Tensor, *, gradient: Gradient) -> Tensor:
+    """Choose the gradient that reaches the batch through its moving average; values stay equal.
+
+    Args:
+        averaged_CD: float, (C, D), Eq. (5) with gradient into the batch prototypes.
+        batch_CD: float, (C, D), Eq. (4) of the batch.
+        gradient: ``literal`` = that of the moving average, lambda times the batch's;
+            ``straight_through`` = value of the average, gradient of the batch prototypes in full;
+            ``none``.
+
+    Returns:
+        float, (C, D), equal to ``averaged_CD``.
+    """
+    if gradient == "literal":
+        return averaged_CD
+    if gradient == "none":
+        return averaged_CD.detach()
+    return averaged_CD.detach() + (batch_CD - batch_CD.detach())
