@@ -1,0 +1,164 @@
+"""Batches of an encoded corpus: which sentences go together, and their padded tensors."""
+
+# B sentences, T subwords of the longest one, N kept words of the batch (its valid tokens)
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from prokd.data.encoding import EncodedCorpus
+from prokd.data.subwords import ranges
+from prokd.errors import UserError
+
+MEGA_CHUNK = 50
+"""Batches' worth of shuffled sentences that are sorted by length together."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Tensors of some sentences.
+
+    Args:
+        input_ids_BT: int64 (B, T), vocabulary indices, padded on the right.
+        attention_mask_BT: int64 (B, T), 1 for subwords, 0 for padding.
+        token_index_N: int64 (N,), places of the valid tokens (first subwords of kept words) in a
+            (B*T, ...) view, ascending.
+        labels_N: int64 (N,), class indices, or None if unlabelled.
+        word_index_N: int64 (N,), row of each valid token among the kept words of the corpus.
+    """
+
+    input_ids_BT: torch.Tensor
+    attention_mask_BT: torch.Tensor
+    token_index_N: torch.Tensor
+    labels_N: torch.Tensor | None
+    word_index_N: torch.Tensor
+
+    @property
+    def num_tokens(self) -> int:
+        """N, the number of valid tokens."""
+        return len(self.token_index_N)
+
+    def to(self, device: torch.device | str, *, non_blocking: bool = False) -> Batch:
+        """Return the batch on another device (``non_blocking`` as in ``torch.Tensor.to``)."""
+
+        def move(tensor: torch.Tensor) -> torch.Tensor:
+            return tensor.to(device, non_blocking=non_blocking)
+
+        return Batch(
+            input_ids_BT=move(self.input_ids_BT),
+            attention_mask_BT=move(self.attention_mask_BT),
+            token_index_N=move(self.token_index_N),
+            labels_N=None if self.labels_N is None else move(self.labels_N),
+            word_index_N=move(self.word_index_N),
+        )
+
+
+def make_batches(
+    encoded: EncodedCorpus,
+    *,
+    batch_sentences: int,
+    batch_tokens: int,
+    generator: np.random.Generator | None,
+) -> list[npt.NDArray[np.int64]]:
+    """Group sentences of similar length; every sentence is in exactly one batch.
+
+    With a generator, sentences are shuffled, sorted by length within chunks of
+    ``MEGA_CHUNK * batch_sentences``, cut into batches, and the batches are shuffled: their number
+    may differ a little between epochs where ``batch_tokens`` is the tighter limit. Without one,
+    all sentences are sorted by length, the longest first: the order for evaluation.
+
+    Args:
+        encoded: The corpus.
+        batch_sentences: Largest number of sentences in a batch, >= 1.
+        batch_tokens: Largest number of subwords in a batch, padding included, >= 1. A sentence
+            that is longer than this is a batch of its own.
+        generator: Source of randomness, or None.
+
+    Returns:
+        The indices of the sentences of each batch, int64 (B,).
+
+    Raises:
+        UserError: A limit is less than 1.
+    """
+    if batch_sentences < 1 or batch_tokens < 1:
+        raise UserError(
+            f"`batch_sentences >= 1` and `batch_tokens >= 1` must hold, but got "
+            f"(batch_sentences={batch_sentences}, batch_tokens={batch_tokens})."
+        )
+    lengths = np.diff(encoded.offsets)
+    if generator is None:
+        return _cut(np.arange(len(lengths)), lengths, batch_sentences, batch_tokens)
+    order = generator.permutation(len(lengths))
+    chunk = MEGA_CHUNK * batch_sentences
+    batches = [
+        batch
+        for start in range(0, len(order), chunk)
+        for batch in _cut(order[start : start + chunk], lengths, batch_sentences, batch_tokens)
+    ]
+    return [batches[i] for i in generator.permutation(len(batches))]
+
+
+def _cut(
+    indices: npt.NDArray[np.int64],
+    lengths: npt.NDArray[np.int64],
+    batch_sentences: int,
+    batch_tokens: int,
+) -> list[npt.NDArray[np.int64]]:
+    by_length = indices[np.argsort(-lengths[indices], kind="stable")]
+    batches = []
+    start = 0
+    while start < len(by_length):
+        # The first sentence is the longest, so it alone decides how many fit.
+        fit = batch_tokens // int(lengths[by_length[start]])
+        size = max(1, min(batch_sentences, fit))
+        batches.append(by_length[start : start + size])
+        start += size
+    return batches
+
+
+def collate(
+    encoded: EncodedCorpus,
+    sentence_indices: Sequence[int] | npt.NDArray[np.int64],
+    pad_token_id: int,
+) -> Batch:
+    """Build the tensors of some sentences, in the given order.
+
+    Args:
+        encoded: The corpus.
+        sentence_indices: Indices of B >= 1 sentences.
+        pad_token_id: Vocabulary index that fills up the shorter sentences.
+
+    Returns:
+        The batch on the CPU, in pinned memory where there is a CUDA device.
+    """
+    indices_B = np.asarray(sentence_indices, dtype=np.int64)
+    starts_B = encoded.offsets[indices_B]
+    lengths_B = encoded.offsets[indices_B + 1] - starts_B
+    longest = int(lengths_B.max())
+    mask_BT = np.arange(longest) < lengths_B[:, None]
+    input_ids_BT = np.full(mask_BT.shape, pad_token_id, dtype=np.int64)
+    input_ids_BT[mask_BT] = encoded.input_ids[ranges(starts_B, lengths_B)]
+
+    word_starts_B = encoded.word_offsets[indices_B]
+    num_kept_B = encoded.word_offsets[indices_B + 1] - word_starts_B
+    word_index_N = ranges(word_starts_B, num_kept_B)
+    row_N = np.repeat(np.arange(len(indices_B)), num_kept_B)
+    token_index_N = row_N * longest + encoded.word_positions[word_index_N]
+    labels = encoded.labels
+    return Batch(
+        input_ids_BT=_tensor(input_ids_BT),
+        attention_mask_BT=_tensor(mask_BT.astype(np.int64)),
+        token_index_N=_tensor(token_index_N),
+        labels_N=None if labels is None else _tensor(labels[word_index_N].astype(np.int64)),
+        word_index_N=_tensor(word_index_N),
+    )
+
+
+def _tensor(array: npt.NDArray[np.int64]) -> torch.Tensor:
+    tensor = torch.from_numpy(array)
+    return tensor.pin_memory() if torch.cuda.is_available() else tensor
