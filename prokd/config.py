@@ -98,10 +98,11 @@ class AlignmentConfig(_Frozen):
     )
     positive_in_denominator: bool = Field(False, description="InfoNCE form of the fraction")
     outside_class: bool = Field(True, description='whether "O" is one of the classes of Eq. 6')
-    gradient: Literal["literal", "straight_through", "none"] = Field(
+    gradient: Literal["literal", "straight_through", "batch", "none"] = Field(
         "literal",
         description="gradient through the target prototype: that of the moving average (lambda "
-        "times the batch's), the batch prototype's in full, or none",
+        "times the batch's), the batch prototype's in full, Eq. 6 on the batch prototype itself, "
+        "or none",
     )
     weight_gradient: bool = Field(
         True, description="whether gradient also flows through the probabilities of Eq. 4"

@@ -7,16 +7,22 @@ the per-epoch score on source dev counts the same spans with NumPy, and a test h
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from seqeval.metrics import precision_recall_fscore_support
+from seqeval.metrics.sequence_labeling import precision_recall_fscore_support as lenient_scores
+from seqeval.metrics.v1 import precision_recall_fscore_support as strict_scores
 from seqeval.scheme import IOB2
 
 from prokd.labels import TagSet
 
 Int = npt.NDArray[np.integer]
+Tags = list[list[str]]
+Scorer = Callable[..., Any]
 
 
 def f1_score(true_positives: float, num_predicted: float, num_gold: float) -> float:
@@ -130,15 +136,12 @@ def report(
     """
     gold, predicted = [list(tags) for tags in gold], [list(tags) for tags in predicted]
     result: dict[str, float] = {}
-    for suffix, options in (("", {}), ("_strict", {"mode": "strict", "scheme": IOB2})):
-        scores = [0.0, 0.0, 0.0]
-        if any(tag != "O" for tags in (*gold, *predicted) for tag in tags):
-            scores = precision_recall_fscore_support(
-                gold, predicted, average="micro", zero_division=0, **options
-            )[:3]
-        for name, value in zip(("precision", "recall", "f1"), scores, strict=True):
+    strict = partial(strict_scores, scheme=IOB2)
+    for suffix, score in (("", lenient_scores), ("_strict", strict)):
+        micro = _scores(score, gold, predicted, average="micro")
+        for name, value in zip(("precision", "recall", "f1"), micro, strict=True):
             result[f"entity_{name}{suffix}"] = float(value)
-        by_type = _f1_by_type(gold, predicted, options)
+        by_type = _f1_by_type(score, gold, predicted)
         for kind in tag_set.entity_types:
             result[f"entity_f1{suffix}/{kind}"] = by_type.get(kind, 0.0)
     flat_gold = np.array(tag_set.indices([tag for tags in gold for tag in tags]))
@@ -150,13 +153,25 @@ def report(
     return result
 
 
-def _f1_by_type(
-    gold: list[list[str]], predicted: list[list[str]], options: dict[str, object]
-) -> dict[str, float]:
+def _scores(score: Scorer, gold: Tags, predicted: Tags, average: str | None) -> Sequence[Any]:
+    """Call seqeval, which warns or fails where there is no entity at all."""
+    if not any(tag != "O" for tags in (*gold, *predicted) for tag in tags):
+        return (0.0, 0.0, 0.0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        result: Sequence[Any] = score(gold, predicted, average=average, zero_division=0)
+    return result[:3]
+
+
+def _f1_by_type(score: Scorer, gold: Tags, predicted: Tags) -> dict[str, float]:
+    """Return F1 by entity type; seqeval's rows are the types that occur, in sorted order."""
+    result: dict[str, float] = {}
     kinds = sorted({tag[2:] for tags in (*gold, *predicted) for tag in tags if tag != "O"})
-    if not kinds:
-        return {}
-    values = precision_recall_fscore_support(
-        gold, predicted, average=None, zero_division=0, **options
-    )[2]
-    return dict(zip(kinds, (float(value) for value in values), strict=True))
+    for kind in kinds:
+        only = [_only(kind, gold), _only(kind, predicted)]
+        result[kind] = float(_scores(score, only[0], only[1], average="micro")[2])
+    return result
+
+
+def _only(kind: str, tags: Tags) -> Tags:
+    return [[tag if tag[2:] == kind else "O" for tag in sentence] for sentence in tags]

@@ -37,7 +37,8 @@ def tagging_loss(
         >>> tagging_loss(torch.zeros(3, 2), torch.tensor([0, 1, 1])).item()  # doctest: +ELLIPSIS
         0.693147...
     """
-    total = nn.functional.cross_entropy(logits_NC.float(), labels_N, reduction="sum")
+    logits_NC = logits_NC.to(torch.promote_types(logits_NC.dtype, torch.float32))
+    total = nn.functional.cross_entropy(logits_NC, labels_N, reduction="sum")
     return total / denominator(len(labels_N), num_sentences, reduction)
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from prokd.tagging_loss import LossReduction, denominator
@@ -32,9 +33,8 @@ def self_training_loss(
     Returns:
         Scalar, nats per token (or sentence); 0 for no tokens.
     """
-    losses_N = nn.functional.cross_entropy(
-        student_logits_NC.float(), pseudo_labels_N, reduction="none"
-    )
+    logits_NC = student_logits_NC.to(torch.promote_types(student_logits_NC.dtype, torch.float32))
+    losses_N = nn.functional.cross_entropy(logits_NC, pseudo_labels_N, reduction="none")
     if kept_N is not None:
         losses_N = losses_N * kept_N
     return losses_N.sum() / denominator(len(pseudo_labels_N), num_sentences, reduction)

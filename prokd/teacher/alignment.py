@@ -10,7 +10,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-Gradient = Literal["literal", "straight_through", "none"]
+Gradient = Literal["literal", "straight_through", "batch", "none"]
 
 
 def alignment_loss(
@@ -61,8 +61,9 @@ def alignment_loss(
     num_classes = len(source_CD)
     if num_classes < 2:
         return 0.0 * (source_CD.sum() + target_CD.sum())
-    zs_CD = nn.functional.normalize(source_CD.float(), dim=-1)
-    zt_CD = nn.functional.normalize(target_CD.float(), dim=-1)
+    precision = torch.promote_types(source_CD.dtype, torch.float32)
+    zs_CD = nn.functional.normalize(source_CD.to(precision), dim=-1)
+    zt_CD = nn.functional.normalize(target_CD.to(precision), dim=-1)
     positive_C = (zs_CD * zt_CD).sum(dim=-1) / temperature
     if negatives == "within":
         first_CC, second_CC = zs_CD @ zs_CD.T, zt_CD @ zt_CD.T
@@ -80,21 +81,27 @@ def alignment_loss(
     return -log_fraction_C.mean()
 
 
-def with_gradient(averaged_CD: Tensor, batch_CD: Tensor, *, gradient: Gradient) -> Tensor:
-    """Choose the gradient that reaches the batch through its moving average; values stay equal.
+def with_gradient(
+    averaged_CD: Tensor, batch_CD: Tensor, *, gradient: Gradient, supported_C: Tensor
+) -> Tensor:
+    """Choose what Eq. (6) sees of the target, and with which gradient.
 
     Args:
         averaged_CD: float, (C, D), Eq. (5) with gradient into the batch prototypes.
         batch_CD: float, (C, D), Eq. (4) of the batch.
         gradient: ``literal`` = that of the moving average, lambda times the batch's;
             ``straight_through`` = value of the average, gradient of the batch prototypes in full;
-            ``none``.
+            ``batch`` = value and gradient of the batch prototypes, those of the average where a
+            class has no support in the batch; ``none``.
+        supported_C: bool, (C,), classes with support in the batch.
 
     Returns:
-        float, (C, D), equal to ``averaged_CD``.
+        float, (C, D), equal to ``averaged_CD`` but for ``batch``.
     """
     if gradient == "literal":
         return averaged_CD
+    if gradient == "batch":
+        return torch.where(supported_C[:, None], batch_CD, averaged_CD.detach())
     if gradient == "none":
         return averaged_CD.detach()
     return averaged_CD.detach() + (batch_CD - batch_CD.detach())

@@ -1,0 +1,129 @@
+"""What an experiment reads: labelled source, target text without labels, target test at the end."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from prokd.config import ExperimentConfig, RuntimeConfig
+from prokd.data import Corpus, EncodedCorpus, encode_corpus, load_corpus
+from prokd.encoder import TokenClassifier, encoder_fingerprint, load_tokenizer
+from prokd.evaluation import LabelledSplit
+from prokd.labels import TagSet
+
+
+@lru_cache(maxsize=16)
+def _load(
+    dataset: str,
+    language: str,
+    split: str,
+    data_dirs: tuple[Path, ...],
+    labelled: bool,
+    limit: int | None,
+) -> Corpus:
+    return load_corpus(
+        dataset, language, split, data_dirs=data_dirs, labelled=labelled, limit=limit
+    )
+
+
+class Corpora:
+    """The corpora of one experiment, read when first needed.
+
+    Target train is read without labels; labels of target test are read by `report` alone, when
+    training and choosing are over.
+
+    Raises:
+        UserError: From any property, on bad data.
+    """
+
+    def __init__(self, config: ExperimentConfig, runtime: RuntimeConfig) -> None:
+        """Name the corpora; nothing is read yet."""
+        self.config, self.runtime = config, runtime
+
+    def corpus(self, language: str, split: str, *, labelled: bool = True) -> Corpus:
+        """Read a split, cut to the experiment's limits."""
+        data = self.config.data
+        limit = data.evaluation_limit
+        if split == "train":
+            is_source = language == self.config.source and labelled
+            limit = data.source_train_limit if is_source else data.target_train_limit
+        folders = tuple(self.runtime.data_dirs)
+        return _load(data.dataset, language, split, folders, labelled, limit)
+
+    def fingerprints(self) -> dict[str, str]:
+        """Return hashes of all that training reads; target labels are not among it."""
+        source, target = self.config.source, self.config.target
+        return {
+            "source_train": self.corpus(source, "train").fingerprint,
+            "source_dev": self.corpus(source, "dev").fingerprint,
+            "target_train": self.corpus(target, "train", labelled=False).fingerprint,
+            "encoder": encoder_fingerprint(self.config.encoder.name),
+        }
+
+    @cached_property
+    def tag_set(self) -> TagSet:
+        """The tags, from the labels of source train."""
+        tags = self.corpus(self.config.source, "train").tags
+        assert tags is not None, "source train is read with its labels"
+        return TagSet.of_tags(tag for sentence in tags for tag in sentence)
+
+    @property
+    def pad_token_id(self) -> int:
+        """Of the encoder's tokenizer."""
+        return int(load_tokenizer(self.config.encoder.name).pad_token_id or 0)
+
+    @cached_property
+    def source_train(self) -> EncodedCorpus:
+        """Labelled source sentences."""
+        return self._encode(self.corpus(self.config.source, "train"))
+
+    @cached_property
+    def source_dev(self) -> LabelledSplit:
+        """Labelled source sentences that select."""
+        return self._split(self.config.source, "dev")
+
+    @cached_property
+    def target_train(self) -> EncodedCorpus:
+        """Target sentences without labels."""
+        return self._encode(self.corpus(self.config.target, "train", labelled=False))
+
+    def report_fingerprint(self) -> str:
+        """Return a hash of the labelled test corpora that a report is made on."""
+        digest = hashlib.blake2b(digest_size=8)
+        for language in (self.config.source, self.config.target):
+            digest.update(self.corpus(language, "test").fingerprint.encode())
+        return digest.hexdigest()
+
+    def report(self, model: TokenClassifier, counts_file: Path) -> dict[str, float]:
+        """Score a model on the test splits of target and source.
+
+        Args:
+            model: A finished student or teacher.
+            counts_file: Where the target's counts of each sentence go (npz), for paired tests.
+
+        Returns:
+            ``test/<language>/<measure>`` for the measures of `metrics.report`.
+        """
+        result: dict[str, float] = {}
+        for language in (self.config.source, self.config.target):
+            split = self._split(language, "test")
+            scores, counts = split.full_report(model, self.pad_token_id)
+            result |= {f"test/{language}/{name}": value for name, value in scores.items()}
+        np.savez_compressed(counts_file, counts=counts)
+        return result
+
+    def _split(self, language: str, split: str) -> LabelledSplit:
+        corpus = self.corpus(language, split)
+        return LabelledSplit(corpus, self._encode(corpus))
+
+    def _encode(self, corpus: Corpus) -> EncodedCorpus:
+        return encode_corpus(
+            corpus,
+            load_tokenizer(self.config.encoder.name),
+            self.tag_set,
+            max_length=self.config.data.max_length,
+            cache_dir=self.runtime.cache_dir,
+        )

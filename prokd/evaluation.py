@@ -1,0 +1,159 @@
+"""Passes over a corpus without training: predictions, probabilities, prototypes.
+
+# N valid tokens (flattened), D feature size, C classes
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from prokd import metrics
+from prokd.config import RuntimeConfig
+from prokd.data import Batch, Corpus, EncodedCorpus, collate, make_batches
+from prokd.encoder import TokenClassifier
+from prokd.errors import UserError
+from prokd.labels import TagSet
+from prokd.prototypes import class_sums, means_of_sums
+
+EVALUATION_SENTENCES = 256
+EVALUATION_TOKENS = 16384
+
+
+def device_of(runtime: RuntimeConfig) -> torch.device:
+    """Return the device of a run; UserError if it is not there."""
+    cuda = torch.cuda.is_available()
+    if runtime.device == "auto":
+        return torch.device("cuda" if cuda else "cpu")
+    try:
+        device = torch.device(runtime.device)
+    except RuntimeError:
+        raise UserError(
+            f"the device must be auto, cpu, cuda or cuda:N, but got {runtime.device!r}."
+        ) from None
+    if device.type == "cuda" and not cuda:
+        raise UserError(f"the device {runtime.device!r} was asked for, but torch sees no GPU.")
+    return device
+
+
+@dataclass(frozen=True)
+class LabelledSplit:
+    """A labelled split to score on: all of its words, also those beyond the length limit."""
+
+    corpus: Corpus
+    encoded: EncodedCorpus
+
+    @cached_property
+    def gold(self) -> npt.NDArray[np.int16]:
+        """Class indices of all words, (num_words,)."""
+        tag_set = self.encoded.tag_set
+        assert self.corpus.tags is not None, "a labelled split keeps its tags"
+        flat = [tag for tags in self.corpus.tags for tag in tags]
+        return np.array(tag_set.indices(flat), dtype=np.int16)
+
+    @cached_property
+    def sentence_of(self) -> npt.NDArray[np.int64]:
+        """Sentence number of all words, (num_words,)."""
+        return np.repeat(np.arange(len(self.encoded.num_words)), self.encoded.num_words)
+
+    def spread(self, kept: npt.NDArray[np.integer]) -> npt.NDArray[np.int16]:
+        """Put predictions of the kept words among all words; words that were cut are "O"."""
+        encoded = self.encoded
+        first_of_sentence = np.cumsum(encoded.num_words) - encoded.num_words
+        num_kept = np.diff(encoded.word_offsets)
+        position = np.arange(len(kept)) - np.repeat(encoded.word_offsets[:-1], num_kept)
+        full = np.zeros(len(self.gold), dtype=np.int16)
+        full[np.repeat(first_of_sentence, num_kept) + position] = kept
+        return full
+
+    def quick_scores(self, model: TokenClassifier, pad_token_id: int) -> dict[str, float]:
+        """Return ``entity_f1`` (lenient) and ``token_f1`` without any per-token loop."""
+        predicted = self.spread(predict(model, self.encoded, pad_token_id))
+        tag_set: TagSet = self.encoded.tag_set
+        return {
+            "entity_f1": metrics.entity_f1(self.gold, predicted, self.sentence_of, tag_set),
+            "token_f1": metrics.token_f1(self.gold, predicted)[2],
+        }
+
+    def full_report(
+        self, model: TokenClassifier, pad_token_id: int
+    ) -> tuple[dict[str, float], npt.NDArray[np.int64]]:
+        """Return `metrics.report` (seqeval), and the counts of each sentence for paired tests."""
+        predicted = self.spread(predict(model, self.encoded, pad_token_id))
+        tag_set: TagSet = self.encoded.tag_set
+        names = np.array(tag_set.names)
+        ends = np.cumsum(self.encoded.num_words)[:-1]
+        assert self.corpus.tags is not None, "a labelled split keeps its tags"
+        tags = [list(part) for part in np.split(names[predicted], ends)]
+        scores = metrics.report(self.corpus.tags, tags, tag_set)
+        scores["words_cut"] = float(self.encoded.num_words_cut)
+        counts = metrics.sentence_counts(self.gold, predicted, self.sentence_of, tag_set)
+        return scores, counts
+
+
+@torch.no_grad()
+def passes(
+    model: TokenClassifier, encoded: EncodedCorpus, pad_token_id: int
+) -> Iterator[tuple[Batch, Tensor, Tensor]]:
+    """Yield each batch of a corpus with features (N, D) and logits (N, C), in eval mode."""
+    was_training = model.training
+    model.eval()
+    for indices in make_batches(
+        encoded,
+        batch_sentences=EVALUATION_SENTENCES,
+        batch_tokens=EVALUATION_TOKENS,
+        generator=None,
+    ):
+        batch = collate(encoded, indices, pad_token_id).to(model.device)
+        features_ND, logits_NC = model(batch)
+        yield batch, features_ND, logits_NC
+    model.train(was_training)
+
+
+def predict(
+    model: TokenClassifier, encoded: EncodedCorpus, pad_token_id: int
+) -> npt.NDArray[np.int64]:
+    """Return the likeliest class of each kept word of a corpus, in corpus order."""
+    labels = torch.zeros(int(encoded.word_offsets[-1]), dtype=torch.int64, device=model.device)
+    for batch, _, logits_NC in passes(model, encoded, pad_token_id):
+        labels[batch.word_index_N] = logits_NC.argmax(dim=-1)
+    return np.asarray(labels.cpu().numpy())
+
+
+def probabilities(model: TokenClassifier, encoded: EncodedCorpus, pad_token_id: int) -> Tensor:
+    """Return class probabilities (num_kept_words, C), float32, in corpus order, on CPU."""
+    shape = (int(encoded.word_offsets[-1]), model.num_classes)
+    result = torch.zeros(shape, device=model.device)
+    for batch, _, logits_NC in passes(model, encoded, pad_token_id):
+        result[batch.word_index_N] = torch.softmax(logits_NC.float(), dim=-1)
+    return result.cpu()
+
+
+def corpus_prototypes(
+    model: TokenClassifier,
+    encoded: EncodedCorpus,
+    pad_token_id: int,
+    weights: Callable[[Batch, Tensor], Tensor],
+) -> tuple[Tensor, Tensor]:
+    """Return prototypes (C, D) and masses (C,) over a whole corpus, Eq. (3) or (4).
+
+    Args:
+        model: Gives features, in eval mode.
+        encoded: The corpus.
+        pad_token_id: Of the tokenizer.
+        weights: From a batch and its logits to the weights (N, C) of Eq. (4).
+    """
+    num_classes, num_features = model.num_classes, model.num_features
+    sums_CD = torch.zeros(num_classes, num_features, device=model.device)
+    mass_C = torch.zeros(num_classes, device=model.device)
+    for batch, features_ND, logits_NC in passes(model, encoded, pad_token_id):
+        part_CD, part_C = class_sums(features_ND.float(), weights(batch, logits_NC).float())
+        sums_CD += part_CD
+        mass_C += part_C
+    return means_of_sums(sums_CD, mass_C), mass_C

@@ -1,0 +1,78 @@
+"""Whether self-training is going well: measured every epoch, without any target label.
+
+# N valid tokens (flattened), C classes
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from prokd.errors import CollapsedRun
+from prokd.running_means import RunningMeans
+
+SHARE = "student/pseudo_label_share/"
+
+
+def add_health(
+    means: RunningMeans, prototype_NC: Tensor, labels_N: Tensor, teacher_NC: Tensor
+) -> None:
+    """Add a batch's signs of health to an epoch's means.
+
+    Args:
+        means: The epoch's means; gets ``student/agreement`` (share of pseudo-labels that equal the
+            teacher's likeliest class), the same on tokens that the teacher calls "O" and on the
+            others (entity or not), ``student/changed_by_teacher`` (labels that the prior changed),
+            ``student/prototype_margin`` (psi of the best class less the second), and the share of
+            each class among pseudo-labels.
+        prototype_NC: float, (N, C), psi of Eq. (8).
+        labels_N: int64, (N,), pseudo-labels.
+        teacher_NC: float, (N, C), p.
+    """
+    num_tokens = len(labels_N)
+    teacher_labels_N = teacher_NC.argmax(dim=-1)
+    agrees_N = labels_N == teacher_labels_N
+    means.add("student/agreement", agrees_N.double().mean(), num_tokens)
+    outside_N = teacher_labels_N == 0
+    found_N = (labels_N == 0) == outside_N
+    for name, chosen_N in (("outside", outside_N), ("entity", ~outside_N)):
+        weight = chosen_N.sum().double()
+        kept = (found_N & chosen_N).sum() / weight.clamp_min(1)
+        means.add(f"student/agreement_on_{name}", kept, weight)
+    changed_N = prototype_NC.argmax(dim=-1) != labels_N
+    means.add("student/changed_by_teacher", changed_N.double().mean(), num_tokens)
+    top_N2 = prototype_NC.topk(2, dim=-1).values
+    means.add("student/prototype_margin", (top_N2[:, 0] - top_N2[:, 1]).mean(), num_tokens)
+    num_classes = prototype_NC.shape[-1]
+    shares_C = torch.nn.functional.one_hot(labels_N, num_classes).double().mean(dim=0)
+    for index in range(num_classes):
+        means.add(f"{SHARE}{index}", shares_C[index], num_tokens)
+
+
+def class_distribution_distance(
+    metrics: dict[str, float], teacher_distribution_C: Tensor
+) -> dict[str, float]:
+    """Return the total variation distance of pseudo-labels from the teacher's distribution."""
+    expected = teacher_distribution_C.tolist()
+    distance = sum(
+        abs(metrics[f"{SHARE}{index}"] - share) for index, share in enumerate(expected)
+    )
+    return {"student/class_distribution_distance": distance / 2}
+
+
+def check_health(metrics: dict[str, float], threshold: float, epoch: int) -> None:
+    """Raise CollapsedRun where pseudo-labels have left the teacher altogether.
+
+    Args:
+        metrics: An epoch's means.
+        threshold: Least share of the teacher's "O" tokens, and of its entity tokens, that must
+            keep being "O" or entity; in [0, 1], 0 = no check.
+        epoch: Number of the epoch, from 1, for the sentence.
+    """
+    for name, what in (("outside", '"O" tokens'), ("entity", "entity tokens")):
+        share = metrics[f"student/agreement_on_{name}"]
+        if share < threshold:
+            raise CollapsedRun(
+                f"self-training collapsed in epoch {epoch}: pseudo-labels agree with the teacher "
+                f"on {share:.2f} of its {what}, below {threshold:.2f}."
+            )

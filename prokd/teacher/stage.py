@@ -1,0 +1,266 @@
+"""The teacher's training, epoch by epoch.
+
+Where this differs from the paper, why, and what measures it:
+
+T1. Losses are means over valid tokens, not over sentences, so that the terms of Eq. 7 and 13 have
+    one unit (`loss_reduction: sentences` gives the printed form).
+T2. Source prototypes are exact means over the corpus in eval mode (Eq. 3), refreshed once per
+    epoch before its first step; the moving average acts on them too (`update_rate_acts_on`).
+T3. The printed gradient of Eq. 6 is lambda times that of the batch prototype, next to nothing;
+    the stable reading lets it through in full (`alignment.gradient`).
+T4. The stable reading starts the alignment after the first epoch, when p means something, and
+    recomputes target prototypes at every epoch (`alignment.start_epoch`, `alignment.refresh`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from prokd.config import ExperimentConfig
+from prokd.data import Batch, EncodedCorpus, collate, make_batches
+from prokd.encoder import TokenClassifier
+from prokd.errors import CollapsedRun
+from prokd.evaluation import LabelledSplit, corpus_prototypes
+from prokd.optimization import Optimization
+from prokd.prototypes import PrototypeBank, class_weights, weighted_prototypes
+from prokd.running_means import RunningMeans
+from prokd.seeding import seed_everything
+from prokd.stage import epoch_generator
+from prokd.tagging_loss import tagging_loss
+from prokd.teacher.alignment import alignment_loss, with_gradient
+from prokd.teacher.objective import teacher_objective
+
+SOURCE_STREAM, TARGET_STREAM = 0, 1
+
+
+class TeacherStage:
+    """Trains a teacher on labelled source text, aligned with unlabelled target text.
+
+    Args:
+        model: The classifier to train.
+        config: The experiment.
+        source_train: Labelled source sentences.
+        source_dev: Labelled source sentences to score on.
+        target_train: Target sentences without labels; None where alignment takes no part.
+        pad_token_id: Of the tokenizer.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: TokenClassifier,
+        config: ExperimentConfig,
+        source_train: EncodedCorpus,
+        source_dev: LabelledSplit,
+        target_train: EncodedCorpus | None,
+        pad_token_id: int,
+    ) -> None:
+        """Make optimiser and prototype banks."""
+        self.model, self.config = model, config
+        self.source_train, self.source_dev = source_train, source_dev
+        self.target_train, self.pad_token_id = target_train, pad_token_id
+        self.epoch, self.num_epochs = 0, config.teacher.epochs
+        num_steps = sum(len(self._source_batches(epoch)) for epoch in range(self.num_epochs))
+        self.optimization = Optimization(
+            model, config.teacher, num_steps=num_steps, precision=config.encoder.precision
+        )
+        size = (model.num_classes, model.num_features)
+        self.source_bank = PrototypeBank(*size).to(model.device)
+        self.target_bank = PrototypeBank(*size).to(model.device)
+
+    def run_epoch(self) -> dict[str, float]:
+        """Train one epoch; CollapsedRun if the loss is no longer a number."""
+        seed_everything(self.config.seed, self.epoch)
+        settings = self.config.teacher
+        aligns = (
+            self.target_train is not None
+            and settings.alignment.weight > 0
+            and self.epoch >= settings.alignment.start_epoch
+        )
+        if aligns:
+            self._prepare_prototypes()
+        target_batches = self._endless_target_batches() if aligns else None
+        means = RunningMeans(self.model.device)
+        self.model.train()
+        for step, indices in enumerate(self._source_batches(self.epoch)):
+            batch = collate(self.source_train, indices, self.pad_token_id).to(self.model.device)
+            with self.optimization.autocast():
+                _, logits_NC = self.model(batch)
+            assert batch.labels_N is not None, "source batches carry labels"
+            tagging = tagging_loss(
+                logits_NC,
+                batch.labels_N,
+                num_sentences=len(indices),
+                reduction=settings.loss_reduction,
+            )
+            alignment = None
+            if target_batches is not None:
+                alignment = self._alignment(next(target_batches))
+                means.add("teacher/alignment_loss", alignment)
+                if step == 0:
+                    self._compare_gradients(tagging, alignment, means)
+            loss = teacher_objective(
+                tagging, alignment, alignment_weight=settings.alignment.weight
+            )
+            means.add("teacher/gradient_norm", self.optimization.step(loss))
+            means.add("teacher/tagging_loss", tagging, batch.num_tokens)
+        self.epoch += 1
+        return self._finish_epoch(means, aligns)
+
+    def _finish_epoch(self, means: RunningMeans, aligned: bool) -> dict[str, float]:
+        if aligned:
+            means.add("teacher/prototype_similarity", self._prototype_similarity())
+        metrics = means.result()
+        broken = [name for name, value in metrics.items() if value != value]
+        if broken:
+            raise CollapsedRun(
+                f"the teacher diverged in epoch {self.epoch}: {broken[0]} is not a number."
+            )
+        scores = self.source_dev.quick_scores(self.model, self.pad_token_id)
+        source = self.config.source
+        return metrics | {f"dev/{source}/{name}": value for name, value in scores.items()}
+
+    def _source_batches(self, epoch: int) -> list[Any]:
+        return make_batches(
+            self.source_train,
+            batch_sentences=self.config.teacher.batch_sentences,
+            batch_tokens=self.config.teacher.batch_tokens,
+            generator=epoch_generator(self.config.seed, epoch, SOURCE_STREAM),
+        )
+
+    def _endless_target_batches(self) -> Iterator[Batch]:
+        assert self.target_train is not None, "alignment needs target text"
+        generator = epoch_generator(self.config.seed, self.epoch, TARGET_STREAM)
+        while True:
+            for indices in make_batches(
+                self.target_train,
+                batch_sentences=self.config.teacher.batch_sentences,
+                batch_tokens=self.config.teacher.batch_tokens,
+                generator=generator,
+            ):
+                batch = collate(self.target_train, indices, self.pad_token_id)
+                yield batch.to(self.model.device)
+
+    def _prepare_prototypes(self) -> None:
+        """Source prototypes once per epoch (Eq. 3, 5); target ones at the start or on refresh."""
+        prototypes, alignment = self.config.prototypes, self.config.teacher.alignment
+
+        def gold_weights(batch: Batch, logits_NC: Tensor) -> Tensor:
+            assert batch.labels_N is not None, "source batches carry labels"
+            return nn.functional.one_hot(batch.labels_N, logits_NC.shape[-1])
+
+        new_CD, mass_C = corpus_prototypes(
+            self.model, self.source_train, self.pad_token_id, gold_weights
+        )
+        if prototypes.update_rate_acts_on == "both":
+            new_CD = self.source_bank.averaged(
+                new_CD,
+                mass_C,
+                update_rate=prototypes.update_rate,
+                weighs=prototypes.update_rate_weighs,
+            )
+        self.source_bank.replace(new_CD, mass_C)
+        first = not bool(self.target_bank.known_C.any())
+        if (first and alignment.start == "corpus") or alignment.refresh == "epoch":
+            assert self.target_train is not None, "alignment needs target text"
+            self.target_bank.replace(
+                *corpus_prototypes(
+                    self.model,
+                    self.target_train,
+                    self.pad_token_id,
+                    lambda _, logits_NC: self._weights(torch.softmax(logits_NC.float(), -1)),
+                )
+            )
+
+    def _weights(self, probabilities_NC: Tensor) -> Tensor:
+        settings = self.config.prototypes
+        return class_weights(
+            probabilities_NC,
+            weights=settings.weights,
+            sharpness=settings.sharpness,
+            confidence=settings.confidence,
+        )
+
+    def _alignment(self, batch: Batch) -> Tensor:
+        """Move the target prototypes by one batch (Eq. 4, 5) and return Eq. 6, with gradient."""
+        prototypes, settings = self.config.prototypes, self.config.teacher.alignment
+        with self.optimization.autocast():
+            features_ND, logits_NC = self.model(batch)
+        probabilities_NC = torch.softmax(logits_NC.float(), dim=-1)
+        if not settings.weight_gradient:
+            probabilities_NC = probabilities_NC.detach()
+        batch_CD, mass_C = weighted_prototypes(
+            features_ND.float(), self._weights(probabilities_NC)
+        )
+        averaged_CD = self.target_bank.averaged(
+            batch_CD,
+            mass_C,
+            update_rate=prototypes.update_rate,
+            weighs=prototypes.update_rate_weighs,
+        )
+        classes_C = self._classes(probabilities_NC)
+        loss = alignment_loss(
+            self.source_bank.prototypes_CD,
+            with_gradient(
+                averaged_CD, batch_CD, gradient=settings.gradient, supported_C=mass_C > 0
+            ),
+            temperature=settings.temperature,
+            classes_C=classes_C,
+            summation=settings.summation,
+            negatives=settings.negatives,
+            positive_in_denominator=settings.positive_in_denominator,
+        )
+        self.target_bank.replace(averaged_CD.detach(), mass_C)
+        return loss
+
+    def _classes(self, probabilities_NC: Tensor) -> Tensor:
+        """Say which classes take part: known in both languages, and as the settings want."""
+        settings = self.config.teacher.alignment
+        classes_C = self.source_bank.known_C.clone()
+        if settings.supported_classes_only:
+            counts_C = torch.zeros_like(classes_C, dtype=torch.int64)
+            likeliest_N = probabilities_NC.argmax(dim=-1)
+            counts_C.index_add_(0, likeliest_N, torch.ones_like(likeliest_N))
+            classes_C &= counts_C > 0
+        if not settings.outside_class:
+            classes_C[0] = False
+        return classes_C
+
+    def _compare_gradients(self, tagging: Tensor, alignment: Tensor, means: RunningMeans) -> None:
+        """Measure, at the first step of an epoch, how hard each term pulls at the weights."""
+        for name, loss in (("tagging", tagging), ("alignment", alignment)):
+            gradients = torch.autograd.grad(
+                loss, self.optimization.parameters, retain_graph=True, allow_unused=True
+            ) if loss.requires_grad else ()
+            norms = [gradient.norm() for gradient in gradients if gradient is not None]
+            if norms:
+                means.add(f"teacher/{name}_gradient_norm", torch.stack(norms).norm())
+
+    def _prototype_similarity(self) -> Tensor:
+        """Return the mean cosine of a class's prototypes in both languages."""
+        both_C = self.source_bank.known_C & self.target_bank.known_C
+        return nn.functional.cosine_similarity(
+            self.source_bank.prototypes_CD[both_C], self.target_bank.prototypes_CD[both_C]
+        ).mean()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that a resumed run needs to equal an uninterrupted one."""
+        return {
+            "epoch": self.epoch,
+            "weights": self.model.trained_state(),
+            "optimization": self.optimization.state_dict(),
+            "source_bank": self.source_bank.state_dict(),
+            "target_bank": self.target_bank.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from what `state_dict` returned."""
+        self.epoch = state["epoch"]
+        self.model.load_state_dict(state["weights"], strict=False)
+        self.optimization.load_state_dict(state["optimization"])
+        self.source_bank.load_state_dict(state["source_bank"])
+        self.target_bank.load_state_dict(state["target_bank"])
