@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from prokd.config import ExperimentConfig, RuntimeConfig
-from prokd.data import Corpus, EncodedCorpus, encode_corpus, load_corpus
+from prokd.data import Corpus, EncodedCorpus, check_same_types, encode_corpus, load_corpus
 from prokd.encoder import TokenClassifier, encoder_fingerprint, load_tokenizer
 from prokd.evaluation import LabelledSplit
 from prokd.labels import TagSet
@@ -63,6 +63,20 @@ class Corpora:
             "encoder": encoder_fingerprint(self.config.encoder.name),
         }
 
+    def check(self) -> None:
+        """Make sure, before anything is trained, that every split is there and types agree.
+
+        Raises:
+            UserError: A split that is missing or empty, or entity types of target test that
+                source train does not have (or the other way round).
+        """
+        source, target = self.config.source, self.config.target
+        check_same_types(
+            self.corpus(source, "train"), self.corpus(target, "test"), exact=False
+        )
+        self.fingerprints()
+        self.corpus(source, "test")
+
     @cached_property
     def tag_set(self) -> TagSet:
         """The tags, from the labels of source train."""
@@ -114,6 +128,10 @@ class Corpora:
             result |= {f"test/{language}/{name}": value for name, value in scores.items()}
         np.savez_compressed(counts_file, counts=counts)
         return result
+
+    def scores(self, model: TokenClassifier, language: str, split: str) -> dict[str, float]:
+        """Return `metrics.report` of a model on any labelled split."""
+        return self._split(language, split).full_report(model, self.pad_token_id)[0]
 
     def _split(self, language: str, split: str) -> LabelledSplit:
         corpus = self.corpus(language, split)

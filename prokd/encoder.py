@@ -13,7 +13,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedTokenizerBase
+from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedTokenizerFast
+from transformers.utils import logging as transformers_logging
 
 from prokd.config import EncoderConfig
 from prokd.data import Batch
@@ -26,6 +27,8 @@ THREE_WAYS_OUT = (
     "or a filled Hugging Face cache"
 )
 logger = logging.getLogger(__name__)
+# Many workers share one terminal: no bar for every encoder that is loaded.
+transformers_logging.disable_progress_bar()
 
 
 @lru_cache(maxsize=8)
@@ -88,7 +91,7 @@ def encoder_fingerprint(name: str) -> str:
 
 
 @lru_cache(maxsize=8)
-def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
+def load_tokenizer(name: str) -> PreTrainedTokenizerFast:
     """Load the fast tokenizer of an encoder; UserError if it has none."""
     folder = encoder_folder(name)
     try:

@@ -13,7 +13,7 @@ from filelock import FileLock
 from prokd import artifact
 from prokd.config import ExperimentConfig, RuntimeConfig
 from prokd.corpora import Corpora
-from prokd.encoder import build_classifier
+from prokd.encoder import build_classifier, load_tokenizer
 from prokd.errors import CollapsedRun
 from prokd.evaluation import device_of
 from prokd.identity import signature, student_identity, teacher_identity
@@ -245,8 +245,18 @@ class StageRun:
 
 
 def data_fingerprints(config: ExperimentConfig, runtime: RuntimeConfig) -> dict[str, str]:
-    """Return the hashes of what an experiment reads: source, unlabelled target, encoder."""
-    return Corpora(config, runtime).fingerprints()
+    """Check all that an experiment reads and return its hashes, before anything is trained.
+
+    Returns:
+        Fingerprints of source train and dev, of target train without labels, of the encoder.
+
+    Raises:
+        UserError: Data or an encoder that is missing or does not fit.
+    """
+    corpora = Corpora(config, runtime)
+    load_tokenizer(config.encoder.name)
+    corpora.check()
+    return corpora.fingerprints()
 
 
 def export(folder: RunFolder, destination: Path, runtime: RuntimeConfig) -> Path:
