@@ -1,0 +1,241 @@
+"""The Optuna study: persistent, asked for points and told their values; never restored by Ray.
+
+A study lives in ``<output>/studies/<name>.journal`` and has one driver at a time. What an earlier
+driver left behind is taken up again: a point that was asked for and never told is still running
+and goes on; a point that failed for a reason outside of training is put back into the queue.
+"""
+
+from __future__ import annotations
+
+import random
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import optuna
+from filelock import FileLock, Timeout
+from optuna.distributions import BaseDistribution
+from optuna.samplers import BaseSampler, GridSampler, TPESampler
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.study import Study
+from optuna.trial import FrozenTrial, TrialState
+
+from prokd.errors import UserError
+from prokd.identity import canonical_json
+from search.spaces import Point, Space, choices, points
+
+optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+REASON = "reason"
+"""User attribute of a failed trial: why it failed."""
+RETRY = "retry"
+"""User attribute of a failed trial: whether the next start tries its point again."""
+
+
+def key(point: Point) -> str:
+    """Return a text that is equal for equal points."""
+    return canonical_json(dict(point))
+
+
+class DistinctSampler(BaseSampler):
+    """Points of another sampler, but never one that the study has already.
+
+    Args:
+        inner: Proposes values by `sample_relative`.
+        space: The settings and their values.
+        seed: Of the points drawn when the inner sampler proposes nothing new.
+    """
+
+    ATTEMPTS = 20
+
+    def __init__(self, inner: BaseSampler, space: Space, seed: int) -> None:
+        """Wrap a sampler."""
+        self.inner, self.space, self.seed = inner, space, seed
+
+    def infer_relative_search_space(
+        self, study: Study, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
+        """Return the whole space: points are drawn at once, not value by value."""
+        return dict(self.space)
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """Return a new point: the inner sampler's, else a random one."""
+        seen = {key(t.params) for t in study.get_trials(deepcopy=False) if t.params}
+        for _ in range(self.ATTEMPTS):
+            proposal = self.inner.sample_relative(study, trial, search_space)
+            if set(proposal) != set(search_space):
+                break
+            if key(proposal) not in seen:
+                return proposal
+        unseen = [point for point in points(self.space) if key(point) not in seen]
+        return random.Random(f"{self.seed}-{trial.number}").choice(unseen or points(self.space))
+
+    def sample_independent(
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        param_name: str,
+        param_distribution: BaseDistribution,
+    ) -> Any:
+        """Sample one value apart; only for settings outside the space."""
+        return self.inner.sample_independent(study, trial, param_name, param_distribution)
+
+
+class AskedGridSampler(GridSampler):
+    """GridSampler for ask and tell: the driver counts the points, so nothing is stopped."""
+
+    def after_trial(
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        state: TrialState,
+        values: Sequence[float] | None,
+    ) -> None:
+        """Do nothing: outside of `Study.optimize` stopping is an error."""
+
+
+class SearchStudy:
+    """One study and its driver; a context manager that frees the study at its end.
+
+    Args:
+        path: The journal file.
+        name: Of the study.
+        space: What is varied.
+        grid: Whether all points are visited in a fixed order, instead of sampled by TPE.
+        startup: Number of points that TPE draws at random before it models.
+
+    Raises:
+        UserError: Another process drives the study.
+    """
+
+    def __init__(
+        self, path: Path, name: str, space: Space, *, grid: bool, startup: int = 10
+    ) -> None:
+        """Open or create the study."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path, self.name, self.space, self.grid = path, name, space, grid
+        self._lock = FileLock(path.with_suffix(".lock"), timeout=0)
+        try:
+            self._lock.acquire()
+        except Timeout:
+            raise UserError(
+                f"the study {name} must have one driver, "
+                f"but another process is running it ({path})."
+            ) from None
+        _mend(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            self._storage = JournalStorage(JournalFileBackend(str(path)))
+            self.study = optuna.create_study(
+                storage=self._storage, study_name=name, direction="maximize", load_if_exists=True
+            )
+            if grid:
+                self.study.sampler = AskedGridSampler(choices(space), seed=0)
+            else:
+                # A study that goes on must not draw the same random numbers once more.
+                seed = len(self.trials())
+                tpe = TPESampler(multivariate=True, n_startup_trials=startup, seed=seed)
+                self.study.sampler = DistinctSampler(tpe, space, seed)
+
+    def __enter__(self) -> SearchStudy:
+        """Use the study in a with statement."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Free the study for another driver."""
+        self._lock.release()
+
+    def trials(self, *states: TrialState) -> list[FrozenTrial]:
+        """Return the trials, in order; of the given states if any are given."""
+        return self.study.get_trials(deepcopy=False, states=states or None)
+
+    def reconcile(self) -> list[FrozenTrial]:
+        """Put the study in order after whatever ended its last driver.
+
+        Returns:
+            The trials that were asked for and not told: they go on.
+        """
+        for trial in self.trials(TrialState.RUNNING):
+            if set(trial.params) != set(self.space):  # killed while the point was drawn
+                drawn = optuna.trial.Trial(self.study, trial._trial_id)
+                for path, distribution in self.space.items():
+                    drawn.suggest_categorical(path, distribution.choices)
+        alive = (TrialState.RUNNING, TrialState.WAITING, TrialState.COMPLETE)
+        known = {key(_params(trial)) for trial in self.trials(*alive)}
+        for trial in self.trials(TrialState.FAIL):
+            if trial.user_attrs.get(RETRY) and key(trial.params) not in known:
+                known.add(key(trial.params))
+                self.study.enqueue_trial(dict(trial.params))
+        return self.trials(TrialState.RUNNING)
+
+    @property
+    def num_settled(self) -> int:
+        """Number of points that need no more work: told a value, or collapsed in training."""
+        settled = {key(t.params) for t in self.trials(TrialState.COMPLETE)}
+        settled |= {
+            key(t.params)
+            for t in self.trials(TrialState.FAIL)
+            if t.params and not t.user_attrs.get(RETRY)
+        }
+        return len(settled)
+
+    def ask(self, number: int) -> list[FrozenTrial]:
+        """Ask for new points; fewer come if the space has no more."""
+        asked = []
+        for _ in range(number):
+            waiting = bool(self.trials(TrialState.WAITING))
+            if not waiting and not self._missing():
+                break
+            trial = self.study.ask(dict(self.space))
+            asked.append(self.study.get_trials(deepcopy=False)[trial.number])
+        return asked
+
+    def annotate(self, number: int, attributes: Mapping[str, Any]) -> None:
+        """Write user attributes of a trial that is still running."""
+        trial = self.study.get_trials(deepcopy=False)[number]
+        for name, value in attributes.items():
+            if trial.user_attrs.get(name) != value:
+                self._storage.set_trial_user_attr(trial._trial_id, name, value)
+
+    def tell(self, number: int, value: float) -> None:
+        """Tell the objective of a trial."""
+        self.study.tell(number, value)
+
+    def fail(self, number: int, reason: str, *, retry: bool) -> None:
+        """Tell that a trial has no value, and why.
+
+        Args:
+            number: Of the trial.
+            reason: In words.
+            retry: Whether the next start shall try the same point again.
+        """
+        self.annotate(number, {REASON: reason, RETRY: retry})
+        self.study.tell(number, state=TrialState.FAIL)
+
+    def best(self) -> FrozenTrial | None:
+        """Return the trial with the highest objective (the earliest of equals); None if none."""
+        complete = self.trials(TrialState.COMPLETE)
+        return max(complete, key=lambda t: (t.value or 0.0, -t.number), default=None)
+
+    def _missing(self) -> list[dict[str, Any]]:
+        seen = {key(_params(trial)) for trial in self.trials()}
+        return [point for point in points(self.space) if key(point) not in seen]
+
+
+def _params(trial: FrozenTrial) -> dict[str, Any]:
+    """Return a trial's point; that of a trial in the queue is not among its params yet."""
+    fixed = trial.system_attrs.get("fixed_params")
+    return dict(trial.params or fixed or {})
+
+
+def _mend(path: Path) -> None:
+    """Cut a line that a killed process left half written from the end of a journal."""
+    if not path.exists():
+        return
+    content = path.read_bytes()
+    if content and not content.endswith(b"\n"):
+        path.write_bytes(content[: content.rfind(b"\n") + 1])
