@@ -23,9 +23,9 @@ class _Row:
 def parse_columns(
     text: str, path: str, *, labelled: bool, separator: str | None, tag_column: int | None
 ) -> tuple[list[list[str]], list[list[str]] | None, list[list[int]]]:
-    """Read words, and tags if wanted, from text in columns.
+    r"""Read words, and tags if wanted, from text in columns.
 
-    Lines end at "\\n" (a "\\r" before it is dropped). A line of spaces and tabs ends a sentence,
+    Lines end at "\n" (a "\r" before it is dropped). A line of spaces and tabs ends a sentence,
     so does a document mark (-DOCSTART-). A line that starts with "#" and has not as many columns
     as the others is a comment. The word is in the first column, or in the second where the first
     numbers the words. A language prefix as in "en:word" is cut off only if all words have it.

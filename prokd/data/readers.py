@@ -1,6 +1,6 @@
-"""Readers of one file: columns (CoNLL, WikiANN), JSON lines, Parquet.
+r"""Readers of one file: columns (CoNLL, WikiANN), JSON lines, Parquet.
 
-A word may be any Unicode text, no-break spaces and U+2028 included: lines end at ``\\n`` only,
+A word may be any Unicode text, no-break spaces and U+2028 included: lines end at ``\n`` only,
 columns are split at tabs or ASCII spaces only, and words are kept as they are. With
 ``labelled=False`` nothing but the words is looked at: tags may be wrong or missing.
 """
@@ -95,7 +95,7 @@ def _read_json_lines(path: Path, text: str, *, labelled: bool) -> RawSentences:
         words = next((record[key] for key in TOKEN_KEYS if key in keys), None)
         tags = next((record[key] for key in TAG_KEYS if key in keys), None)
         rows.append((number, words, tags))
-    return _from_rows(rows, str(path), "", labelled=labelled)
+    return raw_sentences(rows, str(path), "", labelled=labelled)
 
 
 def _read_parquet(path: Path, *, labelled: bool) -> RawSentences:
@@ -121,7 +121,7 @@ def _read_parquet(path: Path, *, labelled: bool) -> RawSentences:
         names = class_names(schema.metadata, str(tag_key))
         tags = [decode_tags(row, names) for row in table.column(tag_key).to_pylist()]
     rows = list(zip(range(1, len(words) + 1), words, tags, strict=True))
-    return _from_rows(rows, str(path), "row ", labelled=labelled)
+    return raw_sentences(rows, str(path), "row ", labelled=labelled)
 
 
 def class_names(metadata: dict[bytes, bytes] | None, column: str) -> list[str]:
@@ -149,9 +149,20 @@ def decode_tags(tags: Any, names: list[str]) -> Any:
     return [names[t] if isinstance(t, int) and 0 <= t < len(names) else t for t in tags]
 
 
-def _from_rows(
+def raw_sentences(
     rows: list[tuple[int, Any, Any]], path: str, unit: str, *, labelled: bool
 ) -> RawSentences:
+    """Check rows of a table and put them together; a row without words is no sentence.
+
+    Args:
+        rows: Number, words and tags of each row, not checked yet.
+        path: Where they come from, for messages.
+        unit: What the numbers count, as in `RawSentences`.
+        labelled: Whether there must be tags.
+
+    Raises:
+        UserError: A row is not a list of words with one tag each.
+    """
     all_words: list[list[str]] = []
     all_tags: list[list[str]] = []
     lines: list[list[int]] = []
