@@ -10,6 +10,10 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+# A class whose mass is smaller has none: the derivative of Eq. (4), a mean divided by the mass,
+# would leave the range of float32.
+SMALLEST_WEIGHT = 1e-30
+
 
 def labelled_prototypes(
     features_ND: Tensor, labels_N: Tensor, *, num_classes: int
@@ -64,8 +68,10 @@ def class_sums(features_ND: Tensor, weights_NC: Tensor) -> tuple[Tensor, Tensor]
 
 def means_of_sums(sums_CD: Tensor, mass_C: Tensor) -> Tensor:
     """Divide numerator by denominator of Eq. (4); zero rows, with zero gradient, without mass."""
-    safe_C = torch.where(mass_C > 0, mass_C, torch.ones_like(mass_C))
-    return sums_CD / safe_C[:, None]
+    supported_C = mass_C > 0
+    safe_C = torch.where(supported_C, mass_C, torch.ones_like(mass_C))
+    means_CD = sums_CD / safe_C[:, None]
+    return torch.where(supported_C[:, None], means_CD, torch.zeros_like(means_CD))
 
 
 def class_weights(
@@ -85,7 +91,8 @@ def class_weights(
         confidence: Tokens whose highest probability is below this weigh nothing, in [0, 1).
 
     Returns:
-        float, (N, C), >= 0. Gradient flows through soft weights, none through hard ones.
+        float, (N, C), >= 0; weights below `SMALLEST_WEIGHT` are zero. Gradient flows through
+        soft weights, none through hard ones.
     """
     if weights == "hard":
         weights_NC = nn.functional.one_hot(
@@ -94,14 +101,17 @@ def class_weights(
     elif sharpness != 1.0:
         # Divided by the row's maximum first: powers of small numbers underflow.
         top_N1 = probabilities_NC.max(dim=-1, keepdim=True).values
-        powers_NC = (probabilities_NC / top_N1.detach()).pow(sharpness)
+        ratios_NC = probabilities_NC / top_N1.detach()
+        # The derivative of a power below 1 is infinite at zero: zeros stay out of it.
+        positive_NC = ratios_NC > 0
+        powers_NC = torch.where(positive_NC, ratios_NC, 1.0).pow(sharpness) * positive_NC
         weights_NC = powers_NC / powers_NC.sum(dim=-1, keepdim=True)
     else:
         weights_NC = probabilities_NC
     if confidence > 0:
         sure_N = probabilities_NC.max(dim=-1).values >= confidence
         weights_NC = weights_NC * sure_N[:, None]
-    return weights_NC
+    return weights_NC * (weights_NC >= SMALLEST_WEIGHT)
 
 
 def moving_average(
