@@ -1,0 +1,220 @@
+"""What an ablation compares: named variants of one method, seeds, and the published figures.
+
+A spec is a YAML file. Each variant is a set of components taken away (CA, ST, PK, CL, any
+subset) and of settings changed by dotted path; nothing of the method's code knows of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from prokd.config import (
+    ExperimentConfig,
+    build_config,
+    parse_override,
+    validation_sentence,
+    with_overrides,
+    without_components,
+)
+from prokd.errors import UserError
+
+SPECS_DIR = Path(__file__).resolve().parent / "specs"
+"""Folder of the specs that come with the project."""
+
+Settings = Mapping[str, Any]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+Percent = Annotated[float, Field(ge=0, le=100)]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class Variant(_Frozen):
+    """One named alternative: what is taken away and what is set."""
+
+    without: tuple[str, ...] = Field((), description="components removed: CA, ST, PK, CL")
+    settings: dict[str, Any] = Field(
+        default_factory=dict, alias="set", description="values by dotted path"
+    )
+
+    @field_validator("settings", mode="after")
+    @classmethod
+    def _numbers(cls, value: dict[str, Any]) -> dict[str, Any]:
+        return _with_numbers(value)
+
+    def overrides(self) -> dict[str, Any]:
+        """Return the settings that make this variant, components first.
+
+        Raises:
+            UserError: An unknown component.
+
+        Example:
+            >>> Variant(without=("ST",)).overrides()
+            {'student.schedule': 'distillation'}
+        """
+        return without_components(self.without) | self.settings
+
+
+class AblationSpec(_Frozen):
+    """A table of a paper, or of one's own: variants x seeds, and what it is to show."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="names the report files")
+    title: str
+    claim: str = Field(description="what the numbers are to show, in one or two sentences")
+    preset: Literal["paper", "fast", "mini"] | None = Field(
+        None, description="used unless the command line names another"
+    )
+    reading: Literal["stable", "literal"] | None = Field(
+        None, description="used unless the command line names another"
+    )
+    base: dict[str, Any] = Field(
+        default_factory=dict, description="settings of all variants, by dotted path"
+    )
+    variants: dict[str, Variant] = Field(min_length=2, description="in the order of the table")
+    reference: str = Field("full", description="the variant that the others are compared with")
+    baseline: str | None = Field(None, description="the variant that is not the method itself")
+    seeds: tuple[Seed, ...] = Field((0, 1, 2), min_length=1)
+    paper: dict[str, dict[str, dict[str, Percent]]] = Field(
+        default_factory=dict,
+        description="published token-level F1 in percent: dataset, language, variant",
+    )
+
+    @field_validator("base", mode="after")
+    @classmethod
+    def _numbers(cls, value: dict[str, Any]) -> dict[str, Any]:
+        return _with_numbers(value)
+
+    def config(self, base: ExperimentConfig, variant: str) -> ExperimentConfig:
+        """Return the configuration of a variant.
+
+        Args:
+            base: The method's settings, `base` of this spec among them.
+            variant: Its name.
+        """
+        return with_overrides(base, self.variants[variant].overrides())
+
+    def compared(self) -> list[str]:
+        """Return the variants other than the reference, in order."""
+        return [name for name in self.variants if name != self.reference]
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe YAML in which a key may stand only once."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
+            if isinstance(key, Hashable) and key in seen:
+                raise yaml.MarkedYAMLError(
+                    problem=f"the key {key!r} stands twice", problem_mark=key_node.start_mark
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def spec_path(name: str) -> Path:
+    """Find the file of a spec.
+
+    Args:
+        name: Name of one that comes with the project (``table4``), or the path of a YAML file.
+
+    Raises:
+        UserError: There is no such spec.
+    """
+    known = {path.stem: path for path in sorted(SPECS_DIR.glob("*.yaml"))}
+    if name in known:
+        return known[name]
+    path = Path(name)
+    if not path.is_file():
+        raise UserError(
+            f"a spec must be one of {', '.join(known)} or the path of a YAML file, "
+            f"but got {name!r}."
+        )
+    return path
+
+
+def load_spec(name: str) -> AblationSpec:
+    """Read and check a spec: every variant must be a valid configuration.
+
+    Args:
+        name: As `spec_path` takes it.
+
+    Raises:
+        UserError: No such file, bad YAML, an unknown field, component or setting, a bad value.
+    """
+    path = spec_path(name)
+    try:
+        tree = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} must be UTF-8, but byte {error.start} is not.") from None
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}.") from None
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise UserError(f"{path}:{line} must be YAML, but {error.problem}.") from None
+    except yaml.YAMLError as error:
+        raise UserError(f"{path} must be YAML, but {' '.join(str(error).split())}.") from None
+    if not isinstance(tree, dict):
+        raise UserError(
+            f"{path} must hold a mapping (name, title, claim, variants), but got {tree!r}."
+        )
+    try:
+        spec = AblationSpec.model_validate(tree)
+        _check(spec)
+    except ValidationError as error:
+        raise UserError(f"{path}: {validation_sentence(error)}") from None
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+    return spec
+
+
+def _check(spec: AblationSpec) -> None:
+    """Raise UserError where parts of a spec do not fit each other or the settings."""
+    names = ", ".join(spec.variants)
+    for field, name in (("reference", spec.reference), ("baseline", spec.baseline)):
+        if name is not None and name not in spec.variants:
+            raise UserError(f"{field} must be one of the variants ({names}), but got {name!r}.")
+    if len(set(spec.seeds)) != len(spec.seeds):
+        raise UserError(f"seeds must differ from each other, but got {list(spec.seeds)}.")
+    for dataset, languages in spec.paper.items():
+        for language, figures in languages.items():
+            for name in figures:
+                if name not in spec.variants:
+                    raise UserError(
+                        f"paper.{dataset}.{language} must name variants ({names}), "
+                        f"but got {name!r}."
+                    )
+    owned = {"seed", "target"}
+    for place, settings in [
+        ("base", spec.base),
+        *((f"variants.{name}.set", variant.settings) for name, variant in spec.variants.items()),
+    ]:
+        if taken := owned & set(settings):
+            raise UserError(
+                f"{place} must leave seed and target to `seeds` and --lang, "
+                f"but sets {', '.join(sorted(taken))}."
+            )
+    try:
+        base = build_config(spec.preset or "paper", spec.reading or "stable", spec.base)
+    except UserError as error:
+        raise UserError(f"base: {error}") from None
+    for name in spec.variants:
+        try:
+            spec.config(base, name)
+        except UserError as error:
+            raise UserError(f"variants.{name}: {error}") from None
+
+
+def _with_numbers(settings: Settings) -> dict[str, Any]:
+    """Read 1e-3 as a number, as on the command line: YAML 1.1 takes it for a text."""
+    return {
+        path: parse_override(f"{path}={value}")[1] if isinstance(value, str) else value
+        for path, value in settings.items()
+    }
