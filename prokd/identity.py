@@ -46,7 +46,7 @@ def teacher_identity(config: ExperimentConfig, data: Mapping[str, str]) -> dict[
     if "alignment" not in settings["teacher"]:
         needed.pop("target_train", None)
         settings.pop("target", None)
-    return {"kind": "teacher", "numerics": NUMERICS_VERSION, "data": needed, **settings}
+    return {"kind": "teacher", "numerics": NUMERICS_VERSION, "fingerprints": needed, **settings}
 
 
 def student_identity(config: ExperimentConfig, data: Mapping[str, str]) -> dict[str, Any]:
@@ -54,7 +54,7 @@ def student_identity(config: ExperimentConfig, data: Mapping[str, str]) -> dict[
     return {
         "kind": "student",
         "numerics": NUMERICS_VERSION,
-        "data": dict(data),
+        "fingerprints": dict(data),
         "teacher_signature": teacher_signature(config, data),
         **effective_student(config),
     }

@@ -1,0 +1,268 @@
+import json
+from collections.abc import Iterator
+from itertools import product
+from typing import Any, Literal, get_args, get_origin
+
+import pytest
+from pydantic import BaseModel
+
+from prokd.config import (
+    COMPONENTS,
+    ExperimentConfig,
+    build_config,
+    with_overrides,
+    without_components,
+)
+from prokd.identity import (
+    canonical_json,
+    signature,
+    student_identity,
+    student_signature,
+    teacher_identity,
+    teacher_signature,
+)
+
+DATA = {"source_train": "s1", "source_dev": "d1", "target_train": "t1", "encoder": "e1"}
+BASE = build_config("mini", "stable")
+
+# Settings that name a place: what lies there enters by fingerprint.
+PLACES = {"encoder.name", "data.dataset"}
+# What must hold for a setting to act at all.
+NEEDS: dict[str, dict[str, Any]] = {
+    "student.constant_distillation_weight": {"student.schedule": "constant"},
+    "student.first_epoch": {"student.schedule": "cumulative"},
+    "student.distance_scale": {"student.distance": "unit"},
+}
+
+
+def leaves(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Every setting: its dotted path and its type."""
+    for name, field in model.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from leaves(kind, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", kind
+
+
+LEAVES = dict(leaves(ExperimentConfig))
+
+
+def value_at(config: ExperimentConfig, path: str) -> Any:
+    value: Any = config
+    for name in path.split("."):
+        value = getattr(value, name)
+    return value
+
+
+def altered(path: str, value: Any) -> Any:
+    """Another valid value."""
+    kind = LEAVES[path]
+    if get_origin(kind) is Literal:
+        return next(choice for choice in get_args(kind) if choice != value)
+    if isinstance(value, bool):
+        return not value
+    if value is None:
+        return 17
+    if isinstance(value, int):
+        return value + 1
+    if isinstance(value, float):
+        return value * 0.9 if value else 0.25
+    return value + "x"
+
+
+def signatures(config: ExperimentConfig, data: dict[str, str] | None = None) -> tuple[str, str]:
+    data = DATA if data is None else data
+    return teacher_signature(config, data), student_signature(config, data)
+
+
+def changed(config: ExperimentConfig, overrides: dict[str, Any]) -> tuple[bool, bool]:
+    """Whether overrides change the signature of the teacher, and that of the student."""
+    before, after = signatures(config), signatures(with_overrides(config, overrides))
+    return before[0] != after[0], before[1] != after[1]
+
+
+@pytest.mark.parametrize("path", sorted(set(LEAVES) - PLACES))
+def test_every_setting_that_acts_changes_a_signature(path: str) -> None:
+    config = with_overrides(BASE, NEEDS.get(path, {}))
+    teacher, student = changed(config, {path: altered(path, value_at(config, path))})
+    assert student  # what changes the teacher changes its student
+    assert teacher == (not path.startswith("student."))
+
+
+@pytest.mark.parametrize("path", sorted(PLACES))
+def test_a_place_changes_nothing(path: str) -> None:
+    assert changed(BASE, {path: altered(path, value_at(BASE, path))}) == (False, False)
+
+
+@pytest.mark.parametrize("name", DATA)
+def test_every_fingerprint_changes_both(name: str) -> None:
+    before, after = signatures(BASE), signatures(BASE, DATA | {name: "other"})
+    assert before[0] != after[0]
+    assert before[1] != after[1]
+
+
+def test_stable_and_literal_differ() -> None:
+    assert signatures(BASE) != signatures(build_config("mini", "literal"))
+
+
+class TestSettingsThatCannotAct:
+    @pytest.mark.parametrize(
+        "overrides",
+        [
+            {"teacher.alignment.temperature": 0.9},
+            {"teacher.alignment.gradient": "none"},
+            {"prototypes.update_rate": 0.005},
+            {"prototypes.sharpness": 2.0},
+            {"data.target_train_limit": 5},
+            {"target": "de"},
+        ],
+        ids=lambda overrides: next(iter(overrides)),
+    )
+    @pytest.mark.parametrize(
+        "off", [{"teacher.alignment.weight": 0.0}, {"teacher.alignment.start_epoch": 4}]
+    )
+    def test_teacher_without_alignment(self, overrides: dict[str, Any], off: Any) -> None:
+        assert BASE.teacher.epochs == 4
+        assert not changed(with_overrides(BASE, off), overrides)[0]
+
+    def test_teacher_without_alignment_sees_no_target_text(self) -> None:
+        config = with_overrides(BASE, COMPONENTS["CA"])
+        other = DATA | {"target_train": "other"}
+        assert teacher_signature(config, DATA) == teacher_signature(config, other)
+        assert student_signature(config, DATA) != student_signature(config, other)
+        without = {name: value for name, value in DATA.items() if name != "target_train"}
+        assert teacher_signature(config, without) == teacher_signature(config, DATA)
+
+    @pytest.mark.parametrize("path", [path for path in LEAVES if path.startswith("student.")])
+    def test_teacher_ignores_all_of_the_student(self, path: str) -> None:
+        assert not changed(BASE, {path: altered(path, value_at(BASE, path))})[0]
+
+    @pytest.mark.parametrize(
+        "overrides",
+        [
+            {"student.prototype_temperature": 0.9},
+            {"student.fusion_weight": 0.7},
+            {"student.fusion_weight": 1.0},
+            {"student.distance": "raw"},
+            {"student.confidence": 0.5},
+            {"student.first_epoch": 1},
+            {"student.constant_distillation_weight": 0.3},
+            {"student.collapse_agreement": 0.0},
+        ],
+        ids=lambda overrides: "-".join(f"{key}={value}" for key, value in overrides.items()),
+    )
+    def test_distillation_alone(self, overrides: dict[str, Any]) -> None:
+        config = with_overrides(BASE, COMPONENTS["ST"])
+        assert changed(config, overrides) == (False, False)
+
+    def test_lambda_reaches_distillation_through_the_teacher_alone(self) -> None:
+        overrides = {"prototypes.update_rate": 0.005}
+        config = with_overrides(BASE, COMPONENTS["ST"])
+        assert changed(config, overrides) == (True, True)
+        config = with_overrides(BASE, without_components(["CA", "ST"]))
+        assert changed(config, overrides) == (False, False)
+
+    @pytest.mark.parametrize("schedule", ["cumulative", "constant"])
+    def test_each_schedule_ignores_the_other_one(self, schedule: str) -> None:
+        config = with_overrides(BASE, {"student.schedule": schedule})
+        constant = {"student.constant_distillation_weight": 0.3}
+        first = {"student.first_epoch": 1}
+        assert changed(config, constant)[1] == (schedule == "constant")
+        assert changed(config, first)[1] == (schedule == "cumulative")
+
+    @pytest.mark.parametrize("distance", ["raw", "scaled"])
+    def test_scale_of_unit_vectors(self, distance: str) -> None:
+        config = with_overrides(BASE, {"student.distance": distance})
+        assert changed(config, {"student.distance_scale": 9.0}) == (False, False)
+
+
+GRID = [
+    {
+        "prototypes.update_rate": rate,
+        "teacher.alignment.temperature": tau1,
+        "student.prototype_temperature": tau2,
+        "student.fusion_weight": beta,
+    }
+    for rate, tau1, tau2, beta in product(
+        (0.001, 0.005, 0.0001, 0.0005),
+        (0.5, 0.6, 0.7, 0.8, 0.9),
+        (0.5, 0.6, 0.7, 0.8, 0.9),
+        (0.7, 0.8, 0.9),
+    )
+]
+
+
+class TestGridOfThePaper:
+    def distinct(self, removed: list[str]) -> tuple[int, int]:
+        config = with_overrides(BASE, without_components(removed))
+        pairs = []
+        for point in GRID:
+            acting = dict(point)
+            if "PK" in removed:
+                del acting["student.fusion_weight"]
+            pairs.append(signatures(with_overrides(config, acting)))
+        return len({pair[0] for pair in pairs}), len({pair[1] for pair in pairs})
+
+    @pytest.mark.parametrize(
+        ("removed", "expected"),
+        [
+            ([], (20, 300)),
+            (["CA"], (1, 60)),  # lambda x tau2 x beta
+            (["ST"], (20, 20)),
+            (["PK"], (20, 100)),
+            (["CL"], (20, 300)),
+            (["CA", "ST"], (1, 1)),
+        ],
+        ids=["full", "CA", "ST", "PK", "CL", "CA-ST"],
+    )
+    def test_distinct_teachers_and_students(
+        self, removed: list[str], expected: tuple[int, int]
+    ) -> None:
+        assert len(GRID) == 300
+        assert self.distinct(removed) == expected
+
+
+class TestSignature:
+    def test_settings_and_fingerprints_stand_side_by_side(self) -> None:
+        for identity in (teacher_identity(BASE, DATA), student_identity(BASE, DATA)):
+            assert identity["fingerprints"] == DATA
+            assert identity["data"]["max_length"] == BASE.data.max_length
+
+    def test_twelve_hex_digits(self) -> None:
+        for name in signatures(BASE):
+            assert len(name) == 12
+            assert set(name) <= set("0123456789abcdef")
+
+    def test_teacher_and_student_never_share_a_name(self) -> None:
+        teacher, student = signatures(BASE)
+        assert teacher != student
+        assert student_identity(BASE, DATA)["teacher_signature"] == teacher
+
+    def test_order_of_keys_plays_no_part(self) -> None:
+        assert signatures(BASE, dict(reversed(DATA.items()))) == signatures(BASE)
+        assert signature({"a": [1, 2], "b": None}) == signature({"b": None, "a": [1, 2]})
+        assert signature({"a": [1, 2]}) != signature({"a": [2, 1]})
+
+    def test_the_same_number_written_otherwise(self) -> None:
+        whole = with_overrides(BASE, {"student.fusion_weight": 1})
+        assert signatures(whole) == signatures(
+            with_overrides(BASE, {"student.fusion_weight": 1.0})
+        )
+
+    def test_canonical_json(self) -> None:
+        assert canonical_json({"b": [1.5, None], "a": "é"}) == '{"a":"é","b":[1.5,null]}'
+
+    @pytest.mark.parametrize("identity", [teacher_identity, student_identity])
+    def test_survives_a_round_trip_through_json(self, identity: Any) -> None:
+        value = identity(BASE, DATA)
+        assert signature(json.loads(json.dumps(value))) == signature(value)
+
+    def test_a_configuration_read_back_keeps_its_name(self) -> None:
+        again = ExperimentConfig.model_validate_json(BASE.model_dump_json())
+        assert signatures(again) == signatures(BASE)
+
+    def test_identity_leaves_the_fingerprints_of_the_caller_alone(self) -> None:
+        data = dict(DATA)
+        signatures(with_overrides(BASE, COMPONENTS["CA"]), data)
+        assert data == DATA
