@@ -221,7 +221,6 @@ READINGS: dict[str, dict[str, Any]] = {
         "teacher.alignment.start_epoch": 1,
         "prototypes.sharpness": 6.0,
         "student.distance": "unit",
-        "student.class_prior": True,
         "student.prototype_refresh": "epoch",
     },
 }

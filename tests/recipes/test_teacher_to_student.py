@@ -1,0 +1,196 @@
+"""Teacher, student, report: whole runs on a tiny corpus."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+import tiny
+
+from prokd.config import ExperimentConfig, RuntimeConfig, with_overrides, without_components
+from prokd.errors import CollapsedRun, UserError
+from prokd.training import StageRun, data_fingerprints
+
+COMPONENTS = ("CA", "ST", "PK", "CL")
+SUBSETS = [
+    [name for bit, name in enumerate(COMPONENTS) if number >> bit & 1] for number in range(16)
+]
+
+
+def train(config: ExperimentConfig, runtime: RuntimeConfig) -> list[Path]:
+    folders = []
+    for kind in ("teacher", "student"):
+        with StageRun(kind, config, runtime) as run:
+            run.run()
+            run.report()
+            folders.append(run.folder.path)
+    return folders
+
+
+def weights_hash(folder: Path) -> str:
+    return hashlib.sha256((folder / "weights.safetensors").read_bytes()).hexdigest()
+
+
+def curve(folder: Path) -> list[dict[str, float]]:
+    rows = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
+    return [{name: row[name] for name in row if name != "seconds"} for row in rows]
+
+
+def moved(runtime: RuntimeConfig, folder: Path) -> RuntimeConfig:
+    return runtime.model_copy(update={"runs_dir": folder})
+
+
+def test_same_seed_gives_the_same_numbers(
+    tiny_config: ExperimentConfig, tiny_runtime: RuntimeConfig, tmp_path: Path
+) -> None:
+    first = train(tiny_config, tiny_runtime)
+    second = train(tiny_config, moved(tiny_runtime, tmp_path / "again"))
+    other = train(with_overrides(tiny_config, {"seed": 1}), tiny_runtime)
+    for one, two, three in zip(first, second, other, strict=True):
+        assert one.name == two.name
+        assert weights_hash(one) == weights_hash(two) != weights_hash(three)
+        assert curve(one) == curve(two)
+
+
+def test_resumed_run_equals_an_uninterrupted_one(
+    tiny_config: ExperimentConfig, tiny_runtime: RuntimeConfig, tmp_path: Path
+) -> None:
+    whole = train(tiny_config, tiny_runtime)
+    runtime = moved(tiny_runtime, tmp_path / "interrupted")
+    for kind, reference in zip(("teacher", "student"), whole, strict=True):
+        with StageRun(kind, tiny_config, runtime) as run:
+            run.step()
+            assert not run.done
+        with StageRun(kind, tiny_config, runtime) as run:
+            run.run()
+            assert run.trained_epochs == 1
+            assert weights_hash(run.folder.path) == weights_hash(reference)
+            assert curve(run.folder.path) == curve(reference)
+            assert not run.folder.checkpoint.exists()
+
+
+def test_finished_run_is_never_trained_again(
+    tiny_config: ExperimentConfig, tiny_runtime: RuntimeConfig
+) -> None:
+    teacher, _ = train(tiny_config, tiny_runtime)
+    before = (teacher / "weights.safetensors").stat().st_mtime_ns
+    with StageRun("teacher", tiny_config, tiny_runtime) as run:
+        run.run()
+        assert run.done
+        assert run.trained_epochs == 0
+    assert (teacher / "weights.safetensors").stat().st_mtime_ns == before
+
+
+def test_scrambled_target_labels_change_nothing_but_the_report(
+    tiny_config: ExperimentConfig, tiny_runtime: RuntimeConfig, tiny_data: Path, tmp_path: Path
+) -> None:
+    honest = train(tiny_config, tiny_runtime)
+    scrambled_data = tiny.write_corpus(tmp_path / "scrambled")
+    tiny.scramble_labels(scrambled_data, "xx")
+    runtime = tiny_runtime.model_copy(
+        update={"data_dirs": (scrambled_data,), "runs_dir": tmp_path / "scrambled-runs"}
+    )
+    poisoned = train(tiny_config, runtime)
+    for one, two in zip(honest, poisoned, strict=True):
+        assert one.name == two.name
+        assert weights_hash(one) == weights_hash(two)
+        assert curve(one) == curve(two)
+        reports = [json.loads((folder / "report.json").read_text()) for folder in (one, two)]
+        assert reports[0]["metrics"] != reports[1]["metrics"]
+        assert reports[0]["fingerprint"] != reports[1]["fingerprint"]
+
+
+def test_report_is_made_again_when_test_labels_change(
+    tiny_config: ExperimentConfig, tiny_runtime: RuntimeConfig, tmp_path: Path
+) -> None:
+    folder = train(tiny_config, tiny_runtime)[1]
+    before = json.loads((folder / "report.json").read_text())
+    other = tiny.write_corpus(tmp_path / "other")
+    tiny.scramble_labels(other, "xx")
+    with StageRun(
+        "student", tiny_config, tiny_runtime.model_copy(update={"data_dirs": (other,)})
+    ) as run:
+        assert run.done
+        assert run.report() != before["metrics"]
+
+
+@pytest.mark.parametrize("removed", SUBSETS, ids=lambda names: "-".join(names) or "full")
+def test_every_subset_of_components_runs(
+    removed: list[str], tiny_config: ExperimentConfig, tiny_runtime: RuntimeConfig
+) -> None:
+    quick = {"teacher.epochs": 1, "student.epochs": 1, "teacher.alignment.start_epoch": 0}
+    config = with_overrides(tiny_config, quick | without_components(removed))
+    with StageRun("teacher", config, tiny_runtime) as run:
+        run.run()
+        assert ("teacher/alignment_loss" in run.history[-1]) == ("CA" not in removed)
+    with StageRun("student", config, tiny_runtime) as run:
+        run.run()
+        row = run.history[-1]
+    assert ("student/self_training_loss" in row) == ("ST" not in removed)
+    if "ST" not in removed and "PK" in removed:
+        assert row["student/changed_by_teacher"] == 0
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"teacher.alignment.gradient": "none"},
+        {"teacher.alignment.gradient": "batch"},
+        {"teacher.alignment.gradient": "literal", "prototypes.update_rate_acts_on": "target"},
+        {"teacher.alignment.start": "first_batch", "teacher.alignment.refresh": "never"},
+        {"teacher.alignment.outside_class": False, "teacher.alignment.negatives": "across"},
+        {"prototypes.weights": "hard", "prototypes.confidence": 0.3},
+        {"student.start": "teacher", "student.distance": "raw"},
+        {"student.prototype_start": "first_batch", "student.distance": "scaled"},
+        {"student.prototype_weights_from": "teacher", "student.confidence": 0.3},
+        {"student.class_prior": True, "student.first_epoch": 1},
+        {"teacher.loss_reduction": "sentences", "student.loss_reduction": "sentences"},
+        {"teacher.optimizer": "adamw", "teacher.weight_decay": 0.01},
+        {"encoder.freeze_embeddings": False, "encoder.frozen_layers": 0},
+    ],
+    ids=str,
+)
+def test_every_reading_runs(
+    settings: dict[str, object], tiny_config: ExperimentConfig, tiny_runtime: RuntimeConfig
+) -> None:
+    train(with_overrides(tiny_config, settings), tiny_runtime)
+
+
+def test_collapse_ends_the_run_and_stays_known(
+    tiny_config: ExperimentConfig, tiny_runtime: RuntimeConfig
+) -> None:
+    # Constant schedule: self-training acts from the first epoch; nobody agrees on all tokens.
+    config = with_overrides(
+        tiny_config,
+        {
+            "student.schedule": "constant",
+            "student.collapse_agreement": 1.0,
+            "student.fusion_weight": 1.0,
+        },
+    )
+    with StageRun("teacher", config, tiny_runtime) as run:
+        run.run()
+    for _ in range(2):
+        with pytest.raises(CollapsedRun, match=r"collapsed in epoch 1: pseudo-labels agree"):
+            with StageRun("student", config, tiny_runtime) as run:
+                run.run()
+    assert not run.done
+
+
+def test_student_without_teacher_says_what_to_do(
+    tiny_config: ExperimentConfig, tiny_runtime: RuntimeConfig
+) -> None:
+    with StageRun("student", tiny_config, tiny_runtime) as run:
+        with pytest.raises(UserError, match=r"train-teacher"):
+            run.run()
+
+
+def test_data_is_checked_before_anything_is_trained(
+    tiny_config: ExperimentConfig, tiny_runtime: RuntimeConfig, tiny_data: Path
+) -> None:
+    (tiny_data / "xx" / "test.txt").write_text("amsterdam\tB-CITY\n")
+    with pytest.raises(UserError, match=r"CITY"):
+        data_fingerprints(tiny_config, tiny_runtime)
+
