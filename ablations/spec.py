@@ -64,7 +64,9 @@ class Variant(_Frozen):
 class AblationSpec(_Frozen):
     """A table of a paper, or of one's own: variants x seeds, and what it is to show."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="names the report files")
+    name: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="names the report files"
+    )
     title: str
     claim: str = Field(description="what the numbers are to show, in one or two sentences")
     preset: Literal["paper", "fast", "mini"] | None = Field(

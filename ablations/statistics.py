@@ -1,0 +1,277 @@
+"""Means, spreads, and whether a difference between two systems is more than chance.
+
+Two sources of chance are asked about apart. Seeds: a paired t-test and Wilcoxon's signed-rank
+test over runs with the same seed. Sentences: a bootstrap interval and a permutation test over the
+sentences of the test corpus, paired by sentence, on the very number that a table prints, the mean
+over seeds of corpus F1.
+
+# S seeds, N sentences of target test, R replicates, J sentences drawn
+# counts_SN3: int, true positives, predicted and gold entities of each seed and sentence
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+
+Float = npt.NDArray[np.float64]
+Counts = npt.NDArray[np.int64]
+
+MIN_SEEDS_T = 5
+"""Fewest paired seeds for the t-test."""
+MIN_SEEDS_WILCOXON = 6
+"""Fewest paired seeds for Wilcoxon's test: with five its p value cannot fall below 0.0625."""
+_CELLS = 4_000_000  # of one block of replicates: 32 MB
+_TOLERANCE = 1e-12
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Mean and sample standard deviation (n - 1) of some numbers.
+
+    Args:
+        mean: nan of no numbers.
+        std: nan of fewer than two.
+        num: How many numbers.
+    """
+
+    mean: float
+    std: float
+    num: int
+
+
+def spread(values: Sequence[float]) -> Spread:
+    """Return mean and standard deviation.
+
+    >>> spread([1.0, 3.0])
+    Spread(mean=2.0, std=1.4142135623730951, num=2)
+    """
+    mean = math.fsum(values) / len(values) if values else math.nan
+    std = float(np.std(values, ddof=1)) if len(values) > 1 else math.nan
+    return Spread(mean, std, len(values))
+
+
+def paired_t_test(left: Sequence[float], right: Sequence[float]) -> float:
+    """Return the two-sided p value of Student's paired t-test over seeds.
+
+    Args:
+        left: Scores of one system.
+        right: Scores of the other, same seeds in the same order.
+
+    Returns:
+        p in [0, 1]; nan of fewer than `MIN_SEEDS_T` pairs; 1 if all pairs are equal.
+    """
+    differences = _paired(left, right)
+    if len(differences) < MIN_SEEDS_T:
+        return math.nan
+    if not differences.any():
+        return 1.0
+    if np.ptp(differences) == 0:
+        return 0.0
+    return float(stats.ttest_1samp(differences, 0.0).pvalue)
+
+
+def wilcoxon_test(left: Sequence[float], right: Sequence[float]) -> float:
+    """Return the two-sided p value of Wilcoxon's signed-rank test over seeds.
+
+    Args and returns as `paired_t_test`, from `MIN_SEEDS_WILCOXON` pairs on.
+    """
+    differences = _paired(left, right)
+    if len(differences) < MIN_SEEDS_WILCOXON:
+        return math.nan
+    if not differences.any():
+        return 1.0
+    return float(stats.wilcoxon(differences).pvalue)
+
+
+def corpus_f1(counts_SN3: Counts) -> Float:
+    """Return micro F1 of each seed over all sentences, (S,), in [0, 1]; 0 where nothing is."""
+    return _f1(counts_SN3.sum(axis=1, dtype=np.float64))
+
+
+def difference(left_SN3: Counts, right_SN3: Counts) -> float:
+    """Return the mean over seeds of corpus F1, left less right, in [-1, 1]."""
+    return float(corpus_f1(left_SN3).mean() - corpus_f1(right_SN3).mean())
+
+
+def bootstrap_differences(
+    left_SN3: Counts, right_SN3: Counts, *, number: int, generator: np.random.Generator
+) -> Float:
+    """Return the difference on corpora of N sentences drawn with replacement, (R,).
+
+    A drawn sentence comes with all of its seeds and both systems: that is the pairing.
+    """
+    left_NK, right_NK = _by_sentence(left_SN3), _by_sentence(right_SN3)
+    num_sentences = len(left_NK)
+    results = []
+    for size in _blocks(number, num_sentences):
+        drawn_RJ = generator.integers(0, num_sentences, size=(size, num_sentences))
+        drawn_RJ += np.arange(size)[:, None] * num_sentences
+        times = np.bincount(drawn_RJ.ravel(), minlength=size * num_sentences)
+        times_RN = times.reshape(size, num_sentences).astype(np.float64)
+        results.append(_mean_f1(times_RN @ left_NK) - _mean_f1(times_RN @ right_NK))
+    return np.concatenate(results)
+
+
+def swapped_differences(
+    left_SN3: Counts, right_SN3: Counts, *, number: int, generator: np.random.Generator
+) -> Float:
+    """Return the difference with the two systems swapped on random sentences, (R,).
+
+    A sentence is swapped in all of its seeds at once: what seeds say about one sentence is not
+    independent.
+    """
+    left_NK, right_NK = _by_sentence(left_SN3), _by_sentence(right_SN3)
+    total_left_K, total_right_K = left_NK.sum(axis=0), right_NK.sum(axis=0)
+    change_NK = right_NK - left_NK
+    results = []
+    for size in _blocks(number, len(left_NK)):
+        swapped_RN = generator.integers(0, 2, size=(size, len(left_NK)), dtype=np.int8)
+        change_RK = swapped_RN.astype(np.float64) @ change_NK
+        results.append(_mean_f1(total_left_K + change_RK) - _mean_f1(total_right_K - change_RK))
+    return np.concatenate(results)
+
+
+@dataclass(frozen=True)
+class Replicates:
+    """A difference of corpus F1 and what chance in the choice of sentences makes of it.
+
+    Args:
+        observed: Left less right, mean over seeds, in [-1, 1].
+        drawn: (R,), the same on corpora drawn with replacement.
+        swapped: (R,), the same with the systems swapped on random sentences.
+    """
+
+    observed: float
+    drawn: Float
+    swapped: Float
+
+
+def replicates(
+    left_SN3: Counts, right_SN3: Counts, *, number: int = 5000, seed: int | Sequence[int] = 0
+) -> Replicates:
+    """Resample the difference between two systems on one test corpus.
+
+    Args:
+        left_SN3: Counts of one system.
+        right_SN3: Counts of the other, same seeds and sentences.
+        number: Of replicates, each way.
+        seed: Of the random numbers.
+
+    Raises:
+        ValueError: The two arrays are not of one shape, or empty.
+    """
+    left, right = left_SN3.shape, right_SN3.shape
+    if left != right or len(left) != 3 or left[2] != 3 or 0 in left:
+        raise ValueError(
+            f"both systems must have counts of one shape (S, N, 3), but got {left} and {right}."
+        )
+    generator = np.random.default_rng(seed)
+    pair = (left_SN3, right_SN3)
+    return Replicates(
+        difference(*pair),
+        bootstrap_differences(*pair, number=number, generator=generator),
+        swapped_differences(*pair, number=number, generator=generator),
+    )
+
+
+def average(parts: Sequence[Replicates]) -> Replicates:
+    """Return the replicates of the mean difference over test corpora (languages).
+
+    Each corpus must have been resampled with a seed of its own.
+    """
+    return Replicates(
+        float(np.mean([part.observed for part in parts])),
+        np.mean([part.drawn for part in parts], axis=0),
+        np.mean([part.swapped for part in parts], axis=0),
+    )
+
+
+@dataclass(frozen=True)
+class SentenceTest:
+    """How a difference of entity-level corpus F1 stands against chance in the choice of sentences.
+
+    Args:
+        difference: Left less right, in [-1, 1].
+        low: Lower end of the bootstrap percentile interval.
+        high: Upper end.
+        p: Two-sided p value of the permutation test.
+    """
+
+    difference: float
+    low: float
+    high: float
+    p: float
+
+
+def sentence_test(resampled: Replicates, *, level: float = 0.95) -> SentenceTest:
+    """Read interval and p value off replicates.
+
+    Args:
+        resampled: Of one corpus or of an average.
+        level: Of the interval.
+    """
+    tail = (1 - level) / 2
+    low, high = np.quantile(resampled.drawn, [tail, 1 - tail])
+    extreme = int((np.abs(resampled.swapped) >= abs(resampled.observed) - _TOLERANCE).sum())
+    # The unswapped corpus is one of the permutations: p is never 0 (Phipson & Smyth 2010).
+    p = (extreme + 1) / (len(resampled.swapped) + 1)
+    return SentenceTest(resampled.observed, float(low), float(high), p)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Correct p values of one family of comparisons by Holm's step-down method.
+
+    Args:
+        p_values: Of each comparison; nan where none was made, which does not count.
+
+    Returns:
+        Adjusted p values in the same order, at most 1, nan where nan came in.
+
+    Example:
+        >>> holm([0.01, 0.04, 0.03])
+        [0.03, 0.06, 0.06]
+    """
+    adjusted = [math.nan] * len(p_values)
+    order = sorted((p, index) for index, p in enumerate(p_values) if not math.isnan(p))
+    largest = 0.0
+    for rank, (p, index) in enumerate(order):
+        largest = max(largest, min(1.0, p * (len(order) - rank)))
+        adjusted[index] = largest
+    return adjusted
+
+
+def _paired(left: Sequence[float], right: Sequence[float]) -> Float:
+    if len(left) != len(right):
+        raise ValueError(
+            f"both systems must have the same seeds, but got {len(left)} and {len(right)} scores."
+        )
+    return np.asarray(left, dtype=np.float64) - np.asarray(right, dtype=np.float64)
+
+
+def _by_sentence(counts_SN3: Counts) -> Float:
+    """Return (N, 3 S): what all seeds count in a sentence, in one row."""
+    rows = counts_SN3.transpose(1, 0, 2).reshape(counts_SN3.shape[1], -1)
+    return np.asarray(rows, dtype=np.float64)
+
+
+def _mean_f1(totals_RK: Float) -> Float:
+    return np.asarray(_f1(totals_RK.reshape(len(totals_RK), -1, 3)).mean(axis=1))
+
+
+def _f1(totals: Float) -> Float:
+    """Return 2 tp / (predicted + gold) over the last axis, 0 where there is nothing."""
+    entities = totals[..., 1] + totals[..., 2]
+    safe = np.where(entities == 0, 1.0, entities)
+    return np.asarray(2.0 * totals[..., 0] / safe)
+
+
+def _blocks(number: int, num_sentences: int) -> Iterator[int]:
+    size = max(1, _CELLS // num_sentences)
+    for start in range(0, number, size):
+        yield min(size, number - start)
