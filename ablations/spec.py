@@ -179,26 +179,30 @@ def load_spec(name: str) -> AblationSpec:
 
 def _check(spec: AblationSpec) -> None:
     """Raise UserError where parts of a spec do not fit each other or the settings."""
-    names = ", ".join(spec.variants)
-    for field, name in (("reference", spec.reference), ("baseline", spec.baseline)):
-        if name is not None and name not in spec.variants:
-            raise UserError(f"{field} must be one of the variants ({names}), but got {name!r}.")
+    _check_names(spec)
+    _check_settings(spec)
     if len(set(spec.seeds)) != len(spec.seeds):
         raise UserError(f"seeds must differ from each other, but got {list(spec.seeds)}.")
+
+
+def _check_names(spec: AblationSpec) -> None:
+    used = {"reference": spec.reference}
+    if spec.baseline is not None:
+        used["baseline"] = spec.baseline
     for dataset, languages in spec.paper.items():
         for language, figures in languages.items():
-            for name in figures:
-                if name not in spec.variants:
-                    raise UserError(
-                        f"paper.{dataset}.{language} must name variants ({names}), "
-                        f"but got {name!r}."
-                    )
-    owned = {"seed", "target"}
-    for place, settings in [
-        ("base", spec.base),
-        *((f"variants.{name}.set", variant.settings) for name, variant in spec.variants.items()),
-    ]:
-        if taken := owned & set(settings):
+            used |= {f"paper.{dataset}.{language}.{name}": name for name in figures}
+    for place, name in used.items():
+        if name not in spec.variants:
+            names = ", ".join(spec.variants)
+            raise UserError(f"{place} must name one of the variants ({names}), but got {name!r}.")
+
+
+def _check_settings(spec: AblationSpec) -> None:
+    places = {"base": spec.base}
+    places |= {f"variants.{name}.set": variant.settings for name, variant in spec.variants.items()}
+    for place, settings in places.items():
+        if taken := {"seed", "target"} & set(settings):
             raise UserError(
                 f"{place} must leave seed and target to `seeds` and --lang, "
                 f"but sets {', '.join(sorted(taken))}."

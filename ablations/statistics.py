@@ -5,8 +5,8 @@ test over runs with the same seed. Sentences: a bootstrap interval and a permuta
 sentences of the test corpus, paired by sentence, on the very number that a table prints, the mean
 over seeds of corpus F1.
 
-# S seeds, N sentences of target test, R replicates, J sentences drawn
-# counts_SN3: int, true positives, predicted and gold entities of each seed and sentence
+S seeds, N sentences of target test, R replicates. Counts are int64, (S, N, 3): true positives,
+predicted and gold entities of each seed and sentence.
 """
 
 from __future__ import annotations
@@ -89,51 +89,51 @@ def wilcoxon_test(left: Sequence[float], right: Sequence[float]) -> float:
     return float(stats.wilcoxon(differences).pvalue)
 
 
-def corpus_f1(counts_SN3: Counts) -> Float:
+def corpus_f1(counts: Counts) -> Float:
     """Return micro F1 of each seed over all sentences, (S,), in [0, 1]; 0 where nothing is."""
-    return _f1(counts_SN3.sum(axis=1, dtype=np.float64))
+    return _f1(counts.sum(axis=1, dtype=np.float64))
 
 
-def difference(left_SN3: Counts, right_SN3: Counts) -> float:
+def difference(left: Counts, right: Counts) -> float:
     """Return the mean over seeds of corpus F1, left less right, in [-1, 1]."""
-    return float(corpus_f1(left_SN3).mean() - corpus_f1(right_SN3).mean())
+    return float(corpus_f1(left).mean() - corpus_f1(right).mean())
 
 
 def bootstrap_differences(
-    left_SN3: Counts, right_SN3: Counts, *, number: int, generator: np.random.Generator
+    left: Counts, right: Counts, *, number: int, generator: np.random.Generator
 ) -> Float:
     """Return the difference on corpora of N sentences drawn with replacement, (R,).
 
     A drawn sentence comes with all of its seeds and both systems: that is the pairing.
     """
-    left_NK, right_NK = _by_sentence(left_SN3), _by_sentence(right_SN3)
-    num_sentences = len(left_NK)
+    left_rows, right_rows = _by_sentence(left), _by_sentence(right)
+    num_sentences = len(left_rows)
     results = []
     for size in _blocks(number, num_sentences):
-        drawn_RJ = generator.integers(0, num_sentences, size=(size, num_sentences))
-        drawn_RJ += np.arange(size)[:, None] * num_sentences
-        times = np.bincount(drawn_RJ.ravel(), minlength=size * num_sentences)
-        times_RN = times.reshape(size, num_sentences).astype(np.float64)
-        results.append(_mean_f1(times_RN @ left_NK) - _mean_f1(times_RN @ right_NK))
+        drawn = generator.integers(0, num_sentences, size=(size, num_sentences))
+        drawn += np.arange(size)[:, None] * num_sentences
+        times = np.bincount(drawn.ravel(), minlength=size * num_sentences)
+        weights = times.reshape(size, num_sentences).astype(np.float64)
+        results.append(_mean_f1(weights @ left_rows) - _mean_f1(weights @ right_rows))
     return np.concatenate(results)
 
 
 def swapped_differences(
-    left_SN3: Counts, right_SN3: Counts, *, number: int, generator: np.random.Generator
+    left: Counts, right: Counts, *, number: int, generator: np.random.Generator
 ) -> Float:
     """Return the difference with the two systems swapped on random sentences, (R,).
 
     A sentence is swapped in all of its seeds at once: what seeds say about one sentence is not
     independent.
     """
-    left_NK, right_NK = _by_sentence(left_SN3), _by_sentence(right_SN3)
-    total_left_K, total_right_K = left_NK.sum(axis=0), right_NK.sum(axis=0)
-    change_NK = right_NK - left_NK
+    left_rows, right_rows = _by_sentence(left), _by_sentence(right)
+    left_total, right_total = left_rows.sum(axis=0), right_rows.sum(axis=0)
+    changes = right_rows - left_rows
     results = []
-    for size in _blocks(number, len(left_NK)):
-        swapped_RN = generator.integers(0, 2, size=(size, len(left_NK)), dtype=np.int8)
-        change_RK = swapped_RN.astype(np.float64) @ change_NK
-        results.append(_mean_f1(total_left_K + change_RK) - _mean_f1(total_right_K - change_RK))
+    for size in _blocks(number, len(left_rows)):
+        swapped = generator.integers(0, 2, size=(size, len(left_rows)), dtype=np.int8)
+        moved = swapped.astype(np.float64) @ changes
+        results.append(_mean_f1(left_total + moved) - _mean_f1(right_total - moved))
     return np.concatenate(results)
 
 
@@ -153,26 +153,27 @@ class Replicates:
 
 
 def replicates(
-    left_SN3: Counts, right_SN3: Counts, *, number: int = 5000, seed: int | Sequence[int] = 0
+    left: Counts, right: Counts, *, number: int = 5000, seed: int | Sequence[int] = 0
 ) -> Replicates:
     """Resample the difference between two systems on one test corpus.
 
     Args:
-        left_SN3: Counts of one system.
-        right_SN3: Counts of the other, same seeds and sentences.
+        left: Counts of one system.
+        right: Counts of the other, same seeds and sentences.
         number: Of replicates, each way.
         seed: Of the random numbers.
 
     Raises:
         ValueError: The two arrays are not of one shape, or empty.
     """
-    left, right = left_SN3.shape, right_SN3.shape
-    if left != right or len(left) != 3 or left[2] != 3 or 0 in left:
+    shape = left.shape
+    if shape != right.shape or len(shape) != 3 or shape[2] != 3 or 0 in shape:
         raise ValueError(
-            f"both systems must have counts of one shape (S, N, 3), but got {left} and {right}."
+            "both systems must have counts of one shape (S, N, 3), "
+            f"but got {shape} and {right.shape}."
         )
     generator = np.random.default_rng(seed)
-    pair = (left_SN3, right_SN3)
+    pair = (left, right)
     return Replicates(
         difference(*pair),
         bootstrap_differences(*pair, number=number, generator=generator),
@@ -254,14 +255,14 @@ def _paired(left: Sequence[float], right: Sequence[float]) -> Float:
     return np.asarray(left, dtype=np.float64) - np.asarray(right, dtype=np.float64)
 
 
-def _by_sentence(counts_SN3: Counts) -> Float:
+def _by_sentence(counts: Counts) -> Float:
     """Return (N, 3 S): what all seeds count in a sentence, in one row."""
-    rows = counts_SN3.transpose(1, 0, 2).reshape(counts_SN3.shape[1], -1)
+    rows = counts.transpose(1, 0, 2).reshape(counts.shape[1], -1)
     return np.asarray(rows, dtype=np.float64)
 
 
-def _mean_f1(totals_RK: Float) -> Float:
-    return np.asarray(_f1(totals_RK.reshape(len(totals_RK), -1, 3)).mean(axis=1))
+def _mean_f1(totals: Float) -> Float:
+    return np.asarray(_f1(totals.reshape(len(totals), -1, 3)).mean(axis=1))
 
 
 def _f1(totals: Float) -> Float:
