@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from prokd.data.schemes import TAG_FORM
 from prokd.errors import UserError
@@ -14,8 +14,7 @@ _LANGUAGE_PREFIX = re.compile(r"[a-z]{2,3}(?:-[a-z]+)*:")
 _DOCUMENT_MARK = "-DOCSTART-"
 
 
-@dataclass(frozen=True)
-class _Row:
+class _Row(NamedTuple):
     line: int
     fields: list[str]
 
@@ -52,7 +51,8 @@ def parse_columns(
         return [], [] if labelled else None, []
     if labelled:
         _check_widths(rows, path, separator)
-    word_column = 1 if _is_numbered(sentences) else 0
+    # Without labels the column of tags may be missing, which leaves two.
+    word_column = int(_is_numbered(sentences, num_columns=3 if labelled else 2))
     words = [[row.fields[word_column] for row in sentence] for sentence in sentences]
     for row in rows:
         if not row.fields[word_column]:
@@ -127,11 +127,11 @@ def _check_widths(rows: list[_Row], path: str, separator: str) -> None:
             )
 
 
-def _is_numbered(sentences: list[list[_Row]]) -> bool:
+def _is_numbered(sentences: list[list[_Row]], *, num_columns: int) -> bool:
     if all(len(sentence) == 1 for sentence in sentences):
         return False
     return all(
-        len(row.fields) > 1 and row.fields[0] == str(number)
+        len(row.fields) >= num_columns and row.fields[0] == str(number)
         for sentence in sentences
         for number, row in enumerate(sentence, start=1)
     )

@@ -16,17 +16,19 @@ import zlib
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from transformers import PreTrainedTokenizerFast
 
 from prokd.data.corpus import Corpus
 from prokd.data.subwords import split_into_subwords
 from prokd.errors import UserError
 from prokd.labels import TagSet
+
+if TYPE_CHECKING:  # a slow import that nothing here needs at run time
+    from transformers import PreTrainedTokenizerFast
 
 logger = logging.getLogger(__name__)
 

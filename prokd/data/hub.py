@@ -71,8 +71,9 @@ def read_hub(dataset: str, language: str, split: str, *, labelled: bool) -> RawS
                 reason = reason or _first_line(error)
                 unknown = re.search(r"BuilderConfig '.*' not found. Available: (.*)", str(error))
                 if unknown:
+                    languages = unknown[1].strip("[]").replace("'", "")
                     raise UserError(
-                        f"a language of {repository} must be one of {unknown[1]}, "
+                        f"a language of {repository} must be one of {languages}, "
                         f"but got {language!r}."
                     ) from None
                 logger.debug("%s: %s", repository, error)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
-
-from transformers import PreTrainedTokenizerFast
+from typing import TYPE_CHECKING, NamedTuple
 
 from prokd.data.corpus import Corpus, load_corpus
 from prokd.data.paper_table1 import PAPER_TABLE1, PaperCount
 from prokd.data.subwords import split_into_subwords
+
+if TYPE_CHECKING:  # a slow import that nothing here needs at run time
+    from transformers import PreTrainedTokenizerFast
 
 SPLITS = ("train", "dev", "test")
 

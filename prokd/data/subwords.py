@@ -6,12 +6,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from transformers import PreTrainedTokenizerFast
 
 from prokd.errors import UserError
+
+if TYPE_CHECKING:  # a slow import that nothing here needs at run time
+    from transformers import PreTrainedTokenizerFast
 
 CHUNK = 2000
 """Sentences that are given to the tokenizer at once: bounds memory, changes nothing else."""
