@@ -1,0 +1,190 @@
+"""Where the training runs: a cluster that was named, one on this machine, or one started here."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+import uuid
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+# Read by Ray when it is imported: it is told to speak little and to leave Ctrl-C to the driver.
+os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
+os.environ.setdefault("RAY_DEDUP_LOGS", "1")
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
+os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
+os.environ.setdefault("TUNE_WARN_INSUFFICENT_RESOURCE_THRESHOLD_S", "600")
+
+import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from prokd.errors import UserError
+
+LOCAL = "local"
+"""The address that asks for a Ray of one's own."""
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What one trial takes.
+
+    Args:
+        cpus: Processor cores; None = 1.
+        gpus: GPUs, a fraction shares one; None = 1 where the cluster has any, else 0.
+    """
+
+    cpus: float | None = None
+    gpus: float | None = None
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A Ray that is connected to.
+
+    Args:
+        place: Where it runs, in words.
+        cpus: Cores of one trial.
+        gpus: GPUs of one trial.
+        width: Trials that run at the same time.
+        device: The accelerator's type, or "cpu".
+    """
+
+    place: str
+    cpus: float
+    gpus: float
+    width: int
+    device: str
+
+    @property
+    def threads(self) -> int | None:
+        """CPU threads of one trial; None leaves it to torch, next to a GPU."""
+        return None if self.gpus else max(1, int(self.cpus))
+
+
+@contextmanager
+def connected(address: str | None, resources: Resources, output: Path) -> Iterator[Cluster]:
+    """Connect to a Ray, or start one, for as long as the block lasts.
+
+    Args:
+        address: Of a cluster; ``local`` starts one here in any case. None: the environment
+            variable RAY_ADDRESS, else a Ray that was started on this machine, else a local one.
+        resources: What one trial takes.
+        output: The folder of results, which all nodes must share.
+
+    Raises:
+        UserError: The address answers not, a trial asks for more than there is, or the nodes do
+            not share the output folder.
+    """
+    already = ray.is_initialized()
+    place = "on the Ray of this process" if already else _connect(address)
+    try:
+        yield _measure(place, resources, output)
+    finally:
+        if not already:
+            ray.shutdown()
+
+
+def _connect(address: str | None) -> str:
+    given = address or os.environ.get("RAY_ADDRESS")
+    if given and given != LOCAL:
+        try:
+            _init(address=given, runtime_env=_shipped_code())
+        except (ConnectionError, ValueError, RuntimeError) as error:
+            first = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise UserError(
+                f"the address must be that of a running Ray, but got {given!r}: {first}"
+            ) from None
+        return f"on the Ray cluster at {given}"
+    # Only one that `ray start` started: another program's own Ray would end with that program.
+    found = None if given else ray._private.services.find_bootstrap_address(None)
+    if found:
+        try:
+            _init(address=found, runtime_env=_shipped_code())
+        except (ConnectionError, ValueError, RuntimeError):
+            pass  # a trace of a Ray that is gone
+        else:
+            return f"on the Ray that runs on this machine ({found})"
+    root = str(Path(__file__).resolve().parents[1])
+    paths = [root, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))  # workers inherit it
+    _init(address=LOCAL, include_dashboard=False)
+    return "on a local Ray, started for this run"
+
+
+def _init(**arguments: Any) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        ray.init(
+            logging_level=logging.ERROR, log_to_driver=False, configure_logging=True, **arguments
+        )
+    for name in ("ray", "ray.tune", "ray.train", "ray.data"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
+def _shipped_code() -> dict[str, Any]:
+    """Send this checkout's packages to the workers, installed there or not."""
+    root = Path(__file__).resolve().parents[1]
+    modules = [str(root / name) for name in ("prokd", "search")]
+    return {"py_modules": modules, "excludes": ["__pycache__"]}
+
+
+def _measure(place: str, resources: Resources, output: Path) -> Cluster:
+    total = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    cpus, gpus = total.get("CPU", 0.0), total.get("GPU", 0.0)
+    cpus_each = resources.cpus or 1.0
+    gpus_each = (1.0 if gpus else 0.0) if resources.gpus is None else resources.gpus
+    for name, each, there in (("CPUs", cpus_each, cpus), ("GPUs", gpus_each, gpus)):
+        if each > there:
+            raise UserError(
+                f"a trial may ask for at most the {there:g} {name} of the cluster, "
+                f"but got {each:g}."
+            )
+    width = int(cpus // cpus_each)
+    if gpus_each:
+        width = min(width, int(gpus / gpus_each + 1e-9))
+    types = [name.partition(":")[2] for name in total if name.startswith("accelerator_type:")]
+    _check_shared(output)
+    device = (types or ["gpu"])[0] if gpus_each else "cpu"
+    return Cluster(place, cpus_each, gpus_each, max(1, width), device)
+
+
+def _check_shared(output: Path) -> None:
+    """Let every other node read a file of the output folder."""
+    here = ray.get_runtime_context().get_node_id()
+    others = [node for node in _nodes() if node["Alive"] and node["NodeID"] != here]
+    if not others:
+        return
+    output.mkdir(parents=True, exist_ok=True)
+    probe = output / f".probe-{uuid.uuid4().hex[:8]}"
+    probe.write_text("prokd", encoding="utf-8")
+    try:
+        for node in others:
+            affinity = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+            seen = _sees.options(scheduling_strategy=affinity).remote(str(probe.resolve()))
+            if not ray.get(seen):
+                raise UserError(
+                    f"the output folder must be shared by all nodes of the cluster, but "
+                    f"{output.resolve()} cannot be read on {node['NodeManagerHostname']}."
+                )
+    finally:
+        probe.unlink()
+
+
+def _nodes() -> list[dict[str, Any]]:
+    nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
+    return nodes
+
+
+@ray.remote(num_cpus=0)
+def _sees(path: str) -> bool:
+    for _ in range(20):  # network file systems show new files after a moment
+        if Path(path).exists():
+            return True
+        time.sleep(0.25)
+    return False

@@ -1,0 +1,276 @@
+"""One search: points are asked for, trained, told; the best is exported.
+
+Rounds are as wide as the cluster, so that TPE learns from each before the next; the whole grid is
+one round unless time is limited. Running a search again continues it: see `search.study`.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from optuna.trial import FrozenTrial, TrialState
+
+from prokd.config import ExperimentConfig, with_overrides
+from prokd.identity import signature
+from search.engine import Engine
+from search.exports import export_best
+from search.plan import DataDescriptions, Experiment
+from search.provenance import flatten
+from search.results import Row, Standing, leaderboard, row, write_csv
+from search.search_log import SearchLog
+from search.spaces import Point, Space, in_symbols, points
+from search.study import REASON, SearchStudy
+from search.trainables import COLLAPSED, DONE, PAUSED
+from search.tuner import Outcome
+
+FINISHED = Outcome(DONE)
+STARTUP = 10
+"""Most points that TPE draws at random before it models."""
+LIMITED_ROUNDS = 8
+"""Round width of a grid with a time budget, in widths of the cluster."""
+
+
+@dataclass(frozen=True)
+class SearchSpec:
+    """What is searched.
+
+    Args:
+        base: Every setting that is not searched; its seed is replaced.
+        space: What is searched.
+        seeds: The objective of a point is the mean over them.
+        grid: Whether all points are visited, instead of sampled by TPE.
+        trials: Number of points in all, those of earlier starts included.
+    """
+
+    base: ExperimentConfig
+    space: Space
+    seeds: tuple[int, ...]
+    grid: bool
+    trials: int
+
+    @property
+    def title(self) -> str:
+        """Data set and languages."""
+        return f"{self.base.data.dataset} {self.base.source}-{self.base.target}"
+
+    def study_name(self, data: Mapping[str, str]) -> str:
+        """Return the name under which the same search is found again."""
+        settings = self.base.model_dump(exclude={"seed"})
+        del settings["encoder"]["name"]  # the encoder enters by its fingerprint
+        identity = {
+            "settings": {k: v for k, v in flatten(settings).items() if k not in self.space},
+            "data": dict(data),
+            "space": {path: list(values.choices) for path, values in self.space.items()},
+            "seeds": list(self.seeds),
+        }
+        kind = "grid" if self.grid else "tpe"
+        languages = f"{self.base.source}-{self.base.target}"
+        return f"{self.base.data.dataset}-{languages}-{kind}-{signature(identity)[:8]}"
+
+    def experiments(
+        self, name: str, point: Point, data: Mapping[str, str], runs_dir: Path
+    ) -> list[Experiment]:
+        """Return the experiments of a point, one for each seed."""
+        return [
+            Experiment(
+                name=f"{name} seed {seed}",
+                config=with_overrides(self.base, {**point, "seed": seed}),
+                data=data,
+                runs_dir=runs_dir,
+            )
+            for seed in self.seeds
+        ]
+
+
+@dataclass(frozen=True)
+class SearchSummary:
+    """What a search has come to.
+
+    Args:
+        study: Name of the study.
+        standings: The leaderboard.
+        left: Number of points that are still to do.
+        failed: Reason of each failed trial, by number.
+        exports: Folders of the best students, best first.
+        csv: The leaderboard as a file.
+    """
+
+    study: str
+    standings: Sequence[Standing]
+    left: int
+    failed: Mapping[int, str]
+    exports: Sequence[Path]
+    csv: Path
+
+
+def preview(spec: SearchSpec, descriptions: DataDescriptions, output: Path) -> list[Experiment]:
+    """Return the experiments that a search will need, without starting anything.
+
+    For TPE the points of trials that exist are known; the others are stood in for by points of
+    the grid that no trial has.
+    """
+    data = descriptions.training(spec.base)
+    name = spec.study_name(data)
+    path = output / "studies" / f"{name}.journal"
+    known: list[dict[str, object]] = []
+    if path.exists():
+        with SearchStudy(path, name, spec.space, grid=spec.grid) as study:
+            known = [dict(trial.params) for trial in study.trials() if trial.params]
+    others = [point for point in points(spec.space) if point not in known]
+    stride = max(1, len(others) // max(1, spec.trials - len(known)))
+    runs_dir = descriptions.runtime.runs_dir.resolve()
+    chosen = [*known, *others[::stride]][: max(spec.trials, len(known))]
+    return [e for point in chosen for e in spec.experiments("", point, data, runs_dir)]
+
+
+class Search:
+    """A search on a connected Ray.
+
+    Args:
+        spec: What is searched.
+        engine: Trains.
+        output: Folder of ``studies/`` and ``exports/``.
+        export_best: Number of students to export.
+    """
+
+    def __init__(
+        self, spec: SearchSpec, engine: Engine, output: Path, *, export_best: int = 1
+    ) -> None:
+        """Read the data's fingerprints; nothing is started."""
+        self.spec, self.engine, self.output = spec, engine, output.resolve()
+        self.export_best = export_best
+        self.data = engine.descriptions.training(spec.base)
+        self.name = spec.study_name(self.data)
+        ids = self.output / "studies" / f"{self.name}.mlflow.json"
+        self.log = SearchLog(engine.tracker, ids, spec.base)
+
+    def run(self) -> SearchSummary:
+        """Search until all points are settled or time is up.
+
+        Raises:
+            UserError: Another process drives the study.
+        """
+        spec, progress = self.spec, self.engine.progress
+        startup = min(STARTUP, max(self.engine.cluster.width, spec.trials // 2))
+        path = self.output / "studies" / f"{self.name}.journal"
+        with SearchStudy(path, self.name, spec.space, grid=spec.grid, startup=startup) as study:
+            self.log.open(self.name, spec.space, spec.seeds, self.data)
+            going, errors = study.reconcile(), 0
+            progress.begin(spec.title, spec.trials - study.num_settled)
+            try:
+                while not self._is_late():
+                    before = study.num_settled
+                    room = spec.trials - before - errors
+                    width = min(room, self._round_width(before, startup))
+                    going += study.ask(width - len(going))
+                    if not going:
+                        break
+                    self._train(study, going)
+                    errors += len(going) - (study.num_settled - before)
+                    going = []
+            finally:
+                progress.end()
+            return self._summary(study)
+
+    def _round_width(self, settled: int, startup: int) -> int:
+        width = self.engine.cluster.width
+        if self.spec.grid:
+            return self.spec.trials if self.engine.deadline is None else LIMITED_ROUNDS * width
+        at_random = startup - settled  # these do not depend on one another
+        return max(width, -(-at_random // width) * width)
+
+    def _is_late(self) -> bool:
+        deadline = self.engine.deadline
+        return deadline is not None and time.time() >= deadline
+
+    def _train(self, study: SearchStudy, trials: Sequence[FrozenTrial]) -> None:
+        experiments: list[Experiment] = []
+        owner: dict[str, FrozenTrial] = {}
+        for trial in trials:
+            own = self._experiments(trial)
+            run_id = self.log.open_trial(trial.number, trial.params, own)
+            study.annotate(
+                trial.number,
+                {
+                    "signature": [e.student.signature for e in own],
+                    "teacher_signature": [e.teacher.signature for e in own],
+                    "folder": [str(e.student.path) for e in own],
+                    "mlflow_run": run_id,
+                },
+            )
+            experiments += [replace(e, parent_run=run_id) for e in own]
+            owner |= {e.name: trial for e in own}
+        rows: dict[int, list[Row]] = {trial.number: [] for trial in trials}
+
+        def finished(experiment: Experiment, outcome: Outcome) -> None:
+            trial = owner[experiment.name]
+            rows[trial.number].append(row(experiment, outcome))
+            if len(rows[trial.number]) == len(self.spec.seeds):
+                self._settle(study, trial, rows[trial.number])
+
+        self.engine.run(experiments, finished)
+
+    def _settle(self, study: SearchStudy, trial: FrozenTrial, rows: Sequence[Row]) -> None:
+        """Tell the study how a trial ended, after its last seed."""
+        number, label = trial.number, f"trial {trial.number}  {in_symbols(trial.params)}"
+        unfinished = [row.outcome for row in rows if row.objective is None]
+        collapsed = [outcome for outcome in unfinished if outcome.state == COLLAPSED]
+        broken = [outcome for outcome in unfinished if outcome.state not in (COLLAPSED, PAUSED)]
+        if not unfinished:
+            value = statistics.fmean(row.objective or 0.0 for row in rows)
+            study.tell(number, value)
+            self.log.close_trial(number, "FINISHED", rows)
+            self.engine.progress.result(label, value)
+        elif collapsed or broken:
+            reason = (collapsed or broken)[0].reason
+            study.fail(number, reason, retry=not collapsed)
+            self.log.close_trial(number, "FAILED", reason=reason)
+            self.engine.progress.result(label, None, reason)
+        else:  # paused: it stays a running trial of the study and goes on next time
+            self.log.close_trial(number, "KILLED")
+
+    def _experiments(self, trial: FrozenTrial) -> list[Experiment]:
+        runs_dir = self.engine.runtime.runs_dir
+        return self.spec.experiments(f"trial {trial.number}", trial.params, self.data, runs_dir)
+
+    def _summary(self, study: SearchStudy) -> SearchSummary:
+        """Rank by source dev; then look at the reports, export and register the best."""
+        complete = study.trials(TrialState.COMPLETE)
+        members = {trial.number: self._members(trial) for trial in complete}
+        # Renews reports whose test corpus has changed; nothing is trained.
+        self.engine.run(e for own in members.values() for e in own if e.student.done)
+        objectives = {trial.number: float(trial.value or 0.0) for trial in complete}
+        standings = leaderboard(
+            [
+                (
+                    t.number,
+                    t.params,
+                    objectives[t.number],
+                    [row(e, FINISHED) for e in members[t.number]],
+                )
+                for t in complete
+            ]
+        )
+        folder = self.output / "exports" / self.name
+        csv = folder / "leaderboard.csv"
+        write_csv(csv, standings)
+        best = standings[: self.export_best]
+        exports = export_best(best, folder, self.engine.runtime, self.engine.tracker)
+        wanted = min(self.spec.trials, len(points(self.spec.space)))
+        left = max(0, wanted - study.num_settled)
+        failed = {t.number: str(t.user_attrs[REASON]) for t in study.trials(TrialState.FAIL)}
+        self.log.close(objectives, [csv], finished=not left)
+        return SearchSummary(self.name, standings, left, failed, exports, csv)
+
+    def _members(self, trial: FrozenTrial) -> list[Experiment]:
+        """Return a complete trial's experiments, logged in the store even if it is a new one."""
+        own = self._experiments(trial)
+        if not self.log.is_logged(trial.number):
+            run_id = self.log.open_trial(trial.number, trial.params, own)
+            self.log.close_trial(trial.number, "FINISHED", [row(e, FINISHED) for e in own])
+            own = [replace(e, parent_run=run_id) for e in own]
+        return own

@@ -1,0 +1,239 @@
+"""Experiments from a list to results: what is missing is trained, teachers first, then students.
+
+Whoever has configurations, a search or an ablation, hands them over here. What lies finished in
+the run folders is not trained again; what lies half done is continued.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from prokd.config import RuntimeConfig
+from prokd.runs import Kind
+from search.cluster import Cluster
+from search.plan import DataDescriptions, Experiment
+from search.progress import Progress
+from search.tracking import Tracker
+from search.trainables import COLLAPSED, DONE, PAUSED, absolute, job
+from search.tuner import Outcome, train
+
+Finished = Callable[[Experiment, Outcome], None]
+
+
+@dataclass
+class Reuse:
+    """What was trained and what was there already, by signature."""
+
+    trained: dict[Kind, set[str]] = field(
+        default_factory=lambda: {"teacher": set(), "student": set()}
+    )
+    reused: dict[Kind, set[str]] = field(
+        default_factory=lambda: {"teacher": set(), "student": set()}
+    )
+    continued: dict[str, int] = field(default_factory=dict)
+    """Epochs that an interrupted run had behind it when it was taken up again."""
+    epochs: int = 0
+    """Epochs trained now."""
+
+    def lines(self) -> list[str]:
+        """Write the counts for a reader."""
+        counts = [
+            f"{kind}s: {len(trained)} trained, {len(self.reused[kind] - trained)} reused"
+            for kind, trained in self.trained.items()
+        ]
+        kept = sum(self.continued.values())
+        text = f"epochs: {self.epochs} trained"
+        if self.continued:
+            text += f", {kept} kept from {len(self.continued)} interrupted runs"
+        return [*counts, text]
+
+
+class Engine:
+    """Trains experiments on a connected Ray.
+
+    Args:
+        runtime: Where things lie; its threads are set to what a trial has.
+        cluster: The Ray that is connected to.
+        output: Folder for Ray's own passing files.
+        tracker: Logs every stage run.
+        progress: Shows what happens.
+        descriptions: Fingerprints that were read already.
+        max_failures: How often a run is started again after a lost worker.
+        deadline: Seconds since 1970 after which no epoch is started; None = no end.
+    """
+
+    def __init__(
+        self,
+        runtime: RuntimeConfig,
+        cluster: Cluster,
+        output: Path,
+        *,
+        tracker: Tracker,
+        progress: Progress,
+        descriptions: DataDescriptions | None = None,
+        max_failures: int = 2,
+        deadline: float | None = None,
+    ) -> None:
+        """Take the places; nothing is trained yet."""
+        threads = runtime.threads or cluster.threads
+        self.runtime = absolute(runtime).model_copy(update={"threads": threads})
+        self.cluster, self.storage = cluster, output / "ray_results"
+        self.tracker, self.progress = tracker, progress
+        self.descriptions = descriptions or DataDescriptions(runtime)
+        self.max_failures, self.deadline = max_failures, deadline
+        self.reuse = Reuse()
+
+    def run(
+        self, experiments: Iterable[Experiment], finished: Finished | None = None
+    ) -> list[Outcome]:
+        """Train what is missing and return how each experiment's student ended.
+
+        Args:
+            experiments: Any configurations, of any languages and data sets.
+            finished: Is called once for each experiment, as soon as its end is known.
+        """
+        return _Round(self, tuple(experiments), finished or _ignore).run()
+
+
+class _Round:
+    """One list of experiments on its way through the two tuners; watches the workers."""
+
+    def __init__(
+        self, engine: Engine, experiments: Sequence[Experiment], finished: Finished
+    ) -> None:
+        self.engine, self.experiments, self.finished = engine, experiments, finished
+        self.members: dict[Kind, dict[str, list[Experiment]]] = {"teacher": {}, "student": {}}
+        for experiment in experiments:
+            for kind, runs in self.members.items():
+                runs.setdefault(experiment.folder(kind).signature, []).append(experiment)
+        self.outcomes: dict[Kind, dict[str, Outcome]] = {"teacher": {}, "student": {}}
+
+    def run(self) -> list[Outcome]:
+        unreported = self._look_at_students()
+        missing = [e for e in self._distinct("student") if not self._is_settled(e)]
+        missing = [e for e in missing if not e.student.done]
+        self._train("teacher", self._look_at_teachers(missing))
+        ready = []
+        for experiment in missing:
+            if experiment.teacher.done:
+                ready.append(experiment)
+            else:
+                self.ended("student", experiment.student.signature, self._without(experiment))
+        self._train("student", [*unreported, *ready])
+        for experiment in [*unreported, *ready]:
+            if not self._is_settled(experiment):
+                name = experiment.student.signature
+                self.ended("student", name, Outcome(PAUSED, "the time budget is spent"))
+        settled = self.outcomes["student"]
+        return [settled[experiment.student.signature] for experiment in self.experiments]
+
+    def started(self, kind: Kind, signature: str) -> None:
+        self.engine.progress.started(kind, signature)
+
+    def advanced(self, kind: Kind, signature: str, epoch: int, trained: int) -> None:
+        experiment = self.members[kind][signature][0]
+        if trained:
+            self.engine.reuse.trained[kind].add(signature)
+            self.engine.reuse.epochs += trained
+        self.engine.progress.advanced(kind, signature, epoch, _epochs(experiment, kind))
+        self._track(kind, experiment)
+
+    def ended(self, kind: Kind, signature: str, outcome: Outcome) -> None:
+        experiment = self.members[kind][signature][0]
+        if experiment.folder(kind).done:  # whatever befell its report
+            outcome = Outcome(DONE)
+        self.outcomes[kind][signature] = outcome
+        self.engine.progress.ended(kind, signature)
+        if experiment.folder(kind).path.exists():
+            self._track(kind, experiment, ended=True)
+        if kind == "student":
+            for member in self.members[kind][signature]:
+                self.finished(member, outcome)
+
+    def _look_at_students(self) -> list[Experiment]:
+        """Settle the students that are there already; return those that lack a report."""
+        unreported = []
+        for experiment in self._distinct("student"):
+            folder = experiment.student
+            if folder.done:
+                self.engine.reuse.reused["student"].add(folder.signature)
+                report = folder.report()
+                current = self.engine.descriptions.report(experiment.config)
+                if report is None or report["fingerprint"] != current:
+                    unreported.append(experiment)
+                else:
+                    if experiment.teacher.done:
+                        self.engine.reuse.reused["teacher"].add(experiment.teacher.signature)
+                        self._track("teacher", experiment, ended=True)
+                    self.ended("student", folder.signature, Outcome(DONE))
+            elif (reason := folder.failure()) is not None:
+                self.ended("student", folder.signature, Outcome(COLLAPSED, reason))
+        return unreported
+
+    def _look_at_teachers(self, missing: Sequence[Experiment]) -> list[Experiment]:
+        """Return one experiment for each teacher that the missing students wait for."""
+        wanted = {e.teacher.signature: e for e in missing}
+        untrained = []
+        for name, experiment in wanted.items():
+            if experiment.teacher.done:
+                self.engine.reuse.reused["teacher"].add(name)
+                self.ended("teacher", name, Outcome(DONE))
+            elif (reason := experiment.teacher.failure()) is not None:
+                self.ended("teacher", name, Outcome(COLLAPSED, reason))
+            else:
+                untrained.append(experiment)
+        return untrained
+
+    def _train(self, kind: Kind, experiments: Sequence[Experiment]) -> None:
+        engine = self.engine
+        jobs = []
+        for experiment in experiments:
+            folder = experiment.folder(kind)
+            if not folder.done and folder.checkpoint.exists():
+                engine.reuse.continued[folder.signature] = len(folder.history())
+            jobs.append(
+                job(
+                    experiment.config,
+                    engine.runtime,
+                    signature=folder.signature,
+                    data=dict(experiment.data),
+                    deadline=engine.deadline,
+                )
+            )
+        engine.progress.phase(kind, len(jobs))
+        train(
+            kind,
+            jobs,
+            self,
+            cluster=engine.cluster,
+            storage=engine.storage,
+            max_failures=engine.max_failures,
+            deadline=engine.deadline,
+        )
+
+    def _without(self, experiment: Experiment) -> Outcome:
+        """Return the outcome of a student whose teacher is not there."""
+        teacher = self.outcomes["teacher"].get(experiment.teacher.signature)
+        if teacher is None or teacher.state == PAUSED:
+            return Outcome(PAUSED, "the time budget is spent")
+        return Outcome(teacher.state, f"its teacher: {teacher.reason}")
+
+    def _is_settled(self, experiment: Experiment) -> bool:
+        return experiment.student.signature in self.outcomes["student"]
+
+    def _distinct(self, kind: Kind) -> list[Experiment]:
+        return [members[0] for members in self.members[kind].values()]
+
+    def _track(self, kind: Kind, experiment: Experiment, *, ended: bool = False) -> None:
+        self.engine.tracker.stage(experiment, kind, ended=ended)
+
+
+def _epochs(experiment: Experiment, kind: Kind) -> int:
+    settings = experiment.config.teacher if kind == "teacher" else experiment.config.student
+    return settings.epochs
+
+
+def _ignore(experiment: Experiment, outcome: Outcome) -> None:
+    """Do nothing."""

@@ -1,0 +1,117 @@
+"""Opening the engine on a cluster, and running searches on it with their closing words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+
+from prokd.config import RuntimeConfig
+from search.cluster import Resources, connected
+from search.driver import Search, SearchSpec, SearchSummary, preview
+from search.engine import Engine
+from search.plan import DataDescriptions, describe, need
+from search.progress import Progress
+from search.results import table
+from search.tracking import Tracker
+
+SHOWN = 15
+"""Places of the leaderboard that are printed; the CSV file has all."""
+
+
+@contextmanager
+def opened(
+    runtime: RuntimeConfig,
+    output: Path,
+    *,
+    address: str | None = None,
+    resources: Resources | None = None,
+    max_failures: int = 2,
+    deadline: float | None = None,
+    progress: Progress | None = None,
+    descriptions: DataDescriptions | None = None,
+) -> Iterator[Engine]:
+    """Open an engine: connect to a Ray, say where, open the MLflow store.
+
+    Args:
+        runtime: Where data and runs lie.
+        output: Folder of the MLflow store.
+        address: See `search.cluster.connected`.
+        resources: What one trial takes.
+        max_failures: How often a run is started again after a lost worker.
+        deadline: Seconds since 1970 after which no epoch is started.
+        progress: Shows what happens; None = on standard output.
+        descriptions: Fingerprints that were read already.
+    """
+    shown = progress or Progress()
+    with connected(address, resources or Resources(), output) as cluster:
+        width = f"{cluster.width} at a time"
+        each = f"{cluster.cpus:g} CPU" + (f", {cluster.gpus:g} GPU" if cluster.gpus else "")
+        shown.say(f"running {cluster.place} ({width}, {each} each)")
+        try:
+            yield Engine(
+                runtime,
+                cluster,
+                output.resolve(),
+                tracker=Tracker(output, cluster.device),
+                progress=shown,
+                descriptions=descriptions,
+                max_failures=max_failures,
+                deadline=deadline,
+            )
+        finally:
+            shown.end()
+
+
+def run_searches(
+    engine: Engine, specs: Sequence[SearchSpec], output: Path, *, export_best: int = 1
+) -> list[SearchSummary]:
+    """Run searches one after the other and print what came out of each."""
+    summaries = []
+    for spec in specs:
+        summary = Search(spec, engine, output, export_best=export_best).run()
+        _show(engine.progress, spec, summary)
+        summaries.append(summary)
+    say = engine.progress.say
+    for line in engine.reuse.lines():
+        say(line)
+    say(f"MLflow: mlflow ui --backend-store-uri {engine.tracker.uri}")
+    return summaries
+
+
+def show_plan(specs: Sequence[SearchSpec], descriptions: DataDescriptions, output: Path) -> None:
+    """Print what searches need, what of it is done, and what the rest will cost."""
+    progress = Progress()
+    progress.say("dry run: nothing is started")
+    for spec in specs:
+        experiments = preview(spec, descriptions, output.resolve())
+        seeds = f"{len(spec.seeds)} seed{'s' if len(spec.seeds) > 1 else ''}"
+        how = "the grid" if spec.grid else "TPE; teachers as for an even spread of points"
+        progress.say(f"{spec.title}: {spec.trials} trials x {seeds} ({how})")
+        for line in describe([need(experiments, "teacher"), need(experiments, "student")], None):
+            progress.say(f"  {line}")
+
+
+def _show(progress: Progress, spec: SearchSpec, summary: SearchSummary) -> None:
+    say = progress.say
+    say("")
+    say(f"{spec.title}: study {summary.study}")
+    if summary.standings:
+        wide = progress.console if progress.console.is_terminal else Console(width=120)
+        wide.file = progress.console.file
+        wide.print(table(summary.standings[:SHOWN], spec.base.target))
+        say(f"leaderboard: {summary.csv}")
+    for number, reason in summary.failed.items():
+        say(f"trial {number} failed: {reason}")
+    for folder in summary.exports:
+        say(f"exported: {folder}")
+    if summary.exports:
+        best = str(summary.exports[0])
+        say(f'load it: transformers.pipeline("token-classification", {best!r})')
+    if summary.left:
+        say(
+            f"{summary.left} of {spec.trials} trials are left: "
+            f"run the same command again and it goes on."
+        )

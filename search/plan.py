@@ -1,0 +1,196 @@
+"""What a list of experiments needs: distinct teachers and students, done and missing, the cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from prokd.config import ExperimentConfig, RuntimeConfig
+from prokd.identity import student_signature, teacher_signature
+from prokd.runs import Kind, RunFolder, read_json
+
+
+class DataDescriptions:
+    """Fingerprints of what experiments read; each corpus and encoder is hashed once.
+
+    Reading them loads the data, so that a mistake in it shows before anything is started.
+    """
+
+    def __init__(self, runtime: RuntimeConfig) -> None:
+        """Remember where things lie; nothing is read yet."""
+        self.runtime = runtime
+        self._training: dict[str, dict[str, str]] = {}
+        self._reports: dict[str, str] = {}
+
+    def training(self, config: ExperimentConfig) -> dict[str, str]:
+        """Return the hashes of all that training reads; no target label is among it."""
+        name = self._name(config)
+        if name not in self._training:
+            from prokd.corpora import Corpora
+
+            self._training[name] = Corpora(config, self.runtime).fingerprints()
+        return self._training[name]
+
+    def report(self, config: ExperimentConfig) -> str:
+        """Return the hash of the labelled test corpora, which nothing but reports may read."""
+        name = self._name(config)
+        if name not in self._reports:
+            from prokd.corpora import Corpora
+
+            self._reports[name] = Corpora(config, self.runtime).report_fingerprint()
+        return self._reports[name]
+
+    @staticmethod
+    def _name(config: ExperimentConfig) -> str:
+        return repr((config.source, config.target, config.data, config.encoder.name))
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One configuration, its place among others, and the folders of its two runs.
+
+    Args:
+        name: What it is called where it is logged, e.g. "trial 3 seed 0".
+        config: The settings, the seed among them.
+        data: Fingerprints of what it reads.
+        runs_dir: Folder of all runs.
+        variant: Named alternative that it belongs to ("full" for the method itself).
+        tags: Written on its MLflow runs.
+        parent_run: MLflow run under which its stage runs are nested, if it is tracked.
+    """
+
+    name: str
+    config: ExperimentConfig
+    data: Mapping[str, str]
+    runs_dir: Path
+    variant: str = "full"
+    tags: Mapping[str, str] = field(default_factory=dict)
+    parent_run: str | None = None
+
+    @cached_property
+    def teacher(self) -> RunFolder:
+        """Folder of the teacher's run."""
+        return RunFolder(self.runs_dir, "teacher", teacher_signature(self.config, self.data))
+
+    @cached_property
+    def student(self) -> RunFolder:
+        """Folder of the student's run."""
+        return RunFolder(self.runs_dir, "student", student_signature(self.config, self.data))
+
+    def folder(self, kind: Kind) -> RunFolder:
+        """Return the folder of one of the two runs."""
+        return self.teacher if kind == "teacher" else self.student
+
+
+@dataclass(frozen=True)
+class Need:
+    """The distinct runs of one kind.
+
+    Args:
+        kind: ``teacher`` or ``student``.
+        total: Number of distinct runs.
+        done: Number of finished ones.
+        collapsed: Number of those that are known to collapse.
+        begun: Number of those that go on from a checkpoint.
+        seconds: Estimated seconds of training that are left, all together; None = unknown.
+    """
+
+    kind: Kind
+    total: int
+    done: int
+    collapsed: int
+    begun: int
+    seconds: float | None
+
+    @property
+    def missing(self) -> int:
+        """Number of runs to train, from the start or on."""
+        return self.total - self.done - self.collapsed
+
+
+def need(experiments: Sequence[Experiment], kind: Kind) -> Need:
+    """Count the distinct runs of a kind and estimate what is left from finished runs like them."""
+    distinct = {e.folder(kind).signature: e for e in experiments}
+    folders = [e.folder(kind) for e in distinct.values()]
+    done = {f.signature for f in folders if f.done}
+    collapsed = {f.signature for f in folders if not f.done and f.failure() is not None}
+    seconds: float | None = 0.0
+    rates: dict[str, float | None] = {}
+    for name, experiment in distinct.items():
+        if name in done or name in collapsed or seconds is None:
+            continue
+        likeness = _likeness(kind, experiment.data, experiment.config.model_dump()[kind])
+        if likeness not in rates:
+            rates[likeness] = _seconds_per_epoch(experiment.runs_dir, kind, likeness)
+        rate = rates[likeness]
+        settings = getattr(experiment.config, kind)
+        left = settings.epochs - len(experiment.folder(kind).history())
+        seconds = None if rate is None else seconds + rate * left
+    return Need(
+        kind=kind,
+        total=len(folders),
+        done=len(done),
+        collapsed=len(collapsed),
+        begun=sum(f.started and f.signature not in done | collapsed for f in folders),
+        seconds=seconds,
+    )
+
+
+def _likeness(kind: Kind, data: Mapping[str, str], stage: Mapping[str, Any]) -> str:
+    """What two runs share if their epochs take about equally long."""
+    corpus = "source_train" if kind == "teacher" else "target_train"
+    return repr((data[corpus], data["encoder"], stage["batch_sentences"], stage["batch_tokens"]))
+
+
+def _seconds_per_epoch(runs_dir: Path, kind: Kind, likeness: str) -> float | None:
+    rates = []
+    for path in runs_dir.glob(f"{kind}-*"):
+        folder = RunFolder(runs_dir, kind, path.name.removeprefix(f"{kind}-"))
+        identity, result = read_json(path / "identity.json"), folder.result()
+        if identity and result and _likeness(kind, identity["data"], identity[kind]) == likeness:
+            rates.append(result["seconds"] / result["epochs"])
+    return sum(rates) / len(rates) if rates else None
+
+
+def describe(needs: Iterable[Need], width: int | None) -> list[str]:
+    """Write needs and the estimated cost as lines for a reader.
+
+    Args:
+        needs: Of teachers and students.
+        width: Runs that train at the same time, if it is known.
+    """
+    lines, total = [], 0.0
+    unknown = False
+    for item in needs:
+        parts = [f"{item.done} done"]
+        if item.collapsed:
+            parts.append(f"{item.collapsed} collapsed")
+        parts.append(f"{item.missing} to train")
+        if item.begun:
+            parts.append(f"{item.begun} of them from a checkpoint")
+        lines.append(f"{item.kind}s: {item.total} ({', '.join(parts)})")
+        unknown |= item.seconds is None
+        total += item.seconds or 0.0
+    if unknown:
+        lines.append("estimated cost: unknown (no finished run like these)")
+    else:
+        at_once = f", {duration(total / width)} with {width} runs at a time" if width else ""
+        lines.append(f"estimated cost: {duration(total)} of training{at_once}")
+    return lines
+
+
+def duration(seconds: float) -> str:
+    """Write a time in words.
+
+    >>> duration(5), duration(125), duration(7260)
+    ('5 s', '2 min 5 s', '2 h 1 min')
+    """
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

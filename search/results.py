@@ -1,0 +1,176 @@
+"""Results as rows, the leaderboard of a study, its table and its CSV file."""
+
+from __future__ import annotations
+
+import csv
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from prokd.runs import write_atomically
+from search.plan import Experiment
+from search.spaces import SYMBOLS, Point
+from search.tuner import Outcome
+
+
+@dataclass(frozen=True)
+class Row:
+    """What came out of one experiment.
+
+    Args:
+        experiment: The settings and folders.
+        outcome: How its student ended.
+        objective: Source-dev entity F1 in [0, 1]; None unless it is done.
+        scores: The report on the test splits by ``test/<language>/<measure>``; empty without one.
+    """
+
+    experiment: Experiment
+    outcome: Outcome
+    objective: float | None
+    scores: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def target_f1(self) -> float | None:
+        """Entity F1 on target test, in [0, 1]."""
+        return self.scores.get(f"test/{self.experiment.config.target}/entity_f1")
+
+    def record(self) -> dict[str, Any]:
+        """Return the row as flat values, for a table of many."""
+        experiment = self.experiment
+        return {
+            "name": experiment.name,
+            "variant": experiment.variant,
+            "dataset": experiment.config.data.dataset,
+            "source": experiment.config.source,
+            "target": experiment.config.target,
+            "seed": experiment.config.seed,
+            "state": self.outcome.state,
+            "reason": self.outcome.reason,
+            "objective": self.objective,
+            **self.scores,
+            "teacher": experiment.teacher.signature,
+            "student": experiment.student.signature,
+            "folder": str(experiment.student.path),
+        }
+
+
+def row(experiment: Experiment, outcome: Outcome) -> Row:
+    """Read the row of an experiment from its student's folder."""
+    result = experiment.student.result()
+    if result is None:
+        return Row(experiment, outcome, None)
+    report = experiment.student.report() or {}
+    return Row(experiment, outcome, float(result["objective"]), report.get("metrics", {}))
+
+
+def means(rows: Sequence[Row]) -> dict[str, float]:
+    """Return means over seeds, and standard deviations where there are several."""
+    if not rows or any(row.objective is None for row in rows):
+        return {}
+    columns: list[Mapping[str, float]] = [
+        {"objective": row.objective or 0.0, **row.scores} for row in rows
+    ]
+    metrics: dict[str, float] = {}
+    for name in columns[0]:
+        values = [column[name] for column in columns if name in column]
+        metrics[name] = statistics.fmean(values)
+        if len(values) > 1:
+            metrics[f"{name}_std"] = statistics.stdev(values)
+    return metrics
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A trial's place on the leaderboard.
+
+    Args:
+        rank: From 1.
+        trial: Number of the trial.
+        point: What was searched.
+        objective: Mean over seeds of source-dev entity F1, what ranks.
+        rows: One for each seed.
+    """
+
+    rank: int
+    trial: int
+    point: Point
+    objective: float
+    rows: Sequence[Row]
+
+    @property
+    def target_f1(self) -> tuple[float, float] | None:
+        """Mean and standard deviation over seeds of target-test entity F1 (0 for one seed)."""
+        values = [row.target_f1 for row in self.rows if row.target_f1 is not None]
+        if len(values) < len(self.rows):
+            return None
+        return statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else 0.0
+
+    @property
+    def best_row(self) -> Row:
+        """The seed with the highest source-dev F1."""
+        return max(self.rows, key=lambda row: row.objective or 0.0)
+
+
+def leaderboard(trials: Sequence[tuple[int, Point, float, Sequence[Row]]]) -> list[Standing]:
+    """Rank trials, given as number, point, objective and rows; the earlier of equals first."""
+    ordered = sorted(trials, key=lambda trial: (-trial[2], trial[0]))
+    return [Standing(rank, *trial) for rank, trial in enumerate(ordered, start=1)]
+
+
+def table(standings: Sequence[Standing], target: str) -> Table:
+    """Draw a leaderboard."""
+    drawn = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    paths = list(standings[0].point) if standings else []
+    paths.sort(key=list(SYMBOLS).index)
+    names = [SYMBOLS[path] for path in paths]
+    for name in ("rank", *names, "source-dev F1", f"{target}-test F1", "trial"):
+        drawn.add_column(name, justify="right", no_wrap=True)
+    for standing in standings:
+        drawn.add_row(
+            str(standing.rank),
+            *(str(standing.point[path]) for path in paths),
+            f"{standing.objective:.4f}",
+            _mean_and_deviation(standing),
+            str(standing.trial),
+        )
+    return drawn
+
+
+def _mean_and_deviation(standing: Standing) -> str:
+    if standing.target_f1 is None:
+        return "-"
+    mean, deviation = standing.target_f1
+    return f"{mean:.4f} ± {deviation:.4f}" if len(standing.rows) > 1 else f"{mean:.4f}"
+
+
+def write_csv(path: Path, standings: Sequence[Standing]) -> None:
+    """Write a leaderboard, one line a trial."""
+    records = []
+    for standing in standings:
+        mean, deviation = standing.target_f1 or (None, None)
+        records.append(
+            {
+                "rank": standing.rank,
+                "trial": standing.trial,
+                **standing.point,
+                "source_dev_entity_f1": standing.objective,
+                "target_test_entity_f1_mean": mean,
+                "target_test_entity_f1_std": deviation,
+                "seeds": " ".join(str(row.experiment.config.seed) for row in standing.rows),
+                "teachers": " ".join(row.experiment.teacher.signature for row in standing.rows),
+                "students": " ".join(row.experiment.student.signature for row in standing.rows),
+            }
+        )
+    if records:
+        write_atomically(path, lambda part: _write(part, records))
+
+
+def _write(path: Path, records: Sequence[Mapping[str, Any]]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=list(records[0]))
+        writer.writeheader()
+        writer.writerows(records)

@@ -1,0 +1,187 @@
+"""The command of a search: ``python search/run.py --lang ar`` or ``python -m search.run``."""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any, Optional
+
+if __package__ in (None, ""):  # run as a script: the checkout need not be installed
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import typer
+
+from prokd.config import ExperimentConfig, RuntimeConfig, build_config, parse_override
+from prokd.errors import UserError
+from search.spaces import SPACE, points, without
+
+OWN_OPTIONS = {"source": "--source", "target": "--lang", "seed": "--seeds"}
+TRIALS = {"paper": None, "fast": 30, "mini": 6}
+"""Points by default; None is the whole grid."""
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+def parse_seconds(text: str) -> float:
+    """Read a time span.
+
+    >>> parse_seconds("90"), parse_seconds("30m"), parse_seconds("1h30m")
+    (90.0, 1800.0, 5400.0)
+    """
+    units = {"h": 3600.0, "m": 60.0, "s": 1.0, "": 1.0}
+    parts = re.findall(r"(\d+(?:\.\d+)?)([hms]?)", text)
+    seconds = sum(float(number) * units[unit] for number, unit in parts)
+    if "".join(number + unit for number, unit in parts) != text or seconds <= 0:
+        raise UserError(f"a time budget must look like 30m, 2h or 90 (seconds), but got {text!r}.")
+    return seconds
+
+
+def parse_seeds(text: str) -> tuple[int, ...]:
+    """Read a number of seeds, or a list of them.
+
+    >>> parse_seeds("3"), parse_seeds("1,5"), parse_seeds("7,")
+    ((0, 1, 2), (1, 5), (7,))
+    """
+    try:
+        numbers = [int(part) for part in text.split(",") if part.strip()]
+    except ValueError:
+        numbers = []
+    seeds = tuple(numbers) if "," in text else tuple(range(numbers[0])) if numbers else ()
+    if not seeds or len(set(seeds)) < len(seeds):
+        raise UserError(
+            f"the seeds must be a number >= 1 or a list of different ones such as 0,1,2, "
+            f"but got {text!r}."
+        )
+    return seeds
+
+
+def base_configs(
+    *,
+    preset: str,
+    reading: str,
+    languages: list[str],
+    source: str,
+    dataset: str | None,
+    model: str | None,
+    settings: list[str],
+) -> tuple[list[ExperimentConfig], list[str]]:
+    """Return one configuration for each target language, and the settings that were fixed."""
+    fixed = dict(parse_override(text) for text in settings)
+    for path, option in OWN_OPTIONS.items():
+        if path in fixed:
+            raise UserError(f"the setting {path!r} must be given by {option}, not by --set.")
+    values: dict[str, Any] = dict(fixed)
+    if dataset is not None:
+        values["data.dataset"] = dataset
+    if model is not None:
+        folder = Path(model).expanduser()
+        values["encoder.name"] = str(folder.resolve()) if folder.is_dir() else model
+    targets = [part.strip() for text in languages for part in text.split(",") if part.strip()]
+    configs = [
+        build_config(preset, reading, {"source": source, "target": target, **values})
+        for target in dict.fromkeys(targets)
+    ]
+    if any(config.source == config.target for config in configs):
+        raise UserError(f"source and target must differ, but got {source!r} for both.")
+    return configs, list(fixed)
+
+
+Settings = Annotated[list[str], typer.Option("--set", help="path=value; repeatable.")]
+Languages = Annotated[list[str], typer.Option("--lang", help="Targets; repeatable or a,b,c.")]
+DataDirs = Annotated[
+    list[Path], typer.Option("--data-dir", help="Folder DIR/<lang>/{train,dev,test}; repeatable.")
+]
+Text = Optional[str]  # noqa: UP045
+
+
+@app.command()
+def search(
+    languages: Languages = ["ar"],  # noqa: B006
+    preset: Annotated[
+        str, typer.Option(help="paper, fast or mini (embedded, offline).")
+    ] = "paper",
+    reading: Annotated[str, typer.Option(help="stable or literal (as printed).")] = "stable",
+    source: Annotated[str, typer.Option(help="Source language.")] = "en",
+    dataset: Annotated[Text, typer.Option(help="wikiann, conll or phrasebook.")] = None,
+    data_dirs: DataDirs = [],  # noqa: B006
+    model: Annotated[Text, typer.Option(help="Encoder: hub name or folder.")] = None,
+    trials: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(min=1, help="Points in all, chosen by TPE; earlier starts count."),
+    ] = None,
+    grid: Annotated[bool, typer.Option("--grid", help="Visit the grid of 300 points.")] = False,
+    time_budget: Annotated[Text, typer.Option(help="Start nothing after 30m, 2h, 90 ...")] = None,
+    seeds: Annotated[str, typer.Option(help="Number of seeds, or a list such as 0,1,2.")] = "1",
+    settings: Settings = [],  # noqa: B006
+    address: Annotated[
+        Text, typer.Option(help="Of a Ray cluster; local = a Ray of its own.")
+    ] = None,
+    gpus_per_trial: Annotated[Optional[float], typer.Option(min=0)] = None,  # noqa: UP045
+    cpus_per_trial: Annotated[Optional[float], typer.Option(min=0.1)] = None,  # noqa: UP045
+    max_failures: Annotated[int, typer.Option(min=0, help="Restarts of a lost run.")] = 2,
+    export_best: Annotated[int, typer.Option(min=0, help="Students to export.")] = 1,
+    output: Annotated[Path, typer.Option(help="Folder of runs/, studies/, exports/ ...")] = Path(),
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count, start nothing.")] = False,
+) -> None:
+    """Search the hyperparameters of teacher and student; running it again continues."""
+    from search.cluster import Resources
+    from search.driver import SearchSpec
+    from search.plan import DataDescriptions
+
+    begun = time.time()
+    budget = None if time_budget is None else parse_seconds(time_budget)
+    seed_list = parse_seeds(seeds)
+    configs, fixed = base_configs(
+        preset=preset,
+        reading=reading,
+        languages=languages,
+        source=source,
+        dataset=dataset,
+        model=model,
+        settings=settings,
+    )
+    space = without(SPACE, fixed)
+    if not space:
+        raise UserError("one of the searched settings must be free, but --set fixes all of them.")
+    size = len(points(space))
+    default = TRIALS[preset]
+    is_grid = grid or (trials is None and default is None)
+    number = min(size, trials or (size if is_grid else default or size))
+    specs = [SearchSpec(config, space, seed_list, is_grid, number) for config in configs]
+    runtime = RuntimeConfig(data_dirs=tuple(data_dirs), runs_dir=output / "runs")
+    descriptions = DataDescriptions(runtime)
+    for spec in specs:  # a mistake in the data shows before anything is started
+        descriptions.training(spec.base)
+    from search.launch import opened, run_searches, show_plan
+
+    if dry_run:
+        show_plan(specs, descriptions, output)
+        return
+    with opened(
+        runtime,
+        output,
+        address=address,
+        resources=Resources(cpus_per_trial, gpus_per_trial),
+        max_failures=max_failures,
+        deadline=None if budget is None else begun + budget,
+        descriptions=descriptions,
+    ) as engine:
+        run_searches(engine, specs, output, export_best=export_best)
+
+
+def main() -> None:
+    """Run the command; a user's mistake is one sentence on standard error and status 2."""
+    try:
+        app()
+    except UserError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        typer.echo("interrupted: run the same command again and it goes on.", err=True)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,100 @@
+"""The MLflow runs of a search: one for the search, one for each trial, above the stage runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from prokd.config import ExperimentConfig
+from search.plan import Experiment
+from search.provenance import flatten
+from search.results import Row, means
+from search.spaces import Point, Space, in_symbols
+from search.tracking import Tracker
+
+
+class SearchLog:
+    """Logs a search and its trials.
+
+    Args:
+        tracker: The store.
+        ids: File that remembers the ids of the runs.
+        base: Every setting that is not searched.
+    """
+
+    def __init__(self, tracker: Tracker, ids: Path, base: ExperimentConfig) -> None:
+        """Name the search; nothing is logged yet."""
+        self.tracker, self.ids, self.base = tracker, ids, base
+        self.parent = ""
+        self._open: dict[int, str] = {}
+
+    def open(self, name: str, space: Space, seeds: Sequence[int], data: Mapping[str, str]) -> None:
+        """Open the run of the search."""
+        settings = flatten(self.base.model_dump(mode="json", exclude={"seed"}))
+        self.parent = self.tracker.open_run(
+            self.ids,
+            "search",
+            self.base,
+            name=f"search {name}",
+            params={k: v for k, v in settings.items() if k not in space}
+            | {"seeds": " ".join(map(str, seeds))},
+            tags={"kind": "search", "study": name, **_data_tags(data)},
+        )
+        values: dict[str, Any] = {path: list(choices.choices) for path, choices in space.items()}
+        self.tracker.log_json(self.parent, "space.json", values)
+
+    def open_trial(self, number: int, point: Point, experiments: Sequence[Experiment]) -> str:
+        """Return the id of a trial's run, open for its stage runs."""
+        self._open[number] = self.tracker.open_run(
+            self.ids,
+            f"trial-{number}",
+            self.base,
+            name=f"trial {number} {in_symbols(point)}",
+            params=dict(point),
+            parent=self.parent,
+            tags={
+                "kind": "trial",
+                "trial": str(number),
+                "signature": " ".join(e.student.signature for e in experiments),
+                "teacher_signature": " ".join(e.teacher.signature for e in experiments),
+            },
+        )
+        return self._open[number]
+
+    def is_logged(self, number: int) -> bool:
+        """Tell whether the store has a trial's run."""
+        return self.tracker.has_run(self.ids, f"trial-{number}")
+
+    def close_trial(
+        self, number: int, status: str, rows: Sequence[Row] = (), *, reason: str = ""
+    ) -> None:
+        """End a trial's run with the means over its seeds."""
+        run_id = self._open.pop(number)
+        if reason:
+            self.tracker.tag(run_id, {"reason": reason})
+        self.tracker.close_run(run_id, means(rows), status=status)
+
+    def close(
+        self, objectives: Mapping[int, float], files: Sequence[Path], *, finished: bool
+    ) -> None:
+        """End the run of the search.
+
+        Args:
+            objectives: Of the complete trials, by number.
+            files: Logged as artifacts, if they are there.
+            finished: Whether nothing is left to do.
+        """
+        best = float("-inf")
+        for step, number in enumerate(sorted(objectives), start=1):
+            best = max(best, objectives[number])
+            values = {"objective": objectives[number], "best_objective": best}
+            self.tracker.log(self.parent, values, step=step)
+        for file in files:
+            if file.exists():
+                self.tracker.log_file(self.parent, file)
+        self.tracker.close_run(self.parent, status="FINISHED" if finished else "KILLED")
+
+
+def _data_tags(data: Mapping[str, str]) -> dict[str, str]:
+    return {f"data.{name}": value for name, value in data.items()}

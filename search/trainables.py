@@ -1,0 +1,152 @@
+"""Ray's verbs over a stage run: one step is one epoch. All state lies in the run's folder.
+
+Ray's own checkpoint is a marker: whoever starts a trial again, Ray after a lost worker or a person
+after a lost driver, finds the folder's checkpoint and goes on from there.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from ray.tune import Trainable
+
+from prokd.config import ExperimentConfig, RuntimeConfig
+from prokd.errors import CollapsedRun, UserError
+from prokd.runs import Kind
+
+if TYPE_CHECKING:
+    from prokd.training import StageRun
+
+TRAINING, DONE, PAUSED, COLLAPSED, REFUSED = "training", "done", "paused", "collapsed", "refused"
+"""Values of a result's ``state``."""
+
+
+def job(
+    config: ExperimentConfig,
+    runtime: RuntimeConfig,
+    *,
+    signature: str,
+    data: dict[str, str],
+    deadline: float | None = None,
+) -> dict[str, Any]:
+    """Describe a stage run as the config of a Ray trial.
+
+    Args:
+        config: The experiment.
+        runtime: Where things lie, as seen by the workers.
+        signature: Of the run; names the trial.
+        data: Fingerprints of what the experiment reads.
+        deadline: Seconds since 1970 after which no further epoch is started.
+    """
+    value = {
+        "config": config.model_dump(mode="json"),
+        "runtime": runtime.model_dump(mode="json"),
+        "data": data,
+        "deadline": deadline,
+    }
+    # One text: Ray looks into nested values for search spaces of its own and copies them around.
+    return {"signature": signature, "job": json.dumps(value)}
+
+
+class _StageTrainable(Trainable):
+    kind: ClassVar[Kind]
+    _run: StageRun | None
+    _job: dict[str, Any]
+
+    def setup(self, config: dict[str, Any]) -> None:
+        """Take a job; the run is opened by its first step."""
+        self._run = None
+        self._job = json.loads(config["job"])
+
+    def step(self) -> dict[str, Any]:
+        """Train one epoch, or find that there is nothing (more) to train."""
+        try:
+            return self._advance()
+        except CollapsedRun as error:
+            return self._end(COLLAPSED, str(error))
+        except UserError as error:
+            return self._end(REFUSED, str(error))
+
+    def save_checkpoint(self, checkpoint_dir: str) -> dict[str, Any]:
+        """Return a marker: the folder of the run holds the state."""
+        return {"epoch": self._run.epoch if self._run else 0}
+
+    def load_checkpoint(self, checkpoint: dict[str, Any] | None) -> None:
+        """Do nothing: the first step goes on from the folder's checkpoint."""
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Take the next job in the same process."""
+        self.cleanup()
+        self.setup(new_config)
+        return True
+
+    def cleanup(self) -> None:
+        """Give the folder and the memory free."""
+        if self._run is not None:
+            from prokd.memory import release_memory
+
+            self._run.close()
+            self._run = None
+            release_memory()
+
+    def _advance(self) -> dict[str, Any]:
+        run = self._run or self._open()
+        deadline = self._job["deadline"]
+        trained = 0
+        if not run.done:
+            if deadline is not None and time.time() >= deadline:
+                return self._end(PAUSED, "the time budget is spent")
+            run.step()
+            trained = 1
+        if not run.done:
+            return {"state": TRAINING, "epoch": run.epoch, "trained": trained}
+        if self.kind == "student":
+            run.report()  # to its file alone: no number of it returns to whoever selects
+        return self._end(DONE, "", trained)
+
+    def _open(self) -> StageRun:
+        from prokd.training import StageRun
+
+        self._run = StageRun(
+            self.kind,
+            ExperimentConfig.model_validate(self._job["config"]),
+            RuntimeConfig.model_validate(self._job["runtime"]),
+            fingerprints=self._job["data"],
+        )
+        return self._run
+
+    def _end(self, state: str, reason: str, trained: int = 0) -> dict[str, Any]:
+        epoch = self._run.epoch if self._run else 0
+        self.cleanup()
+        return {"state": state, "reason": reason, "epoch": epoch, "trained": trained, "done": True}
+
+
+class TeacherTrainable(_StageTrainable):
+    """A teacher's run as a Ray trial."""
+
+    kind = "teacher"
+
+
+class StudentTrainable(_StageTrainable):
+    """A student's run as a Ray trial; its teacher is done by then."""
+
+    kind = "student"
+
+
+def trainable(kind: Kind) -> type[Trainable]:
+    """Return the trainable of a kind."""
+    return TeacherTrainable if kind == "teacher" else StudentTrainable
+
+
+def absolute(runtime: RuntimeConfig) -> RuntimeConfig:
+    """Return the runtime with paths that hold in every process, whatever its working folder."""
+    return runtime.model_copy(
+        update={
+            "runs_dir": runtime.runs_dir.resolve(),
+            "cache_dir": runtime.cache_dir.resolve(),
+            "data_dirs": tuple(Path(folder).resolve() for folder in runtime.data_dirs),
+        }
+    )
