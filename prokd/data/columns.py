@@ -34,7 +34,7 @@ def parse_columns(
         path: The name of the file in messages.
         labelled: Whether to read tags; if not, lines need not have more than a word.
         separator: What separates columns; None: tab if most lines have one, else spaces.
-        tag_column: Column of the tags; None: the last one in which (nearly) all look like tags.
+        tag_column: Column of the tags; None: the last one in which most look like tags.
 
     Returns:
         Words and tags (or None) of each sentence, and the line number of each word.
@@ -145,12 +145,14 @@ def _tag_column(rows: list[_Row], wanted: int | None, path: str) -> int:
                 f"{path}: `tag_column` must be from {-width} to {width - 1}, but got {wanted}."
             )
         return wanted
-    counts = []
-    for column in range(1, width):
+    # Most of its values, not all: a wrong tag must be reported, not push the choice to the
+    # column of chunks, which looks the same in CoNLL-2003.
+    for column in range(width - 1, 0, -1):
         values = Counter(row.fields[column] for row in rows)
         tagged = sum(count for value, count in values.items() if TAG_FORM.fullmatch(value))
-        counts.append((tagged, column))
-    return max(counts)[1] if max(counts)[0] else width - 1
+        if 2 * tagged > len(rows):
+            return column
+    return width - 1
 
 
 def _without_prefix(words: list[list[str]]) -> list[list[str]]:

@@ -213,8 +213,6 @@ def _write(path: Path, arrays: Arrays) -> None:
 
 
 def _open(path: Path) -> Arrays | None:
-    if not path.exists():
-        return None
     try:
         table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
         table.validate(full=True)
@@ -224,6 +222,8 @@ def _open(path: Path) -> Arrays | None:
         }
         checksum = (table.schema.metadata or {}).get(b"checksum", b"").decode()
         damage = "" if checksum == _checksum(arrays) else "wrong checksum"
+    except FileNotFoundError:
+        return None
     except (pa.ArrowException, OSError, IndexError, UnicodeDecodeError) as error:
         damage = str(error)
     if damage:

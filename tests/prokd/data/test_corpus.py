@@ -165,6 +165,12 @@ def test_tag_errors_name_the_line(folder: Path) -> None:
         load(folder)
 
 
+def test_wrong_tag_does_not_move_the_tag_column(folder: Path) -> None:
+    (folder / "en" / "train.txt").write_text("a X B-NP O\nb X I-NP -PER\nc X O O\n")
+    with pytest.raises(UserError, match=r"train\.txt:2: a tag must be .* but got '-PER'\.$"):
+        load(folder)
+
+
 def test_shared_tag_set(corpus: Callable[..., Corpus]) -> None:
     source = corpus([["a", "b"]], [["B-PER", "B-LOC"]])
     same = corpus([["a", "b"]], [["B-LOC", "B-PER"]])
