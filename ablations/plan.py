@@ -1,0 +1,115 @@
+"""From a spec and the command's options to configurations, by variant and language."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ablations.spec import AblationSpec
+from prokd.config import ExperimentConfig, parse_override, with_overrides
+from prokd.errors import UserError
+from prokd.identity import signature
+from prokd.runs import read_json
+from search.plan import DataDescriptions
+from search.spaces import SPACE, Point
+
+
+@dataclass(frozen=True)
+class AblationPlan:
+    """What is going to be compared.
+
+    Args:
+        spec: The variants.
+        bases: The method's settings, one configuration for each target language.
+        seeds: Of every variant.
+    """
+
+    spec: AblationSpec
+    bases: tuple[ExperimentConfig, ...]
+    seeds: tuple[int, ...]
+
+    @property
+    def languages(self) -> list[str]:
+        """The targets, in order."""
+        return [base.target for base in self.bases]
+
+    @property
+    def stem(self) -> str:
+        """Name of the report: spec, data set, source and targets."""
+        base = self.bases[0]
+        return f"{self.spec.name}-{base.data.dataset}-{base.source}-{'-'.join(self.languages)}"
+
+    @property
+    def signature(self) -> str:
+        """Hash of all settings but the seeds: 8 hex digits."""
+        settings = [
+            self.spec.config(base, variant).model_dump(mode="json", exclude={"seed"})
+            for base in self.bases
+            for variant in self.spec.variants
+        ]
+        return signature(settings)[:8]
+
+    def configs(self) -> dict[tuple[str, str], ExperimentConfig]:
+        """Return the configurations by variant and language, language by language."""
+        return {
+            (variant, base.target): self.spec.config(base, variant)
+            for base in self.bases
+            for variant in self.spec.variants
+        }
+
+
+def with_base_settings(
+    spec: AblationSpec, configs: Sequence[ExperimentConfig], fixed: Sequence[str]
+) -> list[ExperimentConfig]:
+    """Apply a spec's own settings to configurations, but for those that the command line fixed."""
+    own = {path: value for path, value in spec.base.items() if path not in fixed}
+    return [with_overrides(config, own) for config in configs]
+
+
+def best_point(
+    config: ExperimentConfig, descriptions: DataDescriptions, exports: Path
+) -> tuple[Point, Path]:
+    """Return the best point that a search of the same data and encoder has found.
+
+    Args:
+        config: Names data set, source, target and encoder.
+        descriptions: Fingerprints of them; searches on other data are passed over.
+        exports: The folder of leaderboards, as `search` writes them.
+
+    Returns:
+        The point and the leaderboard that it stands on: the one whose first place has the
+        highest F1 on source dev.
+
+    Raises:
+        UserError: There is no such leaderboard.
+    """
+    pattern = f"{config.data.dataset}-{config.source}-{config.target}-*/leaderboard.csv"
+    data = descriptions.training(config)
+    found: list[tuple[float, Point, Path]] = []
+    for path in sorted(exports.glob(pattern)):
+        with path.open(newline="", encoding="utf-8") as file:
+            first = next(csv.DictReader(file), None)
+        if first is None or not _read_the_same(first, data, descriptions):
+            continue
+        texts = [f"{name}={first[name]}" for name in SPACE if name in first]
+        point: Point = dict(map(parse_override, texts))
+        found.append((float(first["source_dev_entity_f1"]), point, path))
+    if not found:
+        raise UserError(
+            f"--from-best needs a leaderboard of a search on the same data and encoder, "
+            f"but there is none at {exports / pattern}; run search/run.py first."
+        )
+    _, point, path = max(found, key=lambda item: item[0])
+    return point, path
+
+
+def _read_the_same(
+    first: Mapping[str, str], data: Mapping[str, str], descriptions: DataDescriptions
+) -> bool:
+    """Tell whether the student on the first place was trained on this data and encoder."""
+    for name in first["students"].split():
+        identity = read_json(descriptions.runtime.runs_dir / f"student-{name}" / "identity.json")
+        return identity is not None and dict(identity["data"]) == dict(data)
+    return False

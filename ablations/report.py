@@ -1,0 +1,213 @@
+"""An ablation as a reader meets it: Markdown, CSV, and the table that is printed.
+
+Markdown and the printed table give F1 in percent, the CSV in [0, 1]. Nothing is left out: a run
+that collapsed or was not finished is named where its number would stand.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ablations.comparison import ENTITY, TOKEN, Scores
+from ablations.spec import AblationSpec
+from ablations.statistics import MIN_SEEDS_T, MIN_SEEDS_WILCOXON
+from ablations.tables import (
+    aligned,
+    as_markdown,
+    changes_table,
+    comparison_table,
+    score_table,
+    source_dev_table,
+    state,
+)
+from prokd.config import ExperimentConfig
+from prokd.runs import write_atomically
+
+PAPER_ENCODER = "bert-base-multilingual-cased"
+MEASURES = {
+    ENTITY: "entity-level F1 (seqeval, lenient)",
+    TOKEN: "token-level F1 (whole tags, without O)",
+}
+"""What the measures are called in reports; one is never shown under the other's name."""
+
+
+def report_stem(folder: Path, stem: str, signature: str) -> str:
+    """Return a name under which no report of other settings is overwritten.
+
+    Args:
+        folder: Of the reports.
+        stem: The name if it is free, or holds a report of the same settings.
+        signature: Of the settings; it stands in the report, and is added to the name otherwise.
+    """
+    path = folder / f"{stem}.md"
+    if not path.exists() or f"settings: {signature}\n" in path.read_text(encoding="utf-8"):
+        return stem
+    return f"{stem}-{signature}"
+
+
+def write_reports(
+    folder: Path,
+    stem: str,
+    scores: Scores,
+    base: ExperimentConfig,
+    notes: Sequence[str] = (),
+) -> tuple[Path, Path]:
+    """Write ``<stem>.md`` and ``<stem>.csv``.
+
+    Args:
+        folder: Where to.
+        stem: Name of the files.
+        scores: What came out.
+        base: The settings of the reference variant.
+        notes: How it was run, one line each.
+
+    Returns:
+        Paths of the Markdown and of the CSV file.
+    """
+    text, table = folder / f"{stem}.md", folder / f"{stem}.csv"
+    content = markdown(scores, base, notes)
+    write_atomically(text, lambda part: part.write_text(content, encoding="utf-8"))
+    write_atomically(table, lambda part: _write_csv(part, tidy(scores)))
+    return text, table
+
+
+def tidy(scores: Scores) -> list[dict[str, Any]]:
+    """Return one record for each run: what it is, how it ended, all of its numbers in [0, 1].
+
+    Measures on target test stand under ``target_test/...``, so that all languages share columns.
+    """
+    records = []
+    for row in scores.rows:
+        record = {"spec": scores.spec.name, **row.record()}
+        config = row.experiment.config
+        places = {"target_test": config.target, "source_test": config.source}
+        for name in row.scores:
+            del record[name]
+        for place, language in places.items():
+            start = f"test/{language}/"
+            record |= {
+                f"{place}/{name.removeprefix(start)}": value
+                for name, value in row.scores.items()
+                if name.startswith(start)
+            }
+        records.append(record)
+    return records
+
+
+def comparability(spec: AblationSpec, base: ExperimentConfig) -> list[str]:
+    """Say what keeps our numbers from being compared with the published ones; empty if nothing."""
+    figures = spec.paper.get(base.data.dataset)
+    if not spec.paper:
+        return []
+    if figures is None:
+        return [f"the paper has no figures for the data set {base.data.dataset}"]
+    reasons = []
+    encoder = base.encoder.name.rstrip("/").rsplit("/", 1)[-1]
+    if encoder != PAPER_ENCODER:
+        reasons.append(f"the encoder is {encoder}, the paper's is {PAPER_ENCODER}")
+    if base.source != "en":
+        reasons.append(f"the source language is {base.source}, the paper's is en")
+    data = base.data
+    for name in ("source_train_limit", "target_train_limit", "evaluation_limit"):
+        if (limit := getattr(data, name)) is not None:
+            reasons.append(f"data.{name} cuts the data to {limit} sentences")
+    if data.max_length != 128:
+        reasons.append(f"sentences have at most {data.max_length} subwords, the paper's 128")
+    return reasons
+
+
+def markdown(scores: Scores, base: ExperimentConfig, notes: Sequence[str] = ()) -> str:
+    """Return the report as Markdown, F1 in percent."""
+    spec = scores.spec
+    seeds = f"{len(scores.seeds)} ({', '.join(map(str, scores.seeds))})"
+    lines = [
+        f"# {spec.title}",
+        "",
+        f"Claim: {spec.claim}",
+        "",
+        f"- data: {base.data.dataset}, source {base.source}, "
+        f"targets {', '.join(scores.languages)}",
+        f"- encoder: {base.encoder.name}",
+        f"- seeds: {seeds}; numbers are mean ± standard deviation over them"
+        + ("; one seed has no spread" if len(scores.seeds) == 1 else ""),
+        f'- reference: "{spec.reference}"; differences from it stand in parentheses',
+        *([f'- baseline: "{spec.baseline}"'] if spec.baseline else []),
+        *(f"- {note}" for note in notes),
+    ]
+    for names in scores.twins():
+        lines.append(f"- one and the same run: {', '.join(names)}")
+    for measure, title in MEASURES.items():
+        lines += ["", f"## Target test, {title}, in percent", ""]
+        lines += as_markdown(score_table(scores, measure))
+        if measure == ENTITY:
+            lines += ["", STAR]
+        else:
+            lines += ["", *(_paper_lines(spec, base))]
+    lines += ["", f"## Are the differences chance? ({MEASURES[ENTITY]}, points)", ""]
+    lines += [*as_markdown(comparison_table(scores)), "", *HOW_TO_READ]
+    lines += ["", "## What the runs were selected by: source dev, entity-level F1, in percent", ""]
+    lines += as_markdown(source_dev_table(scores))
+    lines += ["", "## Runs without a result", ""]
+    lines += [f"- {text}" for text in failures(scores)] or ["None."]
+    lines += ["", "## What the variants change", ""]
+    lines += as_markdown(changes_table(spec))
+    return "\n".join(lines) + "\n"
+
+
+STAR = (
+    "\\* p < 0.05, permutation test over sentences, Holm-corrected over the variants of a column."
+)
+HOW_TO_READ = [
+    "- p sentences: paired permutation test, the two systems swapped sentence by sentence in "
+    "all seeds at once; the interval is a paired bootstrap over sentences. Both ask whether other "
+    "test sentences would show the same, for these trained models.",
+    "- Holm: the same p value, corrected for the number of variants in the column.",
+    f"- p seeds: paired t-test (from {MIN_SEEDS_T} seeds on) and Wilcoxon's signed-rank test "
+    f"(from {MIN_SEEDS_WILCOXON} on), uncorrected. They ask whether other seeds would show the "
+    "same. A dash: too few seeds.",
+]
+
+
+def printed(scores: Scores, base: ExperimentConfig) -> str:
+    """Return what a terminal shows: both tables, aligned, and what is to be known of them."""
+    lines = []
+    for measure, title in MEASURES.items():
+        lines += [f"target test, {title}, percent, {len(scores.seeds)} seed(s):", ""]
+        lines += [*aligned(score_table(scores, measure)), ""]
+        if measure == ENTITY:
+            lines += [STAR.removeprefix("\\"), "", *aligned(comparison_table(scores)), ""]
+    lines += [text.removeprefix("- ") for text in _paper_lines(scores.spec, base)]
+    lines += [f"no result: {text}" for text in failures(scores)]
+    return "\n".join(lines)
+
+
+def failures(scores: Scores) -> list[str]:
+    """Return one line for each run without a result, with the reason."""
+    return [
+        f"{row.experiment.variant}, {row.experiment.config.target}, "
+        f"seed {row.experiment.config.seed}: {state(row)}"
+        + (f" ({row.outcome.reason})" if row.outcome.reason else "")
+        for row in scores.unfinished()
+    ]
+
+
+def _paper_lines(spec: AblationSpec, base: ExperimentConfig) -> list[str]:
+    if not spec.paper:
+        return []
+    if reasons := comparability(spec, base):
+        return [f"Not comparable with the paper's figures: {'; '.join(reasons)}."]
+    return [
+        "The paper's figures are token-level F1 of an unstated number of runs; it does not define "
+        "the measure further, so compare differences between variants rather than levels."
+    ]
+
+
+def _write_csv(path: Path, records: Sequence[dict[str, Any]]) -> None:
+    names = list(dict.fromkeys(name for record in records for name in record))
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=names, restval="")
+        writer.writeheader()
+        writer.writerows(records)

@@ -1,0 +1,216 @@
+"""The command of an ablation: ``python ablations/run.py --spec table4 --lang ar``.
+
+It runs what is missing, on the engine and in the run folders of the search, and writes the table
+again from all that is there.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Optional
+
+if __package__ in (None, ""):  # run as a script: the checkout need not be installed
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import typer
+
+from ablations.plan import AblationPlan, best_point, with_base_settings
+from ablations.spec import load_spec
+from prokd.cli import run_app
+from prokd.config import ExperimentConfig, RuntimeConfig, with_overrides
+from search.plan import DataDescriptions
+from search.results import Row
+from search.run import (
+    DataDirs,
+    Languages,
+    Settings,
+    Text,
+    base_configs,
+    parse_seconds,
+    parse_seeds,
+)
+
+if TYPE_CHECKING:
+    from search.engine import Engine
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+def ablation(
+    languages: Languages = ["ar"],  # noqa: B006
+    spec_name: Annotated[
+        str, typer.Option("--spec", help="table4, components or a YAML file of your own.")
+    ] = "table4",
+    preset: Annotated[Text, typer.Option(help="paper, fast or mini (embedded, offline).")] = None,
+    reading: Annotated[Text, typer.Option(help="stable or literal (as printed).")] = None,
+    source: Annotated[Text, typer.Option(help="Source language; en by default.")] = None,
+    dataset: Annotated[Text, typer.Option(help="wikiann, conll or phrasebook.")] = None,
+    data_dirs: DataDirs = [],  # noqa: B006
+    model: Annotated[Text, typer.Option(help="Encoder: hub name or folder.")] = None,
+    time_budget: Annotated[Text, typer.Option(help="Start nothing after 30m, 2h, 90 ...")] = None,
+    seeds: Annotated[
+        Text, typer.Option(help="Number of seeds, or a list such as 0,1,2; else the spec's.")
+    ] = None,
+    settings: Settings = [],  # noqa: B006
+    from_best: Annotated[
+        bool, typer.Option("--from-best", help="Start from the best point that a search found.")
+    ] = False,
+    address: Annotated[
+        Text, typer.Option(help="Of a Ray cluster; local = a Ray of its own.")
+    ] = None,
+    gpus_per_trial: Annotated[Optional[float], typer.Option(min=0)] = None,  # noqa: UP045
+    cpus_per_trial: Annotated[Optional[float], typer.Option(min=0.1)] = None,  # noqa: UP045
+    max_failures: Annotated[int, typer.Option(min=0, help="Restarts of a lost run.")] = 2,
+    output: Annotated[Path, typer.Option(help="Folder of runs/, reports/ ...")] = Path(),
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count, start nothing.")] = False,
+) -> None:
+    """Compare variants of the method; running it again continues, then writes the table anew."""
+    begun = time.time()
+    budget = None if time_budget is None else parse_seconds(time_budget)
+    spec = load_spec(spec_name)
+    preset, reading = preset or spec.preset or "paper", reading or spec.reading or "stable"
+    configs, fixed = base_configs(
+        preset=preset,
+        reading=reading,
+        languages=languages,
+        source=source or str(spec.base.get("source", "en")),
+        dataset=dataset,
+        model=model,
+        settings=settings,
+    )
+    given = {"source": source, "data.dataset": dataset, "encoder.name": model}
+    fixed += [path for path, value in given.items() if value is not None]
+    bases = with_base_settings(spec, configs, fixed)
+    descriptions = DataDescriptions(
+        RuntimeConfig(data_dirs=tuple(data_dirs), runs_dir=output / "runs")
+    )
+    for base in bases:  # a mistake in the data shows before anything is started
+        descriptions.training(base)
+    notes = [f"preset {preset}, reading {reading}, changed: {' '.join(settings) or 'nothing'}"]
+    if from_best:
+        bases, more = _from_best(bases, fixed, descriptions, output)
+        notes += more
+    plan = AblationPlan(spec, tuple(bases), parse_seeds(seeds) if seeds else spec.seeds)
+    notes.append(f"settings: {plan.signature}")
+    if dry_run:
+        _show_plan(plan, descriptions)
+        return
+    from search.cluster import Resources
+    from search.launch import opened
+
+    with opened(
+        descriptions.runtime,
+        output,
+        address=address,
+        resources=Resources(cpus_per_trial, gpus_per_trial),
+        max_failures=max_failures,
+        deadline=None if budget is None else begun + budget,
+        descriptions=descriptions,
+    ) as engine:
+        rows = train(engine, plan, output)
+        for line in engine.reuse.lines():
+            typer.echo(line)
+    _write(plan, rows, output, notes)
+
+
+def train(engine: Engine, plan: AblationPlan, output: Path) -> list[Row]:
+    """Train what a plan lacks; return one row for each language, variant and seed.
+
+    Args:
+        engine: Open on a cluster.
+        plan: What is compared.
+        output: Folder of ``studies/``, where the ids of MLflow runs are kept.
+    """
+    from search.variants import run_variants
+
+    # One call for all languages, so that no slot waits at the end of each.
+    places = {_label(plan, *place): place for place in plan.configs()}
+    configs = dict(zip(places, plan.configs().values(), strict=True))
+    name = f"ablation-{plan.stem}-{plan.signature}"
+    rows = run_variants(
+        engine,
+        f"ablation {plan.spec.name}",
+        configs,
+        plan.seeds,
+        ids=output.resolve() / "studies" / f"{name}.mlflow.json",
+    )
+    return [
+        replace(row, experiment=replace(row.experiment, variant=places[row.experiment.variant][0]))
+        for row in rows
+    ]
+
+
+def _label(plan: AblationPlan, variant: str, language: str) -> str:
+    return variant if len(plan.bases) == 1 else f"{variant}, {language}"
+
+
+def _from_best(
+    bases: Sequence[ExperimentConfig],
+    fixed: Sequence[str],
+    descriptions: DataDescriptions,
+    output: Path,
+) -> tuple[list[ExperimentConfig], list[str]]:
+    """Put the best points of searches into configurations; say which."""
+    from search.spaces import in_symbols
+
+    found, notes = [], []
+    for base in bases:
+        point, path = best_point(base, descriptions, output / "exports")
+        free = {name: value for name, value in point.items() if name not in fixed}
+        found.append(with_overrides(base, free))
+        notes.append(f"{base.target}: {in_symbols(free)}, the best of {path.parent.name}")
+    return found, notes
+
+
+def _show_plan(plan: AblationPlan, descriptions: DataDescriptions) -> None:
+    """Print what a plan needs, what of it is done, and what the rest will cost."""
+    from search.plan import describe, need
+    from search.variants import experiments_of
+
+    configs = {f"{variant}, {language}": c for (variant, language), c in plan.configs().items()}
+    data = {name: descriptions.training(config) for name, config in configs.items()}
+    runs_dir = descriptions.runtime.runs_dir.resolve()
+    experiments = experiments_of(runs_dir, configs, plan.seeds, data)
+    variants, languages = len(plan.spec.variants), len(plan.bases)
+    typer.echo("dry run: nothing is started")
+    typer.echo(
+        f"{plan.stem}: {variants} variants x {languages} language(s) x {len(plan.seeds)} seed(s)"
+        f" = {len(experiments)} runs"
+    )
+    for line in describe([need(experiments, "teacher"), need(experiments, "student")], None):
+        typer.echo(f"  {line}")
+
+
+def _write(plan: AblationPlan, rows: list[Row], output: Path, notes: Sequence[str]) -> None:
+    """Write the reports and print the table."""
+    from ablations.comparison import Scores
+    from ablations.report import printed, report_stem, write_reports
+
+    scores = Scores(plan.spec, rows)
+    folder = output / "reports"
+    stem = report_stem(folder, plan.stem, plan.signature)
+    files = write_reports(folder, stem, scores, plan.bases[0], notes)
+    typer.echo("")
+    typer.echo(printed(scores, plan.bases[0]))
+    for path in files:
+        typer.echo(f"report: {path}")
+    unfinished = [row for row in scores.unfinished() if row.outcome.state != "collapsed"]
+    if unfinished:
+        typer.echo(
+            f"{len(unfinished)} of {len(rows)} runs are not finished: "
+            "run the same command again and it goes on."
+        )
+
+
+def main() -> None:
+    """Run the command; a user's mistake is one sentence on standard error and status 2."""
+    run_app(app)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,183 @@
+"""The tables of an ablation as rows of text, and how they are drawn."""
+
+from __future__ import annotations
+
+import math
+
+from ablations.comparison import AVERAGE, ENTITY, TOKEN, Comparison, Scores
+from ablations.spec import AblationSpec
+from search.results import Row
+from search.trainables import COLLAPSED, DONE
+
+ALPHA = 0.05
+Table = list[list[str]]
+
+
+def cell(scores: Scores, variant: str, column: str, measure: str) -> str:
+    """Write one score: mean ± standard deviation, the difference, what is missing.
+
+    The difference from the reference is marked with a star where the test over sentences, after
+    Holm's correction, gives p < 0.05.
+    """
+    result = scores.spread(variant, column, measure)
+    missing = _missing(scores, variant, column)
+    if not result.num:
+        return missing
+    text = percent(result.mean)
+    if result.num > 1:
+        text += f" ± {percent(result.std)}"
+    if variant != scores.spec.reference:
+        change = scores.difference(variant, column, measure)
+        if not math.isnan(change):
+            star = measure == ENTITY and scores.comparisons[variant, column].p_holm < ALPHA
+            text += f" ({signed(change)}{'*' if star else ''})"
+    return f"{text}, {missing}" if missing else text
+
+
+def score_table(scores: Scores, measure: str) -> Table:
+    """Return the table of the paper's form: variants down, languages and their average across.
+
+    Beside a column of token-level F1 stand the paper's figures for it, where there are any.
+    """
+    published = _published(scores) if measure == TOKEN else {}
+    header = ["variant"]
+    for column in scores.columns:
+        header += [column, *([f"{column}, paper"] if column in published else [])]
+    table = [header]
+    for variant in scores.spec.variants:
+        line = [variant]
+        for column in scores.columns:
+            line.append(cell(scores, variant, column, measure))
+            if column in published:
+                figure = published[column].get(variant)
+                line.append("–" if figure is None else f"{figure:.2f}")
+        table.append(line)
+    return table
+
+
+def comparison_table(scores: Scores) -> Table:
+    """Return differences of entity-level F1 with intervals and p values."""
+    header = ["variant", "column", "seeds", "difference", "95 % interval"]
+    table = [[*header, "p sentences", "p sentences, Holm", "p seeds, t", "p seeds, Wilcoxon"]]
+    for column in scores.columns:
+        for variant in scores.spec.compared():
+            table.append(_test_line(scores.comparisons[variant, column]))
+    return table
+
+
+def _test_line(item: Comparison) -> list[str]:
+    line = [item.variant, item.column, str(len(item.seeds)), signed(item.difference)]
+    if item.same_runs:
+        return [*line, "the same runs", *["–"] * 4]
+    if item.sentences is None:
+        return [*line, "–", "–", "–", p_value(item.t), p_value(item.wilcoxon)]
+    # Counts are of "variant less reference": the interval belongs to the printed difference.
+    low, high = item.sentences.low, item.sentences.high
+    return [
+        *line,
+        f"{signed(low)} to {signed(high)}",
+        *map(p_value, (item.sentences.p, item.p_holm, item.t, item.wilcoxon)),
+    ]
+
+
+def state(row: Row) -> str:
+    """Say in a word how a run without scores ended."""
+    return "not scored" if row.outcome.state == DONE else row.outcome.state
+
+
+def percent(value: float) -> str:
+    """Write a share as percent.
+
+    >>> percent(0.50914)
+    '50.91'
+    """
+    return "–" if math.isnan(value) else f"{100 * value:.2f}"
+
+
+def signed(value: float) -> str:
+    """Write a difference of shares as points.
+
+    >>> signed(-0.0199), signed(0.0)
+    ('-1.99', '+0.00')
+    """
+    return "–" if math.isnan(value) else f"{100 * value + 0.0:+.2f}"
+
+
+def p_value(p: float) -> str:
+    """Write a p value.
+
+    >>> p_value(0.0421), p_value(0.0002)
+    ('0.042', '< 0.001')
+    """
+    if math.isnan(p):
+        return "–"
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def _missing(scores: Scores, variant: str, column: str) -> str:
+    """Say which seeds of a cell have no number, and why; empty if all have one."""
+    languages = scores.languages if column == AVERAGE else [column]
+    rows = {
+        seed: [scores.row(variant, language, seed) for language in languages]
+        for seed in scores.seeds
+    }
+    states = []
+    for group in rows.values():
+        unfinished = [state(row) for row in group if not row.scores]
+        if unfinished:
+            states.append(COLLAPSED if COLLAPSED in unfinished else unfinished[0])
+    if len(states) == len(rows) and len(set(states)) == 1:
+        return states[0]
+    return ", ".join(
+        f"{states.count(state)} of {len(rows)} {state}" for state in dict.fromkeys(states)
+    )
+
+
+def _published(scores: Scores) -> dict[str, dict[str, float]]:
+    """Return the paper's figures of the columns that have any, in percent."""
+    dataset = scores.rows[0].experiment.config.data.dataset
+    figures = scores.spec.paper.get(dataset, {})
+    result = {column: figures[column] for column in scores.languages if column in figures}
+    if AVERAGE in scores.columns and len(result) == len(scores.languages):
+        parts = list(result.values())
+        result[AVERAGE] = {
+            name: math.fsum(part[name] for part in parts) / len(parts)
+            for name in parts[0]
+            if all(name in part for part in parts)
+        }
+    return result
+
+
+def source_dev_table(scores: Scores) -> Table:
+    """Return source-dev entity F1 of each variant, over languages and seeds."""
+    table = [["variant", f"source dev ({scores.rows[0].experiment.config.source})"]]
+    for variant in scores.spec.variants:
+        result = scores.source_dev(variant)
+        deviation = f" ± {percent(result.std)}" if result.num > 1 else ""
+        table.append([variant, percent(result.mean) + deviation])
+    return table
+
+
+def changes_table(spec: AblationSpec) -> Table:
+    """Return what each variant takes away and sets."""
+    table = [["variant", "without", "settings"]]
+    for name, variant in spec.variants.items():
+        changes = ", ".join(f"`{path}={value}`" for path, value in variant.overrides().items())
+        table.append([name, ", ".join(variant.without) or "–", changes or "–"])
+    return table
+
+
+def as_markdown(table: Table) -> list[str]:
+    """Draw a table as lines of Markdown."""
+    lines = [f"| {' | '.join(line)} |" for line in table]
+    return [lines[0], "|" + " --- |" * len(table[0]), *lines[1:]]
+
+
+def aligned(table: Table) -> list[str]:
+    """Draw a table as lines of aligned text."""
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    lines = []
+    for line in table:
+        padded = [text.ljust(width) for text, width in zip(line, widths, strict=True)]
+        lines.append("  ".join(padded).rstrip())
+    return lines
