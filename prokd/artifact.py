@@ -129,7 +129,9 @@ def export(folder: Path, destination: Path, runtime: RuntimeConfig | None = None
         label2id={name: index for index, name in enumerate(names)},
         dtype="float32",
     )
-    plain = AutoModelForTokenClassification.from_config(settings).float()
+    plain = AutoModelForTokenClassification.from_config(  # type: ignore[no-untyped-call]
+        settings
+    ).float()
     body = getattr(plain, plain.base_model_prefix)
     if not isinstance(getattr(plain, "classifier", None), torch.nn.Linear):
         raise UserError(f"a {type(plain).__name__} has no linear classifier to export to.")

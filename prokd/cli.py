@@ -11,7 +11,13 @@ from typing import Annotated, Any, Optional
 
 import typer
 
-from prokd.config import ExperimentConfig, RuntimeConfig, build_config, parse_override, with_overrides
+from prokd.config import (
+    ExperimentConfig,
+    RuntimeConfig,
+    build_config,
+    parse_override,
+    with_overrides,
+)
 from prokd.errors import CollapsedRun, UserError
 
 app = typer.Typer(
@@ -254,7 +260,7 @@ def data(
     rows = data_report(
         config.data.dataset,
         codes,
-        splits.split(","),
+        splits=splits.split(","),
         data_dirs=data_dirs,
         tokenizer=tokenizer,
         max_length=config.data.max_length,

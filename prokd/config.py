@@ -9,6 +9,7 @@ run its identity) and, apart from it, *where* (`RuntimeConfig`). The paper's sym
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,7 +19,9 @@ from prokd.errors import UserError
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False
+    )
 
 
 class DataConfig(_Frozen):
@@ -75,10 +78,13 @@ class PrototypeConfig(_Frozen):
         "both", description="whether source prototypes are averaged too, or replaced each epoch"
     )
     weights: Literal["soft", "hard"] = Field(
-        "soft", description="weights in Eq. 4: probabilities, or the one-hot of the likeliest class"
+        "soft",
+        description="weights in Eq. 4: probabilities, or the one-hot of the likeliest class",
     )
     sharpness: float = Field(
-        1.0, gt=0, description="power on soft weights before they are normalised again; 1 = printed"
+        1.0,
+        gt=0,
+        description="power on soft weights before they are normalised again; 1 = printed",
     )
     confidence: float = Field(
         0.0, ge=0, lt=1, description="tokens below this highest probability weigh nothing in Eq. 4"
@@ -326,12 +332,15 @@ def parse_override(text: str) -> tuple[str, Any]:
         parsed = yaml.safe_load(value)
     except yaml.YAMLError:
         raise UserError(f"the value of {path} must be YAML, but got {value!r}.") from None
-    if isinstance(parsed, str):
+    if path.strip() in ("source", "target") or isinstance(parsed, bool) != (
+        value.strip().lower() in ("true", "false")
+    ):
+        # YAML 1.1 takes the language code no for False; only true and false are meant as such.
+        parsed = value.strip()
+    elif isinstance(parsed, str):
         # YAML 1.1 takes 1e-3 for a string.
-        try:
+        with suppress(ValueError):
             parsed = float(parsed)
-        except ValueError:
-            pass
     return path.strip(), parsed
 
 
@@ -368,7 +377,9 @@ def effective_teacher(config: ExperimentConfig) -> dict[str, Any]:
         del tree["teacher"]["alignment"]
         tree["data"].pop("target_train_limit")
     else:
-        tree["prototypes"] = config.prototypes.model_dump()
+        tree["prototypes"] = _effective_prototypes(config.prototypes)
+        if config.prototypes.weights == "hard" or alignment["gradient"] == "none":
+            del alignment["weight_gradient"]
     return tree
 
 
@@ -386,9 +397,17 @@ def effective_student(config: ExperimentConfig) -> dict[str, Any]:
         kept = {*OptimizationConfig.model_fields, "start", "schedule", "distillation_reduction"}
         student = {name: value for name, value in student.items() if name in kept}
     else:
-        tree["prototypes"] = config.prototypes.model_dump()
+        tree["prototypes"] = _effective_prototypes(config.prototypes)
+        del tree["prototypes"]["update_rate_acts_on"]
     tree["student"] = student
     return tree
+
+
+def _effective_prototypes(config: PrototypeConfig) -> dict[str, Any]:
+    settings = config.model_dump()
+    if config.weights == "hard":
+        del settings["sharpness"]
+    return settings
 
 
 def _shared(config: ExperimentConfig) -> dict[str, Any]:

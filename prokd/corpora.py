@@ -1,4 +1,4 @@
-"""What an experiment reads: labelled source, target text without labels, target test at the end."""
+"""What an experiment reads: labelled source, unlabelled target text, target test at the end."""
 
 from __future__ import annotations
 
@@ -71,9 +71,7 @@ class Corpora:
                 source train does not have (or the other way round).
         """
         source, target = self.config.source, self.config.target
-        check_same_types(
-            self.corpus(source, "train"), self.corpus(target, "test"), exact=False
-        )
+        check_same_types(self.corpus(source, "train"), self.corpus(target, "test"), exact=False)
         self.fingerprints()
         self.corpus(source, "test")
 

@@ -28,7 +28,7 @@ THREE_WAYS_OUT = (
 )
 logger = logging.getLogger(__name__)
 # Many workers share one terminal: no bar for every encoder that is loaded.
-transformers_logging.disable_progress_bar()
+transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 @lru_cache(maxsize=8)
@@ -77,7 +77,13 @@ def encoder_fingerprint(name: str) -> str:
     """Return a hash of an encoder's configuration, weights and tokenizer, 16 hex digits."""
     folder = encoder_folder(name)
     digest = hashlib.blake2b(digest_size=8)
-    names = ("config.json", "tokenizer.json", "vocab.txt", "sentencepiece.bpe.model", *WEIGHT_FILES)
+    names = (
+        "config.json",
+        "tokenizer.json",
+        "vocab.txt",
+        "sentencepiece.bpe.model",
+        *WEIGHT_FILES,
+    )
     for file in names:
         path = folder / file
         if path.is_file():
@@ -95,13 +101,14 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerFast:
     """Load the fast tokenizer of an encoder; UserError if it has none."""
     folder = encoder_folder(name)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder)
+        tokenizer: Any = AutoTokenizer.from_pretrained(folder)
     except (OSError, ValueError) as error:
         first_line = str(error).splitlines()[0]
         raise UserError(f"no tokenizer can be loaded from {folder}: {first_line}") from None
     if not tokenizer.is_fast:
         raise UserError(f"the tokenizer of {name!r} must be a fast one (tokenizer.json).")
-    return tokenizer  # type: ignore[no-any-return]
+    fast: PreTrainedTokenizerFast = tokenizer
+    return fast
 
 
 class TokenClassifier(nn.Module):
@@ -167,7 +174,7 @@ def build_classifier(
     except (OSError, ValueError, KeyError) as error:
         first_line = str(error).splitlines()[0]
         raise UserError(f"no encoder can be loaded from {folder}: {first_line}") from None
-    positions = getattr(settings, "max_position_embeddings", None)
+    positions = usable_positions(settings)
     if positions is not None and max_length > positions:
         raise UserError(
             f"data.max_length must be at most the {positions} positions of {config.name!r}, "
@@ -177,6 +184,17 @@ def build_classifier(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return TokenClassifier(encoder, num_classes, dropout=config.dropout)
+
+
+def usable_positions(settings: Any) -> int | None:
+    """Return how many subwords an encoder takes; None where its configuration does not say.
+
+    Encoders of the RoBERTa family count positions from after the padding index.
+    """
+    positions: int | None = getattr(settings, "max_position_embeddings", None)
+    if positions is not None and settings.model_type in ("roberta", "xlm-roberta", "camembert"):
+        positions -= (settings.pad_token_id or 0) + 1
+    return positions
 
 
 def freeze(encoder: nn.Module, *, layers: int, embeddings: bool) -> None:

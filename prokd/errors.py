@@ -8,5 +8,5 @@ class UserError(ValueError):
     """
 
 
-class CollapsedRun(RuntimeError):
+class CollapsedRun(RuntimeError):  # noqa: N818 - an outcome of a run, not a mistake
     """A training run that collapsed or diverged; its numbers are never a result."""

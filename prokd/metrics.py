@@ -82,7 +82,9 @@ def _common_rows(left: Int, right: Int, size: int) -> Int:
     return np.intersect1d(key(left), key(right), assume_unique=True)
 
 
-def sentence_counts(gold: Int, predicted: Int, sentence_of: Int, tag_set: TagSet) -> Int:
+def sentence_counts(
+    gold: Int, predicted: Int, sentence_of: Int, tag_set: TagSet
+) -> npt.NDArray[np.int64]:
     """Return true positives, predicted and gold entities of each sentence.
 
     Returns:
@@ -134,14 +136,15 @@ def report(
         >>> result["entity_f1"], result["entity_f1_strict"], result["token_f1"]
         (1.0, 0.0, 0.5)
     """
-    gold, predicted = [list(tags) for tags in gold], [list(tags) for tags in predicted]
+    gold_tags: Tags = [list(tags) for tags in gold]
+    predicted_tags: Tags = [list(tags) for tags in predicted]
     result: dict[str, float] = {}
     strict = partial(strict_scores, scheme=IOB2)
     for suffix, score in (("", lenient_scores), ("_strict", strict)):
-        micro = _scores(score, gold, predicted, average="micro")
+        micro = _scores(score, gold_tags, predicted_tags, average="micro")
         for name, value in zip(("precision", "recall", "f1"), micro, strict=True):
             result[f"entity_{name}{suffix}"] = float(value)
-        by_type = _f1_by_type(score, gold, predicted)
+        by_type = _f1_by_type(score, gold_tags, predicted_tags)
         for kind in tag_set.entity_types:
             result[f"entity_f1{suffix}/{kind}"] = by_type.get(kind, 0.0)
     flat_gold = np.array(tag_set.indices([tag for tags in gold for tag in tags]))

@@ -46,7 +46,7 @@ class Optimization:
 
     def autocast(self) -> AbstractContextManager[None]:
         """Return the mixed-precision context of a forward pass."""
-        return torch.autocast(  # type: ignore[return-value]
+        return torch.autocast(
             self.device_type,
             dtype=self.autocast_type or torch.bfloat16,
             enabled=self.autocast_type is not None,
@@ -55,7 +55,7 @@ class Optimization:
     def step(self, loss: Tensor) -> Tensor:
         """Take one step down a loss; return the gradient's L2 norm before clipping, on device."""
         self.optimizer.zero_grad(set_to_none=True)
-        self.scaler.scale(loss).backward()
+        self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
         self.scaler.unscale_(self.optimizer)
         norm = nn.utils.clip_grad_norm_(self.parameters, self.max_gradient_norm)
         self.scaler.step(self.optimizer)

@@ -35,5 +35,3 @@ class Stage(Protocol):
 def epoch_generator(seed: int, epoch: int, stream: int) -> np.random.Generator:
     """Return the random numbers of one epoch and purpose, whatever was drawn before."""
     return np.random.default_rng([seed, epoch, stream])
-
-

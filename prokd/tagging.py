@@ -14,10 +14,11 @@ from transformers import AutoModelForTokenClassification, PreTrainedTokenizerFas
 from prokd import artifact
 from prokd.config import EncoderConfig, RuntimeConfig
 from prokd.data import Corpus, encode_corpus
-from prokd.encoder import TokenClassifier, load_tokenizer
+from prokd.encoder import TokenClassifier, load_tokenizer, usable_positions
 from prokd.errors import UserError
 from prokd.evaluation import device_of, probabilities
 from prokd.labels import TagSet
+from prokd.runs import read_json
 
 WORD = re.compile(r"\w+(?:[-'\u2019]\w+)*|[^\w\s]")
 
@@ -76,7 +77,10 @@ class Tagger:
         self.model.classifier.load_state_dict(plain.classifier.state_dict())
         self.model = self.model.to(device_of(runtime)).eval()
         self.tokenizer = load_tokenizer(str(folder))
-        self.max_length = min(int(plain.config.max_position_embeddings), 512)
+        description = read_json(folder / "prokd.json") or {}
+        self.max_length = description.get(
+            "max_length", min(usable_positions(plain.config) or 512, 512)
+        )
 
     def tag(self, sentences: Sequence[Sequence[str]]) -> list[TaggedSentence]:
         """Tag sentences that are split into words; those without words stay empty."""

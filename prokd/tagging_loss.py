@@ -22,7 +22,8 @@ def tagging_loss(
 ) -> Tensor:
     """Return how badly gold tags are predicted.
 
-    Eq. (1), Ge et al. 2023, arXiv:2301.08855: L_CE = -(1/n) sum_i y_i log p_i, p = softmax(logits).
+    Eq. (1), Ge et al. 2023, arXiv:2301.08855: L_CE = -(1/n) sum_i y_i log p_i,
+    p = softmax(logits).
 
     Args:
         logits_NC: float, (N, C).
@@ -45,10 +46,3 @@ def tagging_loss(
 def denominator(num_tokens: int, num_sentences: int, reduction: LossReduction) -> int:
     """Return what a sum over tokens is divided by, at least 1."""
     return max(num_tokens if reduction == "tokens" else num_sentences, 1)
-
-
-def self_entropy(probabilities_NC: Tensor) -> Tensor:
-    """Return the mean entropy of rows of probabilities, nats per token; 0 for no rows."""
-    if len(probabilities_NC) == 0:
-        return torch.zeros((), device=probabilities_NC.device)
-    return torch.special.entr(probabilities_NC).sum(dim=-1).mean()

@@ -259,7 +259,7 @@ def data_fingerprints(config: ExperimentConfig, runtime: RuntimeConfig) -> dict[
     return corpora.fingerprints()
 
 
-def export(folder: RunFolder, destination: Path, runtime: RuntimeConfig) -> Path:
+def export(folder: RunFolder, destination: Path, runtime: RuntimeConfig | None = None) -> Path:
     """Write a finished run as a plain Hugging Face token-classification folder.
 
     Returns:

@@ -1,6 +1,6 @@
 """Batches of an encoded corpus: which sentences go together, and their padded tensors."""
 
-# ruff: noqa: N815  (fields of Batch carry their shape as a suffix)
+
 # B sentences, T subwords of the longest one, N kept words of the batch (its valid tokens)
 
 from __future__ import annotations

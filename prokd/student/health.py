@@ -54,9 +54,7 @@ def class_distribution_distance(
 ) -> dict[str, float]:
     """Return the total variation distance of pseudo-labels from the teacher's distribution."""
     expected = teacher_distribution_C.tolist()
-    distance = sum(
-        abs(metrics[f"{SHARE}{index}"] - share) for index, share in enumerate(expected)
-    )
+    distance = sum(abs(metrics[f"{SHARE}{index}"] - share) for index, share in enumerate(expected))
     return {"student/class_distribution_distance": distance / 2}
 
 

@@ -41,7 +41,7 @@ def prototype_probabilities(
             (a deviation from the paper); None = uniform, as printed.
 
     Returns:
-        float, (N, C), rows sum to 1; uniform rows if no class is known.
+        float, (N, C), rows sum to 1. If no class is known, all prototypes take part.
 
     Raises:
         ValueError: A temperature that is not positive.

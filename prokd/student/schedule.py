@@ -27,6 +27,7 @@ def distillation_weight(epoch: int, num_epochs: int, *, first_epoch: Literal[0, 
     """
     if not 0 <= epoch < num_epochs:
         raise ValueError(
-            f"`0 <= epoch < num_epochs` must hold, but got (epoch={epoch}, num_epochs={num_epochs})."
+            "`0 <= epoch < num_epochs` must hold, "
+            f"but got (epoch={epoch}, num_epochs={num_epochs})."
         )
     return 1.0 - ((epoch + first_epoch) / num_epochs) ** 2

@@ -150,9 +150,7 @@ class StudentStage:
             return 1.0
         if settings.schedule == "constant":
             return settings.constant_distillation_weight
-        return distillation_weight(
-            self.epoch, self.num_epochs, first_epoch=settings.first_epoch
-        )
+        return distillation_weight(self.epoch, self.num_epochs, first_epoch=settings.first_epoch)
 
     def _batches(self, epoch: int) -> list[Any]:
         return make_batches(

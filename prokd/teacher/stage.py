@@ -112,9 +112,14 @@ class TeacherStage:
         return self._finish_epoch(means, aligns)
 
     def _finish_epoch(self, means: RunningMeans, aligned: bool) -> dict[str, float]:
-        if aligned:
-            means.add("teacher/prototype_similarity", self._prototype_similarity())
         metrics = means.result()
+        both_C = self.source_bank.known_C & self.target_bank.known_C
+        if aligned and bool(both_C.any()):
+            metrics["teacher/prototype_similarity"] = float(
+                nn.functional.cosine_similarity(
+                    self.source_bank.prototypes_CD[both_C], self.target_bank.prototypes_CD[both_C]
+                ).mean()
+            )
         broken = [name for name, value in metrics.items() if value != value]
         if broken:
             raise CollapsedRun(
@@ -202,7 +207,7 @@ class TeacherStage:
             update_rate=prototypes.update_rate,
             weighs=prototypes.update_rate_weighs,
         )
-        classes_C = self._classes(probabilities_NC)
+        classes_C = self._classes(probabilities_NC, mass_C)
         loss = alignment_loss(
             self.source_bank.prototypes_CD,
             with_gradient(
@@ -217,10 +222,10 @@ class TeacherStage:
         self.target_bank.replace(averaged_CD.detach(), mass_C)
         return loss
 
-    def _classes(self, probabilities_NC: Tensor) -> Tensor:
+    def _classes(self, probabilities_NC: Tensor, mass_C: Tensor) -> Tensor:
         """Say which classes take part: known in both languages, and as the settings want."""
         settings = self.config.teacher.alignment
-        classes_C = self.source_bank.known_C.clone()
+        classes_C = self.source_bank.known_C & (self.target_bank.known_C | (mass_C > 0))
         if settings.supported_classes_only:
             counts_C = torch.zeros_like(classes_C, dtype=torch.int64)
             likeliest_N = probabilities_NC.argmax(dim=-1)
@@ -233,19 +238,16 @@ class TeacherStage:
     def _compare_gradients(self, tagging: Tensor, alignment: Tensor, means: RunningMeans) -> None:
         """Measure, at the first step of an epoch, how hard each term pulls at the weights."""
         for name, loss in (("tagging", tagging), ("alignment", alignment)):
-            gradients = torch.autograd.grad(
-                loss, self.optimization.parameters, retain_graph=True, allow_unused=True
-            ) if loss.requires_grad else ()
+            gradients = (
+                torch.autograd.grad(
+                    loss, self.optimization.parameters, retain_graph=True, allow_unused=True
+                )
+                if loss.requires_grad
+                else ()
+            )
             norms = [gradient.norm() for gradient in gradients if gradient is not None]
             if norms:
                 means.add(f"teacher/{name}_gradient_norm", torch.stack(norms).norm())
-
-    def _prototype_similarity(self) -> Tensor:
-        """Return the mean cosine of a class's prototypes in both languages."""
-        both_C = self.source_bank.known_C & self.target_bank.known_C
-        return nn.functional.cosine_similarity(
-            self.source_bank.prototypes_CD[both_C], self.target_bank.prototypes_CD[both_C]
-        ).mean()
 
     def state_dict(self) -> dict[str, Any]:
         """Return all that a resumed run needs to equal an uninterrupted one."""

@@ -29,7 +29,9 @@ def test_one_run_from_training_to_prediction(
 ) -> None:
     settings = tiny.settings(tiny_encoder)
     flags = [
-        part for path, value in settings.items() if path not in ("target", "encoder.name")
+        part
+        for path, value in settings.items()
+        if path not in ("target", "encoder.name")
         for part in ("--set", f"{path}={value}")
     ]
     common = ["--lang", "xx", "--data-dir", tiny_data, "--model", tiny_encoder, *flags, *QUICK]
@@ -46,6 +48,7 @@ def test_one_run_from_training_to_prediction(
     assert json.loads(scores.stdout)["entity_f1"] == report["test/xx/entity_f1"]
     for folder in (student, tmp_path / "out"):
         tagged = prokd("predict", folder, "--text", "anna woont in paris.", cwd=tmp_path)
+        assert tagged.returncode == 0, tagged.stderr
         assert [line.split("\t")[0] for line in tagged.stdout.split("\n")[:5]] == [
             "anna", "woont", "in", "paris", ".",
         ]  # fmt: skip

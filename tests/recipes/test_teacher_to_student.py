@@ -173,18 +173,22 @@ def test_collapse_ends_the_run_and_stays_known(
     with StageRun("teacher", config, tiny_runtime) as run:
         run.run()
     for _ in range(2):
-        with pytest.raises(CollapsedRun, match=r"collapsed in epoch 1: pseudo-labels agree"):
-            with StageRun("student", config, tiny_runtime) as run:
-                run.run()
-    assert not run.done
+        with (
+            pytest.raises(CollapsedRun, match=r"collapsed in epoch 1: pseudo-labels agree"),
+            StageRun("student", config, tiny_runtime) as run,
+        ):
+            run.run()
+    assert not (run.folder.path / "DONE").exists()
 
 
 def test_student_without_teacher_says_what_to_do(
     tiny_config: ExperimentConfig, tiny_runtime: RuntimeConfig
 ) -> None:
-    with StageRun("student", tiny_config, tiny_runtime) as run:
-        with pytest.raises(UserError, match=r"train-teacher"):
-            run.run()
+    with (
+        StageRun("student", tiny_config, tiny_runtime) as run,
+        pytest.raises(UserError, match=r"train-teacher"),
+    ):
+        run.run()
 
 
 def test_data_is_checked_before_anything_is_trained(
@@ -193,4 +197,3 @@ def test_data_is_checked_before_anything_is_trained(
     (tiny_data / "xx" / "test.txt").write_text("amsterdam\tB-CITY\n")
     with pytest.raises(UserError, match=r"CITY"):
         data_fingerprints(tiny_config, tiny_runtime)
-
