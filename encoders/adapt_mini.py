@@ -39,6 +39,8 @@ HEAD_SHARE = 0.1
 EMBEDDING_RATE_SHARE = 0.5
 ALIGNMENT_TEMPERATURE = 0.05
 NUM_PROBE_SENTENCES = 64
+PAIR_ROUNDS = {"ar": 3}
+"""Draws of parallel sentences per language, 1 if not named: Arabic starts from next to nothing."""
 MAX_LENGTH = 128
 IGNORED = -100
 
@@ -106,7 +108,10 @@ def encode_pairs(tokenizer: Tokenizer, seed: int, num_sentences: int) -> list[Pa
     return [
         tuple(tokenizer(words, is_split_into_words=True)["input_ids"] for words in pair)
         for language in LANGUAGES[1:]
-        for pair in parallel_sentences("en", language, seed=seed, num_sentences=num_sentences)
+        for draw in range(PAIR_ROUNDS.get(language, 1))
+        for pair in parallel_sentences(
+            "en", language, seed=seed + 1000 * draw, num_sentences=num_sentences
+        )
     ]
 
 

@@ -11,7 +11,7 @@ import pytest
 from prokd.config import ExperimentConfig, RuntimeConfig, build_config
 
 sys.path.insert(0, str(Path(__file__).parent))
-import tiny  # noqa: E402
+import tiny
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")

@@ -74,7 +74,10 @@ def scramble_labels(folder: Path, language: str, seed: int = 1) -> None:
 def write_encoder(folder: Path, *, kind: str = "bert", seed: int = 0) -> Path:
     """Write a random 3-layer encoder, 32 wide, with a WordPiece tokenizer of the tiny corpus."""
     words = {
-        word for language in FRAMES for split in SIZES for s, _ in sentences(language, split)
+        word
+        for language in FRAMES
+        for split in SIZES
+        for s, _ in sentences(language, split)
         for word in s
     }
     specials = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
