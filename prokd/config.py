@@ -241,7 +241,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "encoder.name": "mini",
         "encoder.frozen_layers": 0,
         "encoder.dropout": 0.1,
-        "teacher.epochs": 4,
+        "teacher.epochs": 5,
         "teacher.learning_rate": 1e-3,
         "teacher.batch_sentences": 32,
         "student.epochs": 4,
@@ -366,52 +366,3 @@ def without_components(removed: Iterable[str]) -> dict[str, Any]:
             raise UserError(f"a component must be one of {valid}, but got {name!r}.")
         overrides |= COMPONENTS[name]
     return overrides
-
-
-def effective_teacher(config: ExperimentConfig) -> dict[str, Any]:
-    """Return the settings that a teacher's numbers really depend on."""
-    tree = _shared(config)
-    tree["teacher"] = config.teacher.model_dump()
-    alignment = tree["teacher"]["alignment"]
-    if alignment["weight"] == 0 or alignment["start_epoch"] >= config.teacher.epochs:
-        del tree["teacher"]["alignment"]
-        tree["data"].pop("target_train_limit")
-    else:
-        tree["prototypes"] = _effective_prototypes(config.prototypes)
-        if config.prototypes.weights == "hard" or alignment["gradient"] == "none":
-            del alignment["weight_gradient"]
-    return tree
-
-
-def effective_student(config: ExperimentConfig) -> dict[str, Any]:
-    """Return the settings that a student's numbers depend on, apart from its teacher's."""
-    tree = _shared(config)
-    student = config.student.model_dump()
-    if student["schedule"] != "constant":
-        del student["constant_distillation_weight"]
-    if student["schedule"] != "cumulative":
-        del student["first_epoch"]
-    if student["distance"] != "unit":
-        del student["distance_scale"]
-    if student["schedule"] == "distillation":
-        kept = {*OptimizationConfig.model_fields, "start", "schedule", "distillation_reduction"}
-        student = {name: value for name, value in student.items() if name in kept}
-    else:
-        tree["prototypes"] = _effective_prototypes(config.prototypes)
-        del tree["prototypes"]["update_rate_acts_on"]
-    tree["student"] = student
-    return tree
-
-
-def _effective_prototypes(config: PrototypeConfig) -> dict[str, Any]:
-    settings = config.model_dump()
-    if config.weights == "hard":
-        del settings["sharpness"]
-    return settings
-
-
-def _shared(config: ExperimentConfig) -> dict[str, Any]:
-    tree = config.model_dump(include={"source", "target", "seed", "data", "encoder"})
-    # The encoder and the corpora enter an identity by fingerprint: a folder may be moved.
-    del tree["encoder"]["name"], tree["data"]["dataset"]
-    return tree

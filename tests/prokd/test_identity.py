@@ -123,7 +123,7 @@ class TestSettingsThatCannotAct:
         "off", [{"teacher.alignment.weight": 0.0}, {"teacher.alignment.start_epoch": 4}]
     )
     def test_teacher_without_alignment(self, overrides: dict[str, Any], off: Any) -> None:
-        assert BASE.teacher.epochs == 4
+        assert BASE.teacher.epochs == 5
         assert not changed(with_overrides(BASE, off), overrides)[0]
 
     def test_teacher_without_alignment_sees_no_target_text(self) -> None:
