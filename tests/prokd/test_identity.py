@@ -120,7 +120,7 @@ class TestSettingsThatCannotAct:
         ids=lambda overrides: next(iter(overrides)),
     )
     @pytest.mark.parametrize(
-        "off", [{"teacher.alignment.weight": 0.0}, {"teacher.alignment.start_epoch": 4}]
+        "off", [{"teacher.alignment.weight": 0.0}, {"teacher.alignment.start_epoch": 5}]
     )
     def test_teacher_without_alignment(self, overrides: dict[str, Any], off: Any) -> None:
         assert BASE.teacher.epochs == 5
