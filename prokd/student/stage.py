@@ -97,7 +97,8 @@ class StudentStage:
         means = RunningMeans(self.model.device)
         self.model.train()
         for indices in self._batches(self.epoch):
-            batch = collate(self.target_train, indices, self.pad_token_id).to(self.model.device)
+            batch = collate(self.target_train, indices, self.pad_token_id)
+            batch = batch.to(self.model.device, non_blocking=True)
             teacher_NC = self.teacher_probabilities[batch.word_index_N]
             with self.optimization.autocast():
                 features_ND, logits_NC = self.model(batch)

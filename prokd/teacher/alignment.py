@@ -56,11 +56,10 @@ def alignment_loss(
     """
     if not temperature > 0:
         raise ValueError(f"`temperature > 0` must hold, but got temperature={temperature}.")
-    if classes_C is not None:
-        source_CD, target_CD = source_CD[classes_C], target_CD[classes_C]
-    num_classes = len(source_CD)
-    if num_classes < 2:
-        return 0.0 * (source_CD.sum() + target_CD.sum())
+    if classes_C is None:
+        classes_C = torch.ones(len(source_CD), dtype=torch.bool, device=source_CD.device)
+    # Masks, not indexing: the number of classes stays on the device, and nothing waits for it.
+    enough = classes_C.sum() >= 2
     precision = torch.promote_types(source_CD.dtype, torch.float32)
     zs_CD = nn.functional.normalize(source_CD.to(precision), dim=-1)
     zt_CD = nn.functional.normalize(target_CD.to(precision), dim=-1)
@@ -70,15 +69,19 @@ def alignment_loss(
     else:
         first_CC = zs_CD @ zt_CD.T
         second_CC = first_CC.T
-    both = torch.cat([first_CC, second_CC], dim=1) / temperature
-    itself = torch.eye(num_classes, dtype=torch.bool, device=both.device).repeat(1, 2)
-    both = both.masked_fill(itself, -torch.inf)
+    similarity = torch.cat([first_CC, second_CC], dim=1) / temperature
+    itself_CC = torch.eye(len(classes_C), dtype=torch.bool, device=classes_C.device)
+    excluded = (itself_CC | ~classes_C).repeat(1, 2)
+    similarity = similarity.masked_fill(excluded & enough, -torch.inf)
     if positive_in_denominator:
-        both = torch.cat([both, positive_C[:, None]], dim=1)
-    log_fraction_C = positive_C - torch.logsumexp(both, dim=1)
+        similarity = torch.cat([similarity, positive_C[:, None]], dim=1)
+    log_fraction_C = positive_C - torch.logsumexp(similarity, dim=1)
+    takes_part_C = classes_C | ~enough
     if summation == "inside_log":
-        return -torch.logsumexp(log_fraction_C, dim=0)
-    return -log_fraction_C.mean()
+        loss = -torch.logsumexp(log_fraction_C.masked_fill(~takes_part_C, -torch.inf), dim=0)
+    else:
+        loss = -(log_fraction_C * takes_part_C).sum() / takes_part_C.sum()
+    return torch.where(enough, loss, torch.zeros_like(loss))
 
 
 def with_gradient(

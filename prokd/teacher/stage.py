@@ -87,7 +87,8 @@ class TeacherStage:
         means = RunningMeans(self.model.device)
         self.model.train()
         for step, indices in enumerate(self._source_batches(self.epoch)):
-            batch = collate(self.source_train, indices, self.pad_token_id).to(self.model.device)
+            batch = collate(self.source_train, indices, self.pad_token_id)
+            batch = batch.to(self.model.device, non_blocking=True)
             with self.optimization.autocast():
                 _, logits_NC = self.model(batch)
             assert batch.labels_N is not None, "source batches carry labels"
@@ -148,7 +149,7 @@ class TeacherStage:
                 generator=generator,
             ):
                 batch = collate(self.target_train, indices, self.pad_token_id)
-                yield batch.to(self.model.device)
+                yield batch.to(self.model.device, non_blocking=True)
 
     def _prepare_prototypes(self) -> None:
         """Source prototypes once per epoch (Eq. 3, 5); target ones at the start or on refresh."""
