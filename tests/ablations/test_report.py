@@ -1,0 +1,156 @@
+import csv
+import re
+
+import pytest
+
+from ablations.comparison import Scores
+from ablations.report import comparability, markdown, printed, report_stem, write_reports
+from ablations.spec import load_spec
+from ablations.tables import cell, score_table
+from prokd.config import build_config
+from search.tuner import Outcome
+
+SKILL = {"full": 0.5, "w/o CA": 0.3, "w/o ST": 0.4, "w/o PK": 0.49, "w/o CL": 0.5, "TSL": 0.2}
+COLLAPSED = Outcome("collapsed", "all tokens are O")
+
+
+def test_the_table_has_the_papers_form_and_its_figures(finished, make_plan):
+    plan = make_plan(languages=("ar", "hi", "zh"))
+    scores = Scores(plan.spec, finished.rows(plan, SKILL), number=50)
+    table = score_table(scores, "token_f1")
+    assert table[0] == [
+        "variant",
+        *("ar", "ar, paper", "hi", "hi, paper", "zh", "zh, paper"),
+        *("average", "average, paper"),
+    ]
+    assert [line[0] for line in table[1:]] == list(plan.spec.variants)
+    assert table[1][2::2] == ["50.91", "70.72", "51.80", "57.81"]
+    assert table[2][2::2] == ["48.88", "69.02", "49.57", "55.82"]
+    assert re.fullmatch(r"\d+\.\d\d ± \d+\.\d\d", table[1][1])
+    assert re.fullmatch(r"\d+\.\d\d ± \d+\.\d\d \(-\d+\.\d\d\)", table[2][1])
+
+
+def test_the_papers_figures_never_stand_beside_entity_level_f1(finished, make_plan):
+    plan = make_plan()
+    scores = Scores(plan.spec, finished.rows(plan, SKILL), number=50)
+    table = score_table(scores, "entity_f1")
+    assert table[0] == ["variant", "ar", "hi", "average"]
+    text = markdown(scores, plan.bases[0])
+    before, after = text.split("## Target test, token-level F1")
+    assert "## Target test, entity-level F1" in before
+    assert "paper" not in before.split("## Target test")[1]
+    assert "ar, paper" in after
+
+
+def test_a_cell_by_hand(finished, make_plan):
+    plan = make_plan(languages=("ar",), seeds=(0,))
+    rows = finished.rows(plan, SKILL)
+    scores = Scores(plan.spec, rows, number=200)
+    full, without = (
+        next(100 * row.target_f1 for row in rows if row.experiment.variant == name)
+        for name in ("full", "w/o CA")
+    )
+    assert cell(scores, "full", "ar", "entity_f1") == f"{full:.2f}"
+    expected = f"{without:.2f} ({without - full:+.2f}*)"
+    assert cell(scores, "w/o CA", "ar", "entity_f1") == expected
+    assert cell(scores, "w/o CA", "ar", "token_f1") == (
+        f"{without / 2:.2f} ({(without - full) / 2:+.2f})"
+    )
+
+
+def test_collapsed_and_unfinished_runs_are_named_with_their_reason(finished, make_plan):
+    plan = make_plan()
+    unfinished = {("TSL", "ar", seed): COLLAPSED for seed in range(3)}
+    unfinished[("w/o CA", "ar", 1)] = COLLAPSED
+    unfinished[("w/o PK", "hi", 0)] = Outcome("paused", "the time budget is spent")
+    scores = Scores(plan.spec, finished.rows(plan, SKILL, unfinished), number=50)
+    assert cell(scores, "TSL", "ar", "entity_f1") == "collapsed"
+    assert cell(scores, "TSL", "average", "entity_f1") == "collapsed"
+    assert cell(scores, "w/o CA", "ar", "entity_f1").endswith(", 1 of 3 collapsed")
+    assert cell(scores, "w/o PK", "hi", "token_f1").endswith(", 1 of 3 paused")
+    for text in (markdown(scores, plan.bases[0]), printed(scores, plan.bases[0])):
+        assert "w/o CA, ar, seed 1: collapsed (all tokens are O)" in text
+        assert "w/o PK, hi, seed 0: paused (the time budget is spent)" in text
+        assert text.count("TSL, ar, seed") == 3
+
+
+def test_a_collapsed_reference_leaves_scores_without_differences(finished, make_plan):
+    plan = make_plan(languages=("ar",))
+    unfinished = {("full", "ar", seed): COLLAPSED for seed in range(3)}
+    scores = Scores(plan.spec, finished.rows(plan, SKILL, unfinished), number=50)
+    assert cell(scores, "full", "ar", "entity_f1") == "collapsed"
+    assert "(" not in cell(scores, "w/o CA", "ar", "entity_f1")
+    assert "| w/o CA | ar | 0 | – |" in markdown(scores, plan.bases[0])
+
+
+def test_the_report_says_what_it_rests_on(finished, make_plan):
+    plan = make_plan()
+    scores = Scores(plan.spec, finished.rows(plan, SKILL), number=50)
+    text = markdown(scores, plan.bases[0], ["reading stable"])
+    assert "seeds: 3 (0, 1, 2)" in text
+    assert "encoder: bert-base-multilingual-cased" in text
+    assert "- reading stable\n" in text
+    assert "None." in text.split("## Runs without a result")[1]
+    assert "`teacher.alignment.weight=0.0`" in text
+    assert "| w/o CA | ar | 3 | -" in text
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"encoder.name": "/models/mini5-fp16"}, "the encoder is mini5-fp16"),
+        ({"data.dataset": "phrasebook"}, "no figures for the data set phrasebook"),
+        ({"source": "de"}, "the source language is de"),
+        ({"data.evaluation_limit": 100}, r"data\.evaluation_limit cuts the data to 100"),
+        ({"data.max_length": 64}, "at most 64 subwords"),
+    ],
+)
+def test_when_numbers_cannot_be_compared_with_the_papers(settings, message):
+    spec = load_spec("table4")
+    (reason,) = comparability(spec, build_config("paper", "stable", settings))
+    assert re.search(message, reason)
+
+
+def test_when_they_can():
+    spec = load_spec("table4")
+    base = build_config(
+        "paper", "stable", {"encoder.name": "/models/bert-base-multilingual-cased"}
+    )
+    assert comparability(spec, base) == []
+    assert comparability(load_spec("components"), build_config("mini")) == []
+
+
+def test_files(finished, make_plan, tmp_path):
+    plan = make_plan()
+    unfinished = {("TSL", "hi", 2): COLLAPSED}
+    scores = Scores(plan.spec, finished.rows(plan, SKILL, unfinished), number=50)
+    text, table = write_reports(tmp_path / "reports", plan.stem, scores, plan.bases[0])
+    assert text.name == "table4-wikiann-en-ar-hi.md"
+    assert table.name == "table4-wikiann-en-ar-hi.csv"
+    with table.open(newline="", encoding="utf-8") as file:
+        records = list(csv.DictReader(file))
+    assert len(records) == 6 * 2 * 3
+    first, last = records[0], records[-1]
+    assert (first["variant"], first["target"], first["seed"]) == ("full", "ar", "0")
+    assert float(first["target_test/token_f1"]) == float(first["target_test/entity_f1"]) / 2
+    assert float(first["source_test/entity_f1"]) == 0.9
+    assert (last["state"], last["reason"]) == ("collapsed", "all tokens are O")
+    assert last["target_test/entity_f1"] == ""
+    assert not any("/ar/" in name or "/hi/" in name for name in first)
+
+
+def test_a_report_of_other_settings_is_not_overwritten(tmp_path):
+    assert report_stem(tmp_path, "t", "aaaa") == "t"
+    (tmp_path / "t.md").write_text("- settings: aaaa\n")
+    assert report_stem(tmp_path, "t", "aaaa") == "t"
+    assert report_stem(tmp_path, "t", "bbbb") == "t-bbbb"
+
+
+def test_one_seed_has_no_spread(finished, make_plan):
+    plan = make_plan(seeds=(4,))
+    scores = Scores(plan.spec, finished.rows(plan, SKILL), number=50)
+    text = markdown(scores, plan.bases[0])
+    assert "seeds: 1 (4)" in text
+    assert "one seed has no spread" in text
+    assert "nan" not in text
+    assert "±" not in text.split("## Target test")[1]

@@ -1,0 +1,115 @@
+"""The command, from its options to the report; what is there already is not trained again."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from mlflow.tracking import MlflowClient
+from typer.testing import CliRunner
+
+from ablations.run import app
+from prokd.errors import UserError
+
+ROOT = Path(__file__).resolve().parents[2]
+SPEC = """
+name: tiny
+title: A tiny ablation
+claim: It runs.
+preset: mini
+base:
+  data.source_train_limit: 200
+  data.target_train_limit: 100
+  data.evaluation_limit: 100
+  teacher.epochs: 2
+  student.epochs: 1
+  student.collapse_agreement: 0
+baseline: TSL
+seeds: [0]
+variants:
+  full: {}
+  TSL: {without: [CA, ST]}
+"""
+
+
+@pytest.fixture
+def arguments(tmp_path):
+    path = tmp_path / "tiny.yaml"
+    path.write_text(SPEC, encoding="utf-8")
+    return ["--spec", str(path), "--lang", "ar", "--output", str(tmp_path / "out")]
+
+
+def _invoke(arguments):
+    result = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    assert result.exit_code == 0
+    return result.stdout
+
+
+def test_dry_run_counts_and_starts_nothing(arguments, tmp_path):
+    text = _invoke([*arguments, "--dry-run", "--lang", "es", "--seeds", "2"])
+    assert "tiny-phrasebook-en-ar-es: 2 variants x 2 language(s) x 2 seed(s) = 8 runs" in text
+    assert "teachers: 6 (0 done, 6 to train)" in text
+    assert "students: 8 (0 done, 8 to train)" in text
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--spec", "none"], "a spec must be one of components, table4 or the path"),
+        (["--set", "student.epoch=1"], r"'student\.epoch' does not exist"),
+        (["--set", "seed=1"], "must be given by --seeds"),
+        (["--preset", "big"], "preset must be one of"),
+        (["--reading", "mine"], "reading must be one of"),
+        (["--lang", "en"], "source and target must differ"),
+        (["--seeds", "0"], "seeds must be a number >= 1"),
+        (["--time-budget", "soon"], "time budget must look like"),
+        (["--from-best"], "--from-best needs a leaderboard"),
+    ],
+)
+def test_mistakes(arguments, more, message):
+    with pytest.raises(UserError, match=message):
+        CliRunner().invoke(app, [*arguments, *more], catch_exceptions=False)
+
+
+def test_as_a_script_a_mistake_is_one_sentence_and_status_2(tmp_path):
+    command = [sys.executable, str(ROOT / "ablations" / "run.py"), "--spec", "none"]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert result.returncode == 2
+    assert result.stderr.startswith("error: a spec must be one of")
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.ray
+def test_from_nothing_to_the_report_and_again(arguments, tmp_path, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    from search.cluster import LOCAL, Resources, connected
+
+    with connected(LOCAL, Resources(), tmp_path):  # one Ray for all
+        first = _invoke(arguments)
+        second = _invoke([*arguments, "--set", "student.fusion_weight=0.9", "--dry-run"])
+        third = _invoke(arguments)
+    assert "teachers: 2 trained, 0 reused" in first
+    assert "students: 2 trained, 0 reused" in first
+    assert "students: 2 (1 done, 1 to train)" in second  # TSL has no pseudo-labels to fuse
+    assert "students: 0 trained, 2 reused" in third
+    table = first[first.index("target test, entity-level") : first.index("report: ")]
+    assert table in third
+    report = (tmp_path / "out" / "reports" / "tiny-phrasebook-en-ar.md").read_text()
+    assert "# A tiny ablation" in report
+    assert "| TSL | ar | 1 |" in report
+    assert "preset mini, reading stable" in report
+    _check_mlflow(tmp_path / "out")
+
+
+def _check_mlflow(output):
+    client = MlflowClient(f"sqlite:///{output / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("prokd/phrasebook/en-ar")
+    runs = client.search_runs([experiment.experiment_id])
+    students = [run for run in runs if run.data.tags.get("kind") == "student"]
+    assert {run.data.tags["variant"] for run in students} == {"full", "TSL"}
+    assert {run.data.tags["seed"] for run in students} == {"0"}
+    variants = [run for run in runs if run.data.tags.get("kind") == "variant"]
+    assert len(variants) == 2
+    parents = {run.data.tags["mlflow.parentRunId"] for run in students}
+    assert parents == {run.info.run_id for run in variants}
