@@ -217,7 +217,7 @@ COMPONENTS: dict[str, dict[str, Any]] = {
 READINGS: dict[str, dict[str, Any]] = {
     "literal": {},
     "stable": {
-        "teacher.alignment.weight": 0.1,
+        "teacher.alignment.weight": 0.01,
         "teacher.alignment.summation": "per_class",
         "teacher.alignment.positive_in_denominator": True,
         "teacher.alignment.gradient": "straight_through",
