@@ -104,16 +104,20 @@ def bootstrap_differences(
 ) -> Float:
     """Return the difference on corpora of N sentences drawn with replacement, (R,).
 
-    A drawn sentence comes with all of its seeds and both systems: that is the pairing.
+    A drawn sentence comes with all of its seeds and both systems: that is the pairing. Sentences
+    with equal counts are drawn as one group, which is the same draw and much faster.
+
+    Args:
+        left: Counts of one system.
+        right: Counts of the other.
+        number: R.
+        generator: Draws.
     """
-    left_rows, right_rows = _by_sentence(left), _by_sentence(right)
-    num_sentences = len(left_rows)
+    left_rows, right_rows, times = _groups(left, right)
+    total = int(times.sum())
     results = []
-    for size in _blocks(number, num_sentences):
-        drawn = generator.integers(0, num_sentences, size=(size, num_sentences))
-        drawn += np.arange(size)[:, None] * num_sentences
-        times = np.bincount(drawn.ravel(), minlength=size * num_sentences)
-        weights = times.reshape(size, num_sentences).astype(np.float64)
+    for size in _blocks(number, len(times)):
+        weights = generator.multinomial(total, times / total, size=size).astype(np.float64)
         results.append(_mean_f1(weights @ left_rows) - _mean_f1(weights @ right_rows))
     return np.concatenate(results)
 
@@ -124,15 +128,21 @@ def swapped_differences(
     """Return the difference with the two systems swapped on random sentences, (R,).
 
     A sentence is swapped in all of its seeds at once: what seeds say about one sentence is not
-    independent.
+    independent. Of sentences with equal counts only the number that is swapped is drawn.
+
+    Args:
+        left: Counts of one system.
+        right: Counts of the other.
+        number: R.
+        generator: Draws.
     """
-    left_rows, right_rows = _by_sentence(left), _by_sentence(right)
-    left_total, right_total = left_rows.sum(axis=0), right_rows.sum(axis=0)
+    left_rows, right_rows, times = _groups(left, right)
+    left_total, right_total = times @ left_rows, times @ right_rows
     changes = right_rows - left_rows
     results = []
-    for size in _blocks(number, len(left_rows)):
-        swapped = generator.integers(0, 2, size=(size, len(left_rows)), dtype=np.int8)
-        moved = swapped.astype(np.float64) @ changes
+    for size in _blocks(number, len(times)):
+        swapped = generator.binomial(times, 0.5, size=(size, len(times))).astype(np.float64)
+        moved = swapped @ changes
         results.append(_mean_f1(left_total + moved) - _mean_f1(right_total - moved))
     return np.concatenate(results)
 
@@ -255,10 +265,12 @@ def _paired(left: Sequence[float], right: Sequence[float]) -> Float:
     return np.asarray(left, dtype=np.float64) - np.asarray(right, dtype=np.float64)
 
 
-def _by_sentence(counts: Counts) -> Float:
-    """Return (N, 3 S): what all seeds count in a sentence, in one row."""
-    rows = counts.transpose(1, 0, 2).reshape(counts.shape[1], -1)
-    return np.asarray(rows, dtype=np.float64)
+def _groups(left: Counts, right: Counts) -> tuple[Float, Float, Counts]:
+    """Return the distinct sentences, (G, 3 S) for each system, and how often each occurs, (G,)."""
+    both = np.concatenate([left, right]).transpose(1, 0, 2).reshape(left.shape[1], -1)
+    rows, times = np.unique(both, axis=0, return_counts=True)
+    left_rows, right_rows = np.split(rows.astype(np.float64), 2, axis=1)
+    return left_rows, right_rows, times.astype(np.int64)
 
 
 def _mean_f1(totals: Float) -> Float:
@@ -272,7 +284,7 @@ def _f1(totals: Float) -> Float:
     return np.asarray(2.0 * totals[..., 0] / safe)
 
 
-def _blocks(number: int, num_sentences: int) -> Iterator[int]:
-    size = max(1, _CELLS // num_sentences)
+def _blocks(number: int, num_groups: int) -> Iterator[int]:
+    size = max(1, _CELLS // num_groups)
     for start in range(0, number, size):
         yield min(size, number - start)
