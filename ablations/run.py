@@ -93,9 +93,9 @@ def ablation(
         descriptions.training(base)
     notes = [f"preset {preset}, reading {reading}, changed: {' '.join(settings) or 'nothing'}"]
     if from_best:
-        bases, more = _from_best(bases, fixed, descriptions, output)
+        bases, more = _from_best(bases, [*fixed, *spec.base], descriptions, output)
         notes += more
-    plan = AblationPlan(spec, tuple(bases), parse_seeds(seeds) if seeds else spec.seeds)
+    plan = AblationPlan(spec, tuple(bases), parse_seeds(seeds) if seeds else tuple(spec.seeds))
     notes.append(f"settings: {plan.signature}")
     if dry_run:
         _show_plan(plan, descriptions)

@@ -38,7 +38,9 @@ class _Frozen(BaseModel):
 class Variant(_Frozen):
     """One named alternative: what is taken away and what is set."""
 
-    without: tuple[str, ...] = Field((), description="components removed: CA, ST, PK, CL")
+    without: list[str] = Field(
+        default_factory=list, description="components removed: CA, ST, PK, CL"
+    )
     settings: dict[str, Any] = Field(
         default_factory=dict, alias="set", description="values by dotted path"
     )
@@ -55,7 +57,7 @@ class Variant(_Frozen):
             UserError: An unknown component.
 
         Example:
-            >>> Variant(without=("ST",)).overrides()
+            >>> Variant(without=["ST"]).overrides()
             {'student.schedule': 'distillation'}
         """
         return without_components(self.without) | self.settings
@@ -81,11 +83,19 @@ class AblationSpec(_Frozen):
     variants: dict[str, Variant] = Field(min_length=2, description="in the order of the table")
     reference: str = Field("full", description="the variant that the others are compared with")
     baseline: str | None = Field(None, description="the variant that is not the method itself")
-    seeds: tuple[Seed, ...] = Field((0, 1, 2), min_length=1)
+    seeds: list[Seed] = Field([0, 1, 2], min_length=1)
     paper: dict[str, dict[str, dict[str, Percent]]] = Field(
         default_factory=dict,
         description="published token-level F1 in percent: dataset, language, variant",
     )
+
+    @field_validator("variants", mode="before")
+    @classmethod
+    def _empty(cls, value: Any) -> Any:
+        """Read ``full:`` with nothing behind it as a variant that changes nothing."""
+        if not isinstance(value, dict):
+            return value
+        return {name: {} if variant is None else variant for name, variant in value.items()}
 
     @field_validator("base", mode="after")
     @classmethod
@@ -182,7 +192,7 @@ def _check(spec: AblationSpec) -> None:
     _check_names(spec)
     _check_settings(spec)
     if len(set(spec.seeds)) != len(spec.seeds):
-        raise UserError(f"seeds must differ from each other, but got {list(spec.seeds)}.")
+        raise UserError(f"seeds must differ from each other, but got {spec.seeds}.")
 
 
 def _check_names(spec: AblationSpec) -> None:

@@ -92,17 +92,22 @@ def test_every_subset_can_be_written(tmp_path, size):
     for chosen in itertools.combinations(COMPONENTS, size):
         text = GOOD.replace("[PK]", f"[{', '.join(chosen)}]")
         spec = load_spec(_written(tmp_path, text))
-        assert spec.variants["other"].without == chosen
+        assert spec.variants["other"].without == list(chosen)
 
 
 def test_a_spec_of_ones_own(tmp_path):
     spec = load_spec(_written(tmp_path, GOOD + "base: {teacher.learning_rate: 1e-3}\n"))
     assert isinstance(spec, AblationSpec)
-    assert spec.seeds == (0, 1, 2)
+    assert spec.seeds == [0, 1, 2]
     assert spec.compared() == ["other"]
     assert spec.base == {"teacher.learning_rate": 1e-3}
     config = spec.config(build_config(), "other")
     assert (config.student.fusion_weight, config.student.epochs) == (1.0, 2)
+
+
+def test_a_variant_without_anything_behind_its_name(tmp_path):
+    spec = load_spec(_written(tmp_path, GOOD.replace("full: {}", "full:")))
+    assert spec.variants["full"].overrides() == {}
 
 
 def test_names_and_paths():
@@ -124,6 +129,8 @@ def test_names_and_paths():
         (("student.epochs: 2", "student.epochs: -2"), r"variants\.other: student\.epochs: .*-2"),
         (("student.epochs: 2", "seed: 2"), r"variants\.other\.set must leave seed and target"),
         (("  full: {}\n", ""), r"variants: .*at least 2"),
+        (("[PK]", "PK"), r"variants\.other\.without: .*list, but got 'PK'"),
+        (("claim:", "seeds: 3\nclaim:"), r"seeds: .*list, but got 3"),
         (("full: {}", "whole: {}"), r"reference must name one of the variants .* got 'full'"),
         (("claim:", "seeds: [1, 1]\nclaim:"), r"seeds must differ .* got \[1, 1\]"),
         (("claim:", "seeds: []\nclaim:"), r"seeds: .*at least 1"),
