@@ -68,7 +68,9 @@ class Cluster:
 
 
 @contextmanager
-def connected(address: str | None, resources: Resources, output: Path) -> Iterator[Cluster]:
+def connected(
+    address: str | None, resources: Resources, output: Path, *, num_cpus: int | None = None
+) -> Iterator[Cluster]:
     """Connect to a Ray, or start one, for as long as the block lasts.
 
     Args:
@@ -76,13 +78,14 @@ def connected(address: str | None, resources: Resources, output: Path) -> Iterat
             variable RAY_ADDRESS, else a Ray that was started on this machine, else a local one.
         resources: What one trial takes.
         output: The folder of results, which all nodes must share.
+        num_cpus: Cores of a Ray that is started here; None = those of the machine.
 
     Raises:
         UserError: The address answers not, a trial asks for more than there is, or the nodes do
             not share the output folder.
     """
     already = ray.is_initialized()
-    place = "on the Ray of this process" if already else _connect(address)
+    place = "on the Ray of this process" if already else _connect(address, num_cpus)
     try:
         yield _measure(place, resources, output)
     finally:
@@ -90,7 +93,7 @@ def connected(address: str | None, resources: Resources, output: Path) -> Iterat
             ray.shutdown()
 
 
-def _connect(address: str | None) -> str:
+def _connect(address: str | None, num_cpus: int | None) -> str:
     given = address or os.environ.get("RAY_ADDRESS")
     if given and given != LOCAL:
         try:
@@ -113,7 +116,7 @@ def _connect(address: str | None) -> str:
     root = str(Path(__file__).resolve().parents[1])
     paths = [root, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))  # workers inherit it
-    _init(address=LOCAL, include_dashboard=False)
+    _init(address=LOCAL, include_dashboard=False, num_cpus=num_cpus)
     return "on a local Ray, started for this run"
 
 

@@ -14,15 +14,13 @@ from pathlib import Path
 
 from optuna.trial import FrozenTrial, TrialState
 
-from prokd.config import ExperimentConfig, with_overrides
-from prokd.identity import signature
 from search.engine import Engine
 from search.exports import export_best
-from search.plan import DataDescriptions, Experiment
-from search.provenance import flatten
+from search.plan import Experiment
 from search.results import Row, Standing, leaderboard, row, write_csv
 from search.search_log import SearchLog
-from search.spaces import Point, Space, in_symbols, points
+from search.spaces import in_symbols, points
+from search.spec import SearchSpec
 from search.study import REASON, SearchStudy
 from search.trainables import COLLAPSED, DONE, PAUSED
 from search.tuner import Outcome
@@ -32,58 +30,6 @@ STARTUP = 10
 """Most points that TPE draws at random before it models."""
 LIMITED_ROUNDS = 8
 """Round width of a grid with a time budget, in widths of the cluster."""
-
-
-@dataclass(frozen=True)
-class SearchSpec:
-    """What is searched.
-
-    Args:
-        base: Every setting that is not searched; its seed is replaced.
-        space: What is searched.
-        seeds: The objective of a point is the mean over them.
-        grid: Whether all points are visited, instead of sampled by TPE.
-        trials: Number of points in all, those of earlier starts included.
-    """
-
-    base: ExperimentConfig
-    space: Space
-    seeds: tuple[int, ...]
-    grid: bool
-    trials: int
-
-    @property
-    def title(self) -> str:
-        """Data set and languages."""
-        return f"{self.base.data.dataset} {self.base.source}-{self.base.target}"
-
-    def study_name(self, data: Mapping[str, str]) -> str:
-        """Return the name under which the same search is found again."""
-        settings = self.base.model_dump(exclude={"seed"})
-        del settings["encoder"]["name"]  # the encoder enters by its fingerprint
-        identity = {
-            "settings": {k: v for k, v in flatten(settings).items() if k not in self.space},
-            "data": dict(data),
-            "space": {path: list(values.choices) for path, values in self.space.items()},
-            "seeds": list(self.seeds),
-        }
-        kind = "grid" if self.grid else "tpe"
-        languages = f"{self.base.source}-{self.base.target}"
-        return f"{self.base.data.dataset}-{languages}-{kind}-{signature(identity)[:8]}"
-
-    def experiments(
-        self, name: str, point: Point, data: Mapping[str, str], runs_dir: Path
-    ) -> list[Experiment]:
-        """Return the experiments of a point, one for each seed."""
-        return [
-            Experiment(
-                name=f"{name} seed {seed}",
-                config=with_overrides(self.base, {**point, "seed": seed}),
-                data=data,
-                runs_dir=runs_dir,
-            )
-            for seed in self.seeds
-        ]
 
 
 @dataclass(frozen=True)
@@ -105,26 +51,6 @@ class SearchSummary:
     failed: Mapping[int, str]
     exports: Sequence[Path]
     csv: Path
-
-
-def preview(spec: SearchSpec, descriptions: DataDescriptions, output: Path) -> list[Experiment]:
-    """Return the experiments that a search will need, without starting anything.
-
-    For TPE the points of trials that exist are known; the others are stood in for by points of
-    the grid that no trial has.
-    """
-    data = descriptions.training(spec.base)
-    name = spec.study_name(data)
-    path = output / "studies" / f"{name}.journal"
-    known: list[dict[str, object]] = []
-    if path.exists():
-        with SearchStudy(path, name, spec.space, grid=spec.grid) as study:
-            known = [dict(trial.params) for trial in study.trials() if trial.params]
-    others = [point for point in points(spec.space) if point not in known]
-    stride = max(1, len(others) // max(1, spec.trials - len(known)))
-    runs_dir = descriptions.runtime.runs_dir.resolve()
-    chosen = [*known, *others[::stride]][: max(spec.trials, len(known))]
-    return [e for point in chosen for e in spec.experiments("", point, data, runs_dir)]
 
 
 class Search:

@@ -10,11 +10,12 @@ from rich.console import Console
 
 from prokd.config import RuntimeConfig
 from search.cluster import Resources, connected
-from search.driver import Search, SearchSpec, SearchSummary, preview
+from search.driver import Search, SearchSummary
 from search.engine import Engine
-from search.plan import DataDescriptions, describe, need
+from search.plan import DataDescriptions
 from search.progress import Progress
 from search.results import table
+from search.spec import SearchSpec
 from search.tracking import Tracker
 
 SHOWN = 15
@@ -79,19 +80,6 @@ def run_searches(
         say(line)
     say(f"MLflow: mlflow ui --backend-store-uri {engine.tracker.uri}")
     return summaries
-
-
-def show_plan(specs: Sequence[SearchSpec], descriptions: DataDescriptions, output: Path) -> None:
-    """Print what searches need, what of it is done, and what the rest will cost."""
-    progress = Progress()
-    progress.say("dry run: nothing is started")
-    for spec in specs:
-        experiments = preview(spec, descriptions, output.resolve())
-        seeds = f"{len(spec.seeds)} seed{'s' if len(spec.seeds) > 1 else ''}"
-        how = "the grid" if spec.grid else "TPE; teachers as for an even spread of points"
-        progress.say(f"{spec.title}: {spec.trials} trials x {seeds} ({how})")
-        for line in describe([need(experiments, "teacher"), need(experiments, "student")], None):
-            progress.say(f"  {line}")
 
 
 def _show(progress: Progress, spec: SearchSpec, summary: SearchSummary) -> None:

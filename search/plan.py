@@ -150,7 +150,11 @@ def _seconds_per_epoch(runs_dir: Path, kind: Kind, likeness: str) -> float | Non
     for path in runs_dir.glob(f"{kind}-*"):
         folder = RunFolder(runs_dir, kind, path.name.removeprefix(f"{kind}-"))
         identity, result = read_json(path / "identity.json"), folder.result()
-        if identity and result and _likeness(kind, identity["data"], identity[kind]) == likeness:
+        if (
+            identity
+            and result
+            and _likeness(kind, identity["fingerprints"], identity[kind]) == likeness
+        ):
             rates.append(result["seconds"] / result["epochs"])
     return sum(rates) / len(rates) if rates else None
 

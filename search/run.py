@@ -126,9 +126,8 @@ def search(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Count, start nothing.")] = False,
 ) -> None:
     """Search the hyperparameters of teacher and student; running it again continues."""
-    from search.cluster import Resources
-    from search.driver import SearchSpec
     from search.plan import DataDescriptions
+    from search.spec import SearchSpec, plan_lines
 
     begun = time.time()
     budget = None if time_budget is None else parse_seconds(time_budget)
@@ -154,11 +153,15 @@ def search(
     descriptions = DataDescriptions(runtime)
     for spec in specs:  # a mistake in the data shows before anything is started
         descriptions.training(spec.base)
-    from search.launch import opened, run_searches, show_plan
-
     if dry_run:
-        show_plan(specs, descriptions, output)
+        typer.echo("dry run: nothing is started")
+        for spec in specs:
+            for line in plan_lines(spec, descriptions, output.resolve()):
+                typer.echo(line)
         return
+    from search.cluster import Resources
+    from search.launch import opened, run_searches
+
     with opened(
         runtime,
         output,

@@ -226,6 +226,17 @@ class SearchStudy:
         return [point for point in points(self.space) if key(point) not in seen]
 
 
+def read_points(path: Path, name: str) -> list[dict[str, Any]]:
+    """Return the points of a study's trials without driving it; none if there is no study."""
+    if not path.exists():
+        return []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        storage = JournalStorage(JournalFileBackend(str(path)))
+    study = optuna.load_study(study_name=name, storage=storage)
+    return [dict(trial.params) for trial in study.get_trials(deepcopy=False) if trial.params]
+
+
 def _params(trial: FrozenTrial) -> dict[str, Any]:
     """Return a trial's point; that of a trial in the queue is not among its params yet."""
     fixed = trial.system_attrs.get("fixed_params")

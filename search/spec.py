@@ -1,0 +1,92 @@
+"""What is searched, and what that needs: counted before anything is started."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from prokd.config import ExperimentConfig, with_overrides
+from prokd.identity import signature
+from search.plan import DataDescriptions, Experiment, describe, need
+from search.provenance import flatten
+from search.spaces import Point, Space, points
+from search.study import read_points
+
+
+@dataclass(frozen=True)
+class SearchSpec:
+    """What is searched.
+
+    Args:
+        base: Every setting that is not searched; its seed is replaced.
+        space: What is searched.
+        seeds: The objective of a point is the mean over them.
+        grid: Whether all points are visited, instead of sampled by TPE.
+        trials: Number of points in all, those of earlier starts included.
+    """
+
+    base: ExperimentConfig
+    space: Space
+    seeds: tuple[int, ...]
+    grid: bool
+    trials: int
+
+    @property
+    def title(self) -> str:
+        """Data set and languages."""
+        return f"{self.base.data.dataset} {self.base.source}-{self.base.target}"
+
+    def study_name(self, data: Mapping[str, str]) -> str:
+        """Return the name under which the same search is found again."""
+        settings = self.base.model_dump(exclude={"seed"})
+        del settings["encoder"]["name"]  # the encoder enters by its fingerprint
+        identity = {
+            "settings": {k: v for k, v in flatten(settings).items() if k not in self.space},
+            "data": dict(data),
+            "space": {path: list(values.choices) for path, values in self.space.items()},
+            "seeds": list(self.seeds),
+        }
+        kind = "grid" if self.grid else "tpe"
+        languages = f"{self.base.source}-{self.base.target}"
+        return f"{self.base.data.dataset}-{languages}-{kind}-{signature(identity)[:8]}"
+
+    def experiments(
+        self, name: str, point: Point, data: Mapping[str, str], runs_dir: Path
+    ) -> list[Experiment]:
+        """Return the experiments of a point, one for each seed."""
+        return [
+            Experiment(
+                name=f"{name} seed {seed}",
+                config=with_overrides(self.base, {**point, "seed": seed}),
+                data=data,
+                runs_dir=runs_dir,
+            )
+            for seed in self.seeds
+        ]
+
+
+def preview(spec: SearchSpec, descriptions: DataDescriptions, output: Path) -> list[Experiment]:
+    """Return the experiments that a search will need, without starting anything.
+
+    For TPE the points of trials that exist are known; the others are stood in for by points of
+    the grid that no trial has.
+    """
+    data = descriptions.training(spec.base)
+    name = spec.study_name(data)
+    known = read_points(output / "studies" / f"{name}.journal", name)
+    others = [point for point in points(spec.space) if point not in known]
+    stride = max(1, len(others) // max(1, spec.trials - len(known)))
+    runs_dir = descriptions.runtime.runs_dir.resolve()
+    chosen = [*known, *others[::stride]][: max(spec.trials, len(known))]
+    return [e for point in chosen for e in spec.experiments("", point, data, runs_dir)]
+
+
+def plan_lines(spec: SearchSpec, descriptions: DataDescriptions, output: Path) -> Iterator[str]:
+    """Yield what a search needs, what of it is done and what the rest will cost."""
+    experiments = preview(spec, descriptions, output)
+    seeds = f"{len(spec.seeds)} seed{'s' if len(spec.seeds) > 1 else ''}"
+    how = "of the grid" if spec.grid else "by TPE; counted for an even spread of points"
+    yield f"{spec.title}: {spec.trials} trials x {seeds}, {how}"
+    for line in describe([need(experiments, "teacher"), need(experiments, "student")], None):
+        yield f"  {line}"

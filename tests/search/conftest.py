@@ -1,0 +1,96 @@
+"""A tiny bilingual corpus, a tiny search, one Ray for all tests of this folder."""
+
+from pathlib import Path
+
+import pytest
+
+from prokd.config import RuntimeConfig, build_config
+from prokd.mini import generate
+from search.progress import Progress
+from search.spaces import SPACE
+from search.spec import SearchSpec
+
+SIZES = {"train": 64, "dev": 24, "test": 24}
+TINY = {
+    "teacher.epochs": 2,
+    "student.epochs": 2,
+    "student.collapse_agreement": 0.0,
+    "teacher.batch_sentences": 8,
+    "student.batch_sentences": 8,
+}
+
+
+def write_corpus(folder: Path, *, languages=("en", "ar"), tags=None) -> Path:
+    """Write the tiny corpus as columns; ``tags`` replaces the tags of a sentence, if given."""
+    for language in languages:
+        for split, size in SIZES.items():
+            lines = []
+            for words, gold in generate(language, split, num_sentences=size):
+                own = tags(gold) if tags else gold
+                lines += [f"{word} {tag}" for word, tag in zip(words, own, strict=True)] + [""]
+            path = folder / language / f"{split}.txt"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("\n".join(lines), encoding="utf-8")
+    return folder
+
+
+def tiny_config(**overrides):
+    return build_config("mini", overrides=TINY | {"target": "ar"} | overrides)
+
+
+def tiny_spec(trials=3, *, grid=False, seeds=(0,), space=SPACE, **overrides):
+    return SearchSpec(tiny_config(**overrides), space, seeds, grid, trials)
+
+
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory):
+    return write_corpus(tmp_path_factory.mktemp("corpus"))
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def runtime(corpus, cache, tmp_path):
+    return RuntimeConfig(
+        data_dirs=(corpus,), cache_dir=cache, runs_dir=tmp_path / "out" / "runs", device="cpu"
+    )
+
+
+@pytest.fixture
+def output(tmp_path):
+    return tmp_path / "out"
+
+
+@pytest.fixture(autouse=True)
+def own_store(monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+
+
+@pytest.fixture(scope="session")
+def local_ray(tmp_path_factory):
+    """A Ray for one trial at a time: on small machines that starts faster than two."""
+    from search.cluster import LOCAL, Resources, connected
+
+    with connected(
+        LOCAL, Resources(cpus=1), tmp_path_factory.mktemp("ray"), num_cpus=1
+    ) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def open_engine(local_ray, runtime, output):
+    """Make engines on the shared Ray."""
+    from rich.console import Console
+
+    from search.engine import Engine
+    from search.tracking import Tracker
+
+    def make(runtime=runtime, output=output, **arguments):
+        progress = Progress(Console(width=200, record=True, quiet=False))
+        tracker = Tracker(output, "cpu")
+        return Engine(runtime, local_ray, output, tracker=tracker, progress=progress, **arguments)
+
+    return make

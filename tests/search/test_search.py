@@ -1,0 +1,284 @@
+"""Whole searches on a local Ray and a real MLflow store: tiny data, real training."""
+
+import csv
+import hashlib
+import json
+import time
+
+import mlflow
+import pytest
+from mlflow.tracking import MlflowClient
+from optuna.distributions import CategoricalDistribution
+from optuna.trial import TrialState
+
+from prokd.config import with_overrides
+from search.driver import Search
+from search.study import SearchStudy
+from tests.search.conftest import tiny_config, tiny_spec, write_corpus
+
+pytestmark = pytest.mark.ray
+FOUR_POINTS = {
+    "prototypes.update_rate": CategoricalDistribution((0.001, 0.005)),
+    "student.fusion_weight": CategoricalDistribution((0.7, 0.9)),
+}
+TWO_POINTS = {"student.fusion_weight": CategoricalDistribution((0.7, 0.9))}
+
+
+def _spec(trials, space=FOUR_POINTS, **arguments):
+    return tiny_spec(trials, grid=True, space=space, **arguments)
+
+
+def _trials(search, *states):
+    path = search.output / "studies" / f"{search.name}.journal"
+    spec = search.spec
+    with SearchStudy(path, search.name, spec.space, grid=spec.grid) as study:
+        return study.trials(*states)
+
+
+def _stamps(runs_dir):
+    names = ("DONE", "history.jsonl", "weights.safetensors", "result.json")
+    files = [path for path in runs_dir.glob("*/*") if path.name in names]
+    return {str(path.relative_to(runs_dir)): path.stat().st_mtime_ns for path in files}
+
+
+def _weights(runs_dir):
+    return {
+        path.parent.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in runs_dir.glob("*/weights.safetensors")
+    }
+
+
+@pytest.fixture(scope="module")
+def finished(local_ray, corpus, cache, tmp_path_factory):
+    """A search of three trials that has ended, and what it said."""
+    from rich.console import Console
+
+    from prokd.config import RuntimeConfig
+    from search.engine import Engine
+    from search.progress import Progress
+    from search.tracking import Tracker
+
+    output = tmp_path_factory.mktemp("finished")
+    runtime = RuntimeConfig(
+        data_dirs=(corpus,), cache_dir=cache, runs_dir=output / "runs", device="cpu"
+    )
+
+    def search(**arguments):
+        progress = Progress(Console(width=200, record=True))
+        engine = Engine(runtime, local_ray, output, tracker=Tracker(output), progress=progress)
+        made = Search(_spec(**arguments), engine, output)
+        return made, made.run()
+
+    return search, *search(trials=3)
+
+
+def test_a_search_ends_with_a_leaderboard_and_an_export(finished):
+    _, search, summary = finished
+    trials = _trials(search, TrialState.COMPLETE)
+    assert len({json.dumps(t.params, sort_keys=True) for t in trials}) == len(trials) == 3
+    assert [s.rank for s in summary.standings] == [1, 2, 3]
+    objectives = [s.objective for s in summary.standings]
+    assert objectives == sorted(objectives, reverse=True)
+    assert not summary.left
+    assert not summary.failed
+    with summary.csv.open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [float(row["source_dev_entity_f1"]) for row in rows] == objectives
+    for standing in summary.standings:
+        (row,) = standing.rows
+        result = row.experiment.student.result()
+        assert result["objective"] == standing.objective
+        report = row.experiment.student.report()["metrics"]
+        assert standing.target_f1 == (report["test/ar/entity_f1"], 0.0)
+    from prokd.pipeline import load_pipeline
+
+    tagged = load_pipeline(summary.exports[0])("Anna lives in Berlin")
+    assert isinstance(tagged, list)
+    assert not list((search.output / "ray_results").iterdir())
+
+
+def test_trials_link_to_runs_artifacts_and_mlflow(finished):
+    _, search, _ = finished
+    client = MlflowClient(search.engine.tracker.uri)
+    for trial in _trials(search, TrialState.COMPLETE):
+        run = client.get_run(trial.user_attrs["mlflow_run"])
+        assert run.data.metrics["objective"] == trial.value
+        assert run.data.tags["trial"] == str(trial.number)
+        assert run.info.status == "FINISHED"
+        (folder,) = trial.user_attrs["folder"]
+        assert folder.endswith(trial.user_attrs["signature"][0])
+        assert run.data.params == {name: str(value) for name, value in trial.params.items()}
+
+
+def test_mlflow_holds_every_stage_once_and_nested(finished):
+    _, search, summary = finished
+    client = MlflowClient(search.engine.tracker.uri)
+    experiment = client.get_experiment_by_name("prokd/phrasebook/en-ar")
+    runs = client.search_runs([experiment.experiment_id])
+    by_kind = {}
+    for run in runs:
+        by_kind.setdefault(run.data.tags["kind"], []).append(run)
+    (parent,) = by_kind["search"]
+    trial_ids = {run.info.run_id for run in by_kind["trial"]}
+    assert {run.data.tags["mlflow.parentRunId"] for run in by_kind["trial"]} == {
+        parent.info.run_id
+    }
+    folders = sorted(path.name for path in search.engine.runtime.runs_dir.iterdir())
+    stages = by_kind["teacher"] + by_kind["student"]
+    assert sorted(run.info.run_name for run in stages) == folders
+    for run in stages:
+        assert run.data.tags["mlflow.parentRunId"] in trial_ids
+        assert run.data.tags["variant"] == "full"
+        assert run.data.tags["data.target_train"]
+        assert run.data.tags["python"]
+        assert run.data.params["student.fusion_weight"]
+        history = client.get_metric_history(run.info.run_id, "dev/en/entity_f1")
+        assert sorted(metric.step for metric in history) == [1, 2]
+        files = {item.path for item in client.list_artifacts(run.info.run_id)}
+        assert {"config.json", "weights.safetensors", "stage.json"} <= files
+        is_student = run.data.tags["kind"] == "student"
+        assert ("test/ar/entity_f1" in run.data.metrics) == is_student
+    best = summary.standings[0].rows[0].experiment.student
+    version = client.get_model_version_by_alias("prokd-phrasebook-en-ar", "champion")
+    assert version.tags["signature"] == best.signature
+    mlflow.set_tracking_uri(search.engine.tracker.uri)
+    loaded = mlflow.transformers.load_model("models:/prokd-phrasebook-en-ar@champion")
+    assert loaded.model.num_labels == 7
+
+
+def test_no_test_number_reaches_the_study(finished):
+    _, search, _ = finished
+    journal = (search.output / "studies" / f"{search.name}.journal").read_text(encoding="utf-8")
+    assert "test/" not in journal
+    for path in search.engine.runtime.runs_dir.glob("*/result.json"):
+        assert "test/" not in path.read_text(encoding="utf-8")
+
+
+def test_running_again_trains_nothing_and_more_trials_train_the_rest(finished):
+    run_search, search, summary = finished
+    before = _stamps(search.engine.runtime.runs_dir)
+    client = MlflowClient(search.engine.tracker.uri)
+    where = [client.get_experiment_by_name("prokd/phrasebook/en-ar").experiment_id]
+    num_runs = len(client.search_runs(where))
+    again, same = run_search(trials=3)
+    assert again.engine.reuse.epochs == 0
+    assert [s.trial for s in same.standings] == [s.trial for s in summary.standings]
+    assert _stamps(search.engine.runtime.runs_dir) == before
+    assert len(client.search_runs(where)) == num_runs
+    more, larger = run_search(trials=4)
+    assert len(larger.standings) == 4
+    after = _stamps(search.engine.runtime.runs_dir)
+    assert {name: after[name] for name in before} == before
+    assert len(more.engine.reuse.trained["student"]) == 1
+
+
+def test_numbers_do_not_depend_on_the_worker_or_on_what_it_did_before(finished, tmp_path):
+    from prokd.training import StageRun
+
+    _, search, _ = finished
+    trial = _trials(search, TrialState.COMPLETE)[-1]
+    config = with_overrides(search.spec.base, {**trial.params, "seed": 0})
+    runtime = search.engine.runtime.model_copy(update={"runs_dir": tmp_path, "threads": 1})
+    for kind in ("teacher", "student"):
+        with StageRun(kind, config, runtime) as run:
+            run.run()
+    alone, shared = _weights(tmp_path), _weights(search.engine.runtime.runs_dir)
+    assert len(alone) == 2
+    assert {name: shared[name] for name in alone} == alone
+
+
+def test_target_labels_change_the_report_and_nothing_else(finished, open_engine, tmp_path):
+    def scrambled(tags):
+        return ["B-LOC" if index % 2 else "O" for index in range(len(tags))]
+
+    _, search, _ = finished
+    folder = write_corpus(tmp_path / "scrambled")
+    write_corpus(folder, languages=("ar",), tags=scrambled)
+    other = tmp_path / "other"
+    runtime = search.engine.runtime.model_copy(
+        update={"data_dirs": (folder,), "runs_dir": other / "runs"}
+    )
+    again = Search(_spec(trials=1), open_engine(runtime=runtime, output=other), other)
+    summary = again.run()
+    original, weights = _weights(search.engine.runtime.runs_dir), _weights(other / "runs")
+    assert again.name == search.name
+    assert weights
+    assert {name: original[name] for name in weights} == weights
+    for standing in summary.standings:
+        (row,) = standing.rows
+        name = row.experiment.student.path.name
+        twin = search.engine.runtime.runs_dir / name
+        assert json.loads((twin / "result.json").read_text())["objective"] == standing.objective
+        theirs = json.loads((twin / "report.json").read_text())
+        mine = row.experiment.student.report()
+        assert theirs["fingerprint"] != mine["fingerprint"]
+        keys = [key for key in mine["metrics"] if key.startswith("test/en/")]
+        assert {k: mine["metrics"][k] for k in keys} == {k: theirs["metrics"][k] for k in keys}
+    # Other test labels under the runs of before: their reports are renewed, nothing is trained.
+    before = _stamps(search.engine.runtime.runs_dir)
+    runtime = search.engine.runtime.model_copy(update={"data_dirs": (folder,)})
+    renewed = Search(
+        search.spec, open_engine(runtime=runtime, output=search.output), search.output
+    )
+    standings = {s.rows[0].experiment.student.signature: s for s in renewed.run().standings}
+    assert renewed.engine.reuse.epochs == 0
+    assert _stamps(search.engine.runtime.runs_dir) == before
+    for standing in summary.standings:
+        twin = standings[standing.rows[0].experiment.student.signature]
+        assert twin.target_f1 == standing.target_f1
+
+
+def test_collapsed_runs_fail_once_with_their_reason(open_engine, output, runtime):
+    spec = _spec(2, TWO_POINTS, **{"student.collapse_agreement": 1.0})
+    search = Search(spec, open_engine(), output)
+    summary = search.run()
+    assert not summary.standings
+    assert not summary.exports
+    assert len(summary.failed) == 2
+    assert all("agree" in reason for reason in summary.failed.values())
+    again = Search(spec, open_engine(), output)
+    assert again.run().failed == summary.failed
+    assert again.engine.reuse.epochs == 0
+    client = MlflowClient(search.engine.tracker.uri)
+    where = [client.get_experiment_by_name("prokd/phrasebook/en-ar").experiment_id]
+    failed = client.search_runs(where, "attributes.status = 'FAILED'")
+    assert sorted(run.data.tags["kind"] for run in failed) == ["student"] * 2 + ["trial"] * 2
+
+
+def test_several_seeds_are_averaged(open_engine, output):
+    search = Search(_spec(1, TWO_POINTS, seeds=(0, 1)), open_engine(), output)
+    (standing,) = search.run().standings
+    assert [row.experiment.config.seed for row in standing.rows] == [0, 1]
+    assert standing.objective == pytest.approx(sum(row.objective for row in standing.rows) / 2)
+    assert standing.target_f1[1] >= 0
+    assert len(search.engine.reuse.trained["teacher"]) == 2
+
+
+def test_a_spent_time_budget_starts_nothing(open_engine, output, runtime):
+    engine = open_engine(deadline=time.time())
+    summary = Search(tiny_spec(trials=2), engine, output).run()
+    assert summary.left == 2
+    assert not list(runtime.runs_dir.glob("*"))
+
+
+def test_variants_share_teachers_and_are_logged(open_engine, output, runtime):
+    from search.variants import run_variants
+
+    variants = {
+        "full": tiny_config(),
+        "full minus PK": tiny_config(**{"student.fusion_weight": 1.0}),
+    }
+    engine = open_engine()
+    rows = run_variants(engine, "ablation tiny", variants, [0], ids=output / "tiny.json")
+    assert [row.record()["variant"] for row in rows] == list(variants)
+    assert all(0 <= row.objective <= 1 for row in rows)
+    assert all("test/ar/entity_f1" in row.record() for row in rows)
+    assert len(engine.reuse.trained["teacher"]) == 1
+    client = MlflowClient(engine.tracker.uri)
+    where = [client.get_experiment_by_name("prokd/phrasebook/en-ar").experiment_id]
+    kinds = sorted(run.data.tags["kind"] for run in client.search_runs(where))
+    assert kinds == ["ablation", "student", "student", "teacher", "variant", "variant"]
+    again = open_engine()
+    run_variants(again, "ablation tiny", variants, [0], ids=output / "tiny.json")
+    assert again.reuse.epochs == 0
+    assert len(client.search_runs(where)) == 6
