@@ -133,7 +133,8 @@ def markdown(scores: Scores, base: ExperimentConfig, notes: Sequence[str] = ()) 
         f"- encoder: {base.encoder.name}",
         f"- seeds: {seeds}; numbers are mean ± standard deviation over them"
         + ("; one seed has no spread" if len(scores.seeds) == 1 else ""),
-        f'- reference: "{spec.reference}"; differences from it stand in parentheses',
+        f'- reference: "{spec.reference}"; in parentheses the difference from it, over the seeds '
+        "that both have finished",
         *([f'- baseline: "{spec.baseline}"'] if spec.baseline else []),
         *(f"- {note}" for note in notes),
     ]
