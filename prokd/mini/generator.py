@@ -14,8 +14,8 @@ from prokd.mini.templates import SPLITS, Name, Phrasebook, Slot, shipped_phraseb
 LANGUAGES = ("en", "ar", "es", "nl", "de")
 NUM_SENTENCES = {"train": 2400, "dev": 600, "test": 600}
 # Shares of dev and test sentences (names) drawn from what was held out for that split alone.
-HELD_OUT_TEMPLATE_SHARE = 0.25
-HELD_OUT_NAME_SHARE = 0.3
+HELD_OUT_TEMPLATE_SHARE = 0.2
+HELD_OUT_NAME_SHARE = 0.2
 
 Sentence = tuple[list[str], list[str]]
 
