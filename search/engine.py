@@ -46,7 +46,8 @@ class Reuse:
         kept = sum(self.continued.values())
         text = f"epochs: {self.epochs} trained"
         if self.continued:
-            text += f", {kept} kept from {len(self.continued)} interrupted runs"
+            runs = f"{len(self.continued)} interrupted run{'s' if len(self.continued) > 1 else ''}"
+            text += f", {kept} kept from {runs}"
         return [*counts, text]
 
 

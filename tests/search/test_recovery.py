@@ -1,0 +1,165 @@
+"""What is left after a driver or a worker was killed, and what the next start does."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+
+from search.trainables import job
+from tests.search.conftest import tiny_config
+
+pytestmark = [
+    pytest.mark.ray,
+    pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads processes from /proc"),
+]
+ROOT = Path(__file__).parents[2]
+
+
+def _descendants(pid):
+    """Return the command of each process below another one, by id."""
+    parents, commands = {}, {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            status = (folder / "stat").read_text()
+            commands[int(folder.name)] = (folder / "cmdline").read_text().replace("\0", " ")
+        except OSError:  # it has ended
+            continue
+        parents[int(folder.name)] = int(status.rpartition(")")[2].split()[1])
+    found, edge = {}, {pid}
+    while edge := {child for child, parent in parents.items() if parent in edge}:
+        found |= {child: commands.get(child, "") for child in edge}
+    return found
+
+
+def _histories(runs_dir):
+    return {
+        path.parent.name: path.read_text(encoding="utf-8").splitlines()
+        for path in runs_dir.glob("*/history.jsonl")
+    }
+
+
+def _wait(condition, seconds=120):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.05)
+
+
+def test_killed_driver(corpus, tmp_path):
+    output = tmp_path / "out"
+    epochs = {"teacher": 1, "student": 8}
+    command = [sys.executable, str(ROOT / "search" / "run.py"), "--preset", "mini"]
+    command += [
+        "--lang",
+        "ar",
+        "--address",
+        "local",
+        "--grid",
+        "--trials",
+        "3",
+        "--export-best",
+        "0",
+    ]
+    command += ["--cpus-per-trial", str(os.cpu_count())]  # one at a time
+    command += ["--data-dir", str(corpus), "--output", str(output)]
+    settings = {"student.collapse_agreement": 0, "student.batch_sentences": 8}
+    settings |= {"prototypes.update_rate": 0.005, "teacher.alignment.temperature": 0.9}
+    settings |= {f"{kind}.epochs": number for kind, number in epochs.items()}
+    for path, value in settings.items():
+        command += ["--set", f"{path}={value}"]
+    environment = {**os.environ, "HOME": str(tmp_path), "OMP_NUM_THREADS": "1"}
+    environment.pop("PYTHONPATH", None)
+    runs = output / "runs"
+
+    def is_under_way():  # one student is done, the next one is not
+        students = [n for n in _histories(runs) if n.startswith("student")]
+        return len(students) == 2 and any((runs / n / "DONE").exists() for n in students)
+
+    with (tmp_path / "log").open("w") as log:
+        driver = subprocess.Popen(
+            command, env=environment, stdout=log, stderr=log, cwd=tmp_path, start_new_session=True
+        )
+        try:
+            _wait(lambda: is_under_way() or driver.poll() is not None)
+            assert driver.poll() is None, (tmp_path / "log").read_text()
+            workers = _descendants(driver.pid)
+        finally:
+            driver.send_signal(signal.SIGKILL)
+            driver.wait()
+    _wait(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers))
+    before = _histories(runs)
+    finished = {path.parent: path.stat().st_mtime_ns for path in runs.glob("*/DONE")}
+
+    again = subprocess.run(
+        command, env=environment, capture_output=True, text=True, cwd=tmp_path, check=False
+    )
+    assert again.returncode == 0, again.stderr
+    first, *_, last = again.stdout.splitlines()
+    assert first.startswith("running on a local Ray")
+    assert last.startswith("MLflow: mlflow ui --backend-store-uri sqlite:///")
+    assert "kept from 1 interrupted run" in again.stdout
+    assert "students: 2 trained, 1 reused" in again.stdout
+    after = _histories(runs)
+    for name, lines in before.items():  # the seconds of an epoch tell whether it is the same one
+        assert after[name][: len(lines)] == lines
+    for name, lines in after.items():
+        numbers = [json.loads(line)["epoch"] for line in lines]
+        assert numbers == list(range(1, epochs[name.split("-")[0]] + 1))
+    for folder, stamp in finished.items():
+        assert (folder / "DONE").stat().st_mtime_ns == stamp
+    (journal,) = (output / "studies").glob("*.journal")
+    storage = JournalStorage(JournalFileBackend(str(journal)))
+    study = optuna.load_study(study_name=journal.stem, storage=storage)
+    assert [trial.state.name for trial in study.trials] == ["COMPLETE"] * 3
+    assert len({json.dumps(trial.params) for trial in study.trials}) == 3
+
+
+def test_killed_worker_is_started_again_and_goes_on(local_ray, runtime, tmp_path):
+    from search.plan import DataDescriptions
+    from search.tuner import train
+
+    config = tiny_config(**{"teacher.epochs": 5})
+    data = DataDescriptions(runtime).training(config)
+    killed = []
+
+    class Killer:
+        def __init__(self):
+            self.outcomes, self.epochs = [], []
+
+        def started(self, kind, signature):
+            pass
+
+        def advanced(self, kind, signature, epoch, trained):
+            self.epochs.append(epoch)
+            if epoch >= 2 and not killed:
+                for process, command in _descendants(os.getpid()).items():
+                    if "TeacherTrainable" in command:
+                        killed.append(process)
+                        os.kill(process, signal.SIGKILL)
+
+        def ended(self, kind, signature, outcome):
+            self.outcomes.append(outcome.state)
+
+    watcher = Killer()
+    jobs = [job(config, runtime, signature="x", data=data)]
+    train("teacher", jobs, watcher, cluster=local_ray, storage=tmp_path / "ray", max_failures=1)
+    assert killed
+    assert watcher.outcomes == ["done"]
+    assert watcher.epochs[-1] == 5
+    assert len(watcher.epochs) <= 5  # no epoch is trained twice, but for the interrupted one
+    (lines,) = _histories(runtime.runs_dir).values()
+    assert [json.loads(line)["epoch"] for line in lines] == list(range(1, 6))
+    watcher = Killer()
+    killed.clear()
+    config = tiny_config(**{"teacher.epochs": 5, "seed": 1})
+    jobs = [job(config, runtime, signature="y", data=data)]
+    train("teacher", jobs, watcher, cluster=local_ray, storage=tmp_path / "ray", max_failures=0)
+    assert watcher.outcomes == ["error"]
