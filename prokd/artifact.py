@@ -144,6 +144,8 @@ def export(folder: Path, destination: Path, runtime: RuntimeConfig | None = None
         load_tokenizer(encoder.name).save_pretrained(part)
         write_json(part / "prokd.json", description)
         part.chmod(0o755)
+        for file in part.iterdir():  # readable by others on shared storage, like everything else
+            file.chmod(0o644)
         if destination.exists():
             shutil.rmtree(destination)
         part.rename(destination)

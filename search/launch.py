@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -78,7 +79,7 @@ def run_searches(
     say = engine.progress.say
     for line in engine.reuse.lines():
         say(line)
-    say(f"MLflow: mlflow ui --backend-store-uri {engine.tracker.uri}")
+    say(f"MLflow: {sys.executable} -m mlflow ui --backend-store-uri {engine.tracker.uri}")
     return summaries
 
 
