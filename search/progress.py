@@ -59,10 +59,10 @@ class Progress:
 
     def end(self) -> None:
         """Take the live table down."""
-        self.running.clear()
         if self._live is not None:
             self._live.stop()
             self._live = None
+        self.running.clear()
 
     def phase(self, kind: Kind, number: int) -> None:
         """Tell that runs of a kind are about to be trained."""

@@ -185,13 +185,11 @@ class SearchStudy:
 
     def ask(self, number: int) -> list[FrozenTrial]:
         """Ask for new points; fewer come if the space has no more."""
+        available = len(self.trials(TrialState.WAITING)) + len(self._missing())
         asked = []
-        for _ in range(number):
-            waiting = bool(self.trials(TrialState.WAITING))
-            if not waiting and not self._missing():
-                break
+        for _ in range(min(number, available)):
             trial = self.study.ask(dict(self.space))
-            asked.append(self.study.get_trials(deepcopy=False)[trial.number])
+            asked.append(self._storage.get_trial(trial._trial_id))
         return asked
 
     def annotate(self, number: int, attributes: Mapping[str, Any]) -> None:
