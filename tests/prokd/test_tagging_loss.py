@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from prokd.tagging_loss import denominator, self_entropy, tagging_loss
+from prokd.tagging_loss import denominator, tagging_loss
 from tests.prokd import references
 
 
@@ -86,9 +86,3 @@ def test_denominator() -> None:
     assert denominator(12, 3, "sentences") == 3
     assert denominator(0, 3, "tokens") == 1
     assert denominator(12, 0, "sentences") == 1
-
-
-def test_self_entropy() -> None:
-    rows = torch.tensor([[0.5, 0.5], [1.0, 0.0]])
-    assert self_entropy(rows).item() == pytest.approx(math.log(2) / 2)
-    assert self_entropy(torch.zeros(0, 4)).item() == 0

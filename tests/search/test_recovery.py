@@ -46,7 +46,7 @@ def _histories(runs_dir):
     }
 
 
-def _wait(condition, seconds=120):
+def _wait(condition, seconds=300):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "waited too long"
