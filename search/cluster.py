@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import time
 import uuid
 import warnings
@@ -26,6 +27,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from prokd.errors import UserError
 
+logger = logging.getLogger(__name__)
 LOCAL = "local"
 """The address that asks for a Ray of one's own."""
 
@@ -96,21 +98,29 @@ def connected(
 def _connect(address: str | None, num_cpus: int | None) -> str:
     given = address or os.environ.get("RAY_ADDRESS")
     if given and given != LOCAL:
+        if given != "auto" and not _answers(given):
+            raise UserError(
+                f"the address must be that of a running Ray (host:port), but nothing answers "
+                f"at {given!r}."
+            )
         try:
             _init(address=given, runtime_env=_shipped_code())
         except (ConnectionError, ValueError, RuntimeError) as error:
             first = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise UserError(
-                f"the address must be that of a running Ray, but got {given!r}: {first}"
+                f"the address must be that of a running Ray, but got {given!r}: {first} (where "
+                f"Ray asks for a token, set RAY_AUTH_MODE=token)."
             ) from None
         return f"on the Ray cluster at {given}"
     # Only one that `ray start` started: another program's own Ray would end with that program.
     found = None if given else ray._private.services.find_bootstrap_address(None)
-    if found:
+    if found and _answers(found):  # else a trace of a Ray that is gone
         try:
             _init(address=found, runtime_env=_shipped_code())
-        except (ConnectionError, ValueError, RuntimeError):
-            pass  # a trace of a Ray that is gone
+        except (ConnectionError, ValueError, RuntimeError) as error:
+            logger.warning(
+                "the Ray at %s cannot be used, a local one is started: %s", found, error
+            )
         else:
             return f"on the Ray that runs on this machine ({found})"
     root = str(Path(__file__).resolve().parents[1])
@@ -118,6 +128,16 @@ def _connect(address: str | None, num_cpus: int | None) -> str:
     os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))  # workers inherit it
     _init(address=LOCAL, include_dashboard=False, num_cpus=num_cpus)
     return "on a local Ray, started for this run"
+
+
+def _answers(address: str) -> bool:
+    """Tell whether anything listens at ``[scheme://]host:port``; Ray itself would wait minutes."""
+    host, _, port = address.rpartition("://")[2].rstrip("/").rpartition(":")
+    try:
+        with socket.create_connection((host, int(port)), timeout=5):
+            return True
+    except (OSError, ValueError):
+        return False
 
 
 def _init(**arguments: Any) -> None:
