@@ -40,6 +40,8 @@ PARENT = "mlflow.parentRunId"
 STAGE = "stage"
 REQUIREMENTS = ("torch", "transformers")
 CHAMPION = "champion"
+EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
+"""Opens the UI on the views for model training instead of those for language-model traces."""
 
 
 class Tracker:
@@ -69,7 +71,9 @@ class Tracker:
         name = f"prokd/{config.data.dataset}/{config.source}-{config.target}"
         if name not in self._experiments:
             try:
-                made = self.client.create_experiment(name, artifact_location=self.artifacts)
+                made = self.client.create_experiment(
+                    name, artifact_location=self.artifacts, tags=EXPERIMENT_TAGS
+                )
             except MlflowException:  # it is there, or another driver was faster
                 found = self.client.get_experiment_by_name(name)
                 if found is None:
