@@ -89,6 +89,11 @@ class PrototypeConfig(_Frozen):
     confidence: float = Field(
         0.0, ge=0, lt=1, description="tokens below this highest probability weigh nothing in Eq. 4"
     )
+    given_valid_tags: bool = Field(
+        False,
+        description="weights from the probability of each tag given that the tags of its sentence "
+        "are valid IOB2, instead of the classifier's probability by itself",
+    )
 
 
 class AlignmentConfig(_Frozen):
@@ -99,8 +104,10 @@ class AlignmentConfig(_Frozen):
     summation: Literal["inside_log", "per_class"] = Field(
         "inside_log", description="sum over classes inside the logarithm, or mean of -log outside"
     )
-    negatives: Literal["within", "across"] = Field(
-        "within", description="negatives of each language by itself, or of the other language"
+    negatives: Literal["within", "across", "none"] = Field(
+        "within",
+        description="negatives of each language by itself, of the other language, or none: the "
+        "two prototypes of a class attract, and nothing repels",
     )
     positive_in_denominator: bool = Field(False, description="InfoNCE form of the fraction")
     outside_class: bool = Field(True, description='whether "O" is one of the classes of Eq. 6')
@@ -116,6 +123,16 @@ class AlignmentConfig(_Frozen):
     supported_classes_only: bool = Field(
         False, description="leave out classes without a likeliest token in the target batch"
     )
+    class_weights: Literal["uniform", "share"] = Field(
+        "uniform",
+        description="how classes weigh in the mean (summation = per_class): alike, or by their "
+        "share of the target batch",
+    )
+    source: Literal["corpus", "batch"] = Field(
+        "corpus",
+        description="source prototypes in Eq. 6: of the corpus, without gradient (printed), or of "
+        "the source batch, with gradient",
+    )
     start: Literal["corpus", "first_batch"] = Field(
         "corpus", description="first target prototypes: a pass over the corpus, or the first batch"
     )
@@ -123,6 +140,11 @@ class AlignmentConfig(_Frozen):
         "never", description="recompute the target prototypes over the corpus at every epoch"
     )
     start_epoch: int = Field(0, ge=0, description="first epoch (zero-based) with alignment")
+
+    @property
+    def is_batchwise(self) -> bool:
+        """Whether both sides of Eq. 6 are prototypes of batches, so that Eq. 5 has no part."""
+        return self.gradient == "batch" and self.source == "batch"
 
 
 class TeacherConfig(OptimizationConfig):
@@ -165,6 +187,16 @@ class StudentConfig(OptimizationConfig):
     )
     prototype_refresh: Literal["never", "epoch"] = Field(
         "never", description="recompute the prototypes over the corpus at every epoch"
+    )
+    pseudo_label_features: Literal["training", "evaluation"] = Field(
+        "training",
+        description="features in Eq. 4 and 8: those of the training step (dropout acts on them), "
+        "or of a second forward pass without dropout",
+    )
+    pseudo_labels: Literal["independent", "valid"] = Field(
+        "independent",
+        description="hard labels of phi: the likeliest tag of each token, or the likeliest valid "
+        "IOB2 tags of each sentence",
     )
     confidence: float = Field(
         0.0, ge=0, lt=1, description="tokens whose phi is below this are left out of Eq. 11"
@@ -217,17 +249,23 @@ COMPONENTS: dict[str, dict[str, Any]] = {
 READINGS: dict[str, dict[str, Any]] = {
     "literal": {},
     "stable": {
-        "teacher.alignment.weight": 0.01,
         "teacher.alignment.summation": "per_class",
-        "teacher.alignment.positive_in_denominator": True,
-        "teacher.alignment.gradient": "straight_through",
+        "teacher.alignment.negatives": "none",
+        "teacher.alignment.class_weights": "share",
+        "teacher.alignment.gradient": "batch",
+        "teacher.alignment.source": "batch",
         "teacher.alignment.weight_gradient": False,
         "teacher.alignment.supported_classes_only": True,
-        "teacher.alignment.refresh": "epoch",
         "teacher.alignment.start_epoch": 1,
         "prototypes.sharpness": 6.0,
+        "prototypes.given_valid_tags": True,
+        "student.start": "teacher",
         "student.distance": "unit",
+        "student.distance_scale": 5.0,
+        "student.class_prior": True,
         "student.prototype_refresh": "epoch",
+        "student.pseudo_labels": "valid",
+        "student.pseudo_label_features": "evaluation",
     },
 }
 """Named readings of the paper: `literal` as printed (the defaults), `stable` what works."""

@@ -109,6 +109,10 @@ class Corpora:
             digest.update(self.corpus(language, "test").fingerprint.encode())
         return digest.hexdigest()
 
+    def oracle_fingerprint(self) -> str:
+        """Return a hash of labelled target dev, which only an oracle reads."""
+        return self.corpus(self.config.target, "dev").fingerprint
+
     def report(self, model: TokenClassifier, counts_file: Path) -> dict[str, float]:
         """Score a model on the test splits of target and source.
 

@@ -82,6 +82,15 @@ def effective_teacher(config: ExperimentConfig) -> dict[str, Any]:
         tree["prototypes"] = _effective_prototypes(config.prototypes)
         if config.prototypes.weights == "hard" or alignment["gradient"] == "none":
             del alignment["weight_gradient"]
+        if config.teacher.alignment.is_batchwise:
+            for name in ("start", "refresh"):
+                del alignment[name]
+            for name in ("update_rate", "update_rate_weighs", "update_rate_acts_on"):
+                del tree["prototypes"][name]
+        if alignment["summation"] == "inside_log":
+            del alignment["class_weights"]
+        if alignment["negatives"] == "none":
+            del alignment["positive_in_denominator"]
     return tree
 
 

@@ -10,6 +10,9 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from prokd.config import PrototypeConfig
+from prokd.sequences import Places, valid_tag_probabilities
+
 # A class whose mass is smaller has none: the derivative of Eq. (4), a mean divided by the mass,
 # would leave the range of float32.
 SMALLEST_WEIGHT = 1e-30
@@ -112,6 +115,26 @@ def class_weights(
         sure_N = probabilities_NC.max(dim=-1).values >= confidence
         weights_NC = weights_NC * sure_N[:, None]
     return weights_NC * (weights_NC >= SMALLEST_WEIGHT)
+
+
+def configured_weights(
+    probabilities_NC: Tensor, places: Places, settings: PrototypeConfig
+) -> Tensor:
+    """Return the weights of Eq. (4), (N, C), that an experiment's settings ask for.
+
+    Args:
+        probabilities_NC: float, (N, C), rows sum to 1.
+        places: Of the N tokens, used by ``given_valid_tags``.
+        settings: See `class_weights` and `sequences.valid_tag_probabilities`.
+    """
+    if settings.given_valid_tags:
+        probabilities_NC = valid_tag_probabilities(probabilities_NC, places)
+    return class_weights(
+        probabilities_NC,
+        weights=settings.weights,
+        sharpness=settings.sharpness,
+        confidence=settings.confidence,
+    )
 
 
 def moving_average(

@@ -3,8 +3,10 @@
 ``<runs_dir>/<kind>-<signature>/`` holds ``identity.json`` (what makes the run), ``config.json``
 (the full settings of whoever ran it first), ``checkpoint.pt`` (last epoch), ``history.jsonl``
 (metrics of each epoch), then ``stage.json`` + ``weights.safetensors`` (what was trained),
-``result.json`` and, last of all, ``DONE``. Every file is written beside its place and renamed, so
-a process killed at any moment leaves a folder from which the next one goes on.
+``result.json`` and, last of all, ``DONE``. Afterwards come ``report.json`` (scores on the test
+splits) and, where an oracle was asked for, ``oracle.json`` (score on labelled target dev). Every
+file is written beside its place and renamed, so a process killed at any moment leaves a folder
+from which the next one goes on.
 """
 
 from __future__ import annotations
@@ -89,6 +91,19 @@ class RunFolder:
         """Return the target-test report; None if it was not made yet."""
         value: dict[str, Any] | None = read_json(self.path / "report.json")
         return value
+
+    def oracle(self) -> dict[str, Any] | None:
+        """Return the score on labelled target dev; None unless an oracle was asked for."""
+        value: dict[str, Any] | None = read_json(self.path / "oracle.json")
+        return value
+
+    def criterion(self, name: str) -> float | None:
+        """Return what a run is chosen by, one of `training.CRITERIA`; None if it is not there."""
+        if name == "oracle":
+            known = self.oracle()
+            return None if known is None else float(known["target_dev_entity_f1"])
+        result = self.result()
+        return None if result is None else float(result["criteria"][name])
 
     def failure(self) -> str | None:
         """Return why the run collapsed; None if it did not."""

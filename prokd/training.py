@@ -26,6 +26,18 @@ from prokd.teacher import TeacherStage
 
 logger = logging.getLogger(__name__)
 
+SOURCE_DEV, ORACLE = "source_dev", "oracle"
+CRITERIA = (
+    SOURCE_DEV,
+    "teacher_agreement",
+    "confidence",
+    "distribution_match",
+    "prototype_separation",
+    ORACLE,
+)
+"""What students can be chosen by, higher is better: entity F1 on labelled source dev, the four of
+`student.criteria`, which need no label, and the oracle, which looks at labels of target dev."""
+
 
 class StageRun:
     """A teacher's or student's run in its folder; drives a `Stage` one epoch at a time.
@@ -161,6 +173,23 @@ class StageRun:
         scores: dict[str, float] = known["metrics"]
         return scores
 
+    def oracle(self) -> float:
+        """Score the finished run on labelled target dev: only where an oracle was asked for.
+
+        Zero-resource work has no such labels; whatever is chosen by this number must say so.
+
+        Returns:
+            Entity F1 on target dev, in [0, 1]; computed once per labelled corpus.
+        """
+        known = self.folder.oracle()
+        key = self.corpora.oracle_fingerprint()
+        if known is None or known["fingerprint"] != key:
+            model = artifact.load(self.folder.path, self.config.encoder, self.runtime)
+            scores = self.corpora.scores(model, self.config.target, "dev")
+            known = {"fingerprint": key, "target_dev_entity_f1": scores["entity_f1"]}
+            write_json(self.folder.path / "oracle.json", known)
+        return float(known["target_dev_entity_f1"])
+
     def close(self) -> None:
         """Give the folder free and forget the model."""
         self.stage = None
@@ -233,10 +262,14 @@ class StageRun:
             encoder_fingerprint=self.fingerprints["encoder"],
         )
         objective = self.history[-1][f"dev/{self.config.source}/entity_f1"]
+        criteria = {SOURCE_DEV: objective}
+        if isinstance(self.stage, StudentStage):
+            criteria |= self.stage.criteria()
         self.folder.mark_done(
             {
                 "signature": self.signature,
                 "objective": objective,
+                "criteria": criteria,
                 "epochs": self.num_epochs,
                 "seconds": sum(row["seconds"] for row in self.history),
                 "metrics": self.history[-1],

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ import torch
 from prokd.data.encoding import EncodedCorpus
 from prokd.data.subwords import ranges
 from prokd.errors import UserError
+from prokd.sequences import Places
 
 MEGA_CHUNK = 50
 """Batches' worth of shuffled sentences that are sorted by length together."""
@@ -31,6 +32,7 @@ class Batch:
             (B*T, ...) view, ascending.
         labels_N: int64 (N,), class indices, or None if unlabelled.
         word_index_N: int64 (N,), row of each valid token among the kept words of the corpus.
+        places: Sentence of each valid token, and its place in it.
     """
 
     input_ids_BT: torch.Tensor
@@ -38,6 +40,7 @@ class Batch:
     token_index_N: torch.Tensor
     labels_N: torch.Tensor | None
     word_index_N: torch.Tensor
+    places: Places
 
     @property
     def num_tokens(self) -> int:
@@ -56,6 +59,11 @@ class Batch:
             token_index_N=move(self.token_index_N),
             labels_N=None if self.labels_N is None else move(self.labels_N),
             word_index_N=move(self.word_index_N),
+            places=replace(
+                self.places,
+                sentence_N=move(self.places.sentence_N),
+                position_N=move(self.places.position_N),
+            ),
         )
 
 
@@ -151,12 +159,16 @@ def collate(
     row_N = np.repeat(np.arange(len(indices_B)), num_kept_B)
     token_index_N = row_N * longest + encoded.word_positions[word_index_N]
     labels = encoded.labels
+    position_N = word_index_N - np.repeat(word_starts_B, num_kept_B)
     return Batch(
         input_ids_BT=_tensor(input_ids_BT),
         attention_mask_BT=_tensor(mask_BT.astype(np.int64)),
         token_index_N=_tensor(token_index_N),
         labels_N=None if labels is None else _tensor(labels[word_index_N].astype(np.int64)),
         word_index_N=_tensor(word_index_N),
+        places=Places(
+            _tensor(row_N), _tensor(position_N), len(indices_B), max(int(num_kept_B.max()), 1)
+        ),
     )
 
 

@@ -11,6 +11,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from prokd.sequences import Places, likeliest_tags
+
 Distance = Literal["raw", "scaled", "unit"]
 
 
@@ -67,15 +69,22 @@ def prototype_probabilities(
     return torch.softmax(exponent_NC, dim=-1)
 
 
-def hard_labels(probabilities_NC: Tensor) -> Tensor:
+def hard_labels(probabilities_NC: Tensor, places: Places | None = None) -> Tensor:
     """Return the likeliest class of each token, the lowest index where several are.
 
     Eq. (9), Ge et al. 2023, arXiv:2301.08855: y = xi(psi), as class index, int64, (N,).
+
+    Args:
+        probabilities_NC: float, (N, C).
+        places: Of the N tokens: the likeliest sequence of valid IOB2 tags for each sentence (a
+            deviation from the paper). None = token by token, as printed.
 
     Example:
         >>> hard_labels(torch.tensor([[0.2, 0.8], [0.9, 0.1]])).tolist()
         [1, 0]
     """
+    if places is not None:
+        return likeliest_tags(probabilities_NC, places)
     return probabilities_NC.argmax(dim=-1)
 
 

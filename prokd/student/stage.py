@@ -8,9 +8,14 @@ S2. Prototypes start from the teacher's p over the target corpus: with an untrai
 S3. The stable reading measures Eq. 8 between unit vectors and adds the logarithm of the teacher's
     class distribution: under plain distances psi is one-hot, the teacher's prior cannot correct
     it, and a rare class near the mean of all tokens swallows the corpus (`distance`,
-    `class_prior`).
+    `distance_scale`, `class_prior`).
 S4. The stable reading recomputes the prototypes at every epoch (`prototype_refresh`): at the
     printed lambda the moving average is still made of features of the untrained student.
+S5. The stable reading takes the likeliest valid IOB2 tags of a sentence as pseudo-labels, and the
+    probability of a tag given that all are valid as weight of Eq. 4: tags that are chosen one by
+    one break spans apart (`pseudo_labels`, `given_valid_tags`).
+S6. The stable reading looks at target text without dropout before it labels it
+    (`pseudo_label_features`).
 """
 
 from __future__ import annotations
@@ -28,10 +33,11 @@ from prokd.encoder import TokenClassifier
 from prokd.errors import CollapsedRun
 from prokd.evaluation import LabelledSplit, corpus_prototypes
 from prokd.optimization import Optimization
-from prokd.prototypes import PrototypeBank, class_weights, weighted_prototypes
+from prokd.prototypes import PrototypeBank, configured_weights, weighted_prototypes
 from prokd.running_means import RunningMeans
 from prokd.seeding import seed_everything
 from prokd.stage import epoch_generator
+from prokd.student.criteria import unlabelled_criteria
 from prokd.student.distillation import distillation_loss
 from prokd.student.health import add_health, check_health, class_distribution_distance
 from prokd.student.objective import student_objective
@@ -113,7 +119,7 @@ class StudentStage:
             self_training = None
             if self.self_trains:
                 labels_N, kept_N = self._pseudo_labels(
-                    features_ND.detach().float(), student_NC.detach(), teacher_NC, means
+                    batch, features_ND, student_NC, teacher_NC, means
                 )
                 self_training = self_training_loss(
                     logits_NC,
@@ -144,6 +150,12 @@ class StudentStage:
         source = self.config.source
         return metrics | {f"dev/{source}/{name}": value for name, value in scores.items()}
 
+    def criteria(self) -> dict[str, float]:
+        """Return `criteria.unlabelled_criteria` of the student as it is now."""
+        return unlabelled_criteria(
+            self.model, self.target_train, self.pad_token_id, self.teacher_probabilities
+        )
+
     def _distillation_weight(self) -> float:
         """Return alpha of this epoch."""
         settings = self.config.student
@@ -161,15 +173,6 @@ class StudentStage:
             generator=epoch_generator(self.config.seed, epoch, TARGET_STREAM),
         )
 
-    def _weights(self, probabilities_NC: Tensor) -> Tensor:
-        settings = self.config.prototypes
-        return class_weights(
-            probabilities_NC,
-            weights=settings.weights,
-            sharpness=settings.sharpness,
-            confidence=settings.confidence,
-        )
-
     def _prepare_prototypes(self) -> None:
         """Start the prototypes from the teacher's p (S2), or refresh them at an epoch's begin."""
         settings = self.config.student
@@ -178,9 +181,13 @@ class StudentStage:
             return
 
         def weights(batch: Batch, logits_NC: Tensor) -> Tensor:
-            if starts or settings.prototype_weights_from == "teacher":
-                return self._weights(self.teacher_probabilities[batch.word_index_N])
-            return self._weights(torch.softmax(logits_NC.float(), dim=-1))
+            from_teacher = starts or settings.prototype_weights_from == "teacher"
+            values_NC = (
+                self.teacher_probabilities[batch.word_index_N]
+                if from_teacher
+                else torch.softmax(logits_NC.float(), dim=-1)
+            )
+            return configured_weights(values_NC, batch.places, self.config.prototypes)
 
         self.bank.replace(
             *corpus_prototypes(self.model, self.target_train, self.pad_token_id, weights)
@@ -188,13 +195,24 @@ class StudentStage:
 
     @torch.no_grad()
     def _pseudo_labels(
-        self, features_ND: Tensor, student_NC: Tensor, teacher_NC: Tensor, means: RunningMeans
+        self,
+        batch: Batch,
+        features_ND: Tensor,
+        student_NC: Tensor,
+        teacher_NC: Tensor,
+        means: RunningMeans,
     ) -> tuple[Tensor, Tensor | None]:
         """Move the prototypes by one batch (Eq. 4, 5), then label its tokens (Eq. 8 to 10)."""
         settings, prototypes = self.config.student, self.config.prototypes
+        if settings.pseudo_label_features == "evaluation":
+            features_ND, student_NC = self._without_dropout(batch)
+        features_ND = features_ND.float()
         from_teacher = settings.prototype_weights_from == "teacher"
         batch_CD, mass_C = weighted_prototypes(
-            features_ND, self._weights(teacher_NC if from_teacher else student_NC)
+            features_ND,
+            configured_weights(
+                teacher_NC if from_teacher else student_NC, batch.places, prototypes
+            ),
         )
         self.bank.replace(
             self.bank.averaged(
@@ -217,13 +235,22 @@ class StudentStage:
         hybrid_NC = hybrid_probabilities(
             prototype_NC, teacher_NC, fusion_weight=settings.fusion_weight
         )
-        labels_N = hard_labels(hybrid_NC)
+        valid = settings.pseudo_labels == "valid"
+        labels_N = hard_labels(hybrid_NC, batch.places if valid else None)
         add_health(means, prototype_NC, labels_N, teacher_NC)
         kept_N = None
         if settings.confidence > 0:
             kept_N = hybrid_NC.max(dim=-1).values >= settings.confidence
             means.add("student/kept_share", kept_N.double().mean(), len(labels_N))
         return labels_N, kept_N
+
+    def _without_dropout(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Return features and probabilities of a second forward pass in eval mode."""
+        self.model.eval()
+        with self.optimization.autocast():
+            features_ND, logits_NC = self.model(batch)
+        self.model.train()
+        return features_ND, torch.softmax(logits_NC.float(), dim=-1)
 
     def state_dict(self) -> dict[str, Any]:
         """Return all that a resumed run needs to equal an uninterrupted one."""

@@ -19,8 +19,9 @@ def alignment_loss(
     *,
     temperature: float,
     classes_C: Tensor | None = None,
+    weights_C: Tensor | None = None,
     summation: Literal["inside_log", "per_class"] = "inside_log",
-    negatives: Literal["within", "across"] = "within",
+    negatives: Literal["within", "across", "none"] = "within",
     positive_in_denominator: bool = False,
 ) -> Tensor:
     """Return how far the prototypes of a class in two languages are from each other.
@@ -34,15 +35,18 @@ def alignment_loss(
         target_CD: float, (C, D), target prototypes.
         temperature: tau1, in (0, inf).
         classes_C: bool, (C,), the classes that take part; None = all.
+        weights_C: float, (C,), >= 0, of the classes in the mean of ``per_class``; None = alike.
         summation: ``inside_log`` sums over classes inside the logarithm (as printed);
             ``per_class`` is the mean over classes of -log of each fraction.
         negatives: ``within`` each language (as printed): zs.zs and zt.zt; ``across``: zs_i.zt_neg
-            and zt_i.zs_neg.
+            and zt_i.zs_neg; ``none``: the denominator is 1, and -log of the fraction is
+            -zs_i.zt_i / tau1.
         positive_in_denominator: Add the positive pair to the denominator (InfoNCE); as printed it
-            is not there, and the loss can be negative.
+            is not there, and the loss can be negative. Acts where there are negatives.
 
     Returns:
-        Scalar, nats; 0, with gradient 0, where fewer than two classes take part (no negative).
+        Scalar, nats; 0, with gradient 0, where fewer than two classes take part (no negative; one
+        is enough for ``none``) or all weights are 0.
 
     Raises:
         ValueError: A temperature that is not positive.
@@ -59,29 +63,37 @@ def alignment_loss(
     if classes_C is None:
         classes_C = torch.ones(len(source_CD), dtype=torch.bool, device=source_CD.device)
     # Masks, not indexing: the number of classes stays on the device, and nothing waits for it.
-    enough = classes_C.sum() >= 2
+    enough = classes_C.sum() >= (1 if negatives == "none" else 2)
     precision = torch.promote_types(source_CD.dtype, torch.float32)
     zs_CD = nn.functional.normalize(source_CD.to(precision), dim=-1)
     zt_CD = nn.functional.normalize(target_CD.to(precision), dim=-1)
-    positive_C = (zs_CD * zt_CD).sum(dim=-1) / temperature
-    if negatives == "within":
-        first_CC, second_CC = zs_CD @ zs_CD.T, zt_CD @ zt_CD.T
-    else:
-        first_CC = zs_CD @ zt_CD.T
-        second_CC = first_CC.T
-    similarity = torch.cat([first_CC, second_CC], dim=1) / temperature
-    itself_CC = torch.eye(len(classes_C), dtype=torch.bool, device=classes_C.device)
-    excluded = (itself_CC | ~classes_C).repeat(1, 2)
-    similarity = similarity.masked_fill(excluded & enough, -torch.inf)
-    if positive_in_denominator:
-        similarity = torch.cat([similarity, positive_C[:, None]], dim=1)
-    log_fraction_C = positive_C - torch.logsumexp(similarity, dim=1)
+    log_fraction_C = (zs_CD * zt_CD).sum(dim=-1) / temperature
+    if negatives != "none":
+        similarity = _negatives(zs_CD, zt_CD, within=negatives == "within") / temperature
+        itself_CC = torch.eye(len(classes_C), dtype=torch.bool, device=classes_C.device)
+        excluded = (itself_CC | ~classes_C).repeat(1, 2)
+        similarity = similarity.masked_fill(excluded & enough, -torch.inf)
+        if positive_in_denominator:
+            similarity = torch.cat([similarity, log_fraction_C[:, None]], dim=1)
+        log_fraction_C = log_fraction_C - torch.logsumexp(similarity, dim=1)
     takes_part_C = classes_C | ~enough
     if summation == "inside_log":
         loss = -torch.logsumexp(log_fraction_C.masked_fill(~takes_part_C, -torch.inf), dim=0)
     else:
-        loss = -(log_fraction_C * takes_part_C).sum() / takes_part_C.sum()
+        shares_C = takes_part_C.to(precision)
+        if weights_C is not None:
+            shares_C = shares_C * weights_C.to(precision)
+        total = shares_C.sum()
+        loss = -(log_fraction_C * shares_C).sum() / torch.where(total > 0, total, 1.0)
     return torch.where(enough, loss, torch.zeros_like(loss))
+
+
+def _negatives(zs_CD: Tensor, zt_CD: Tensor, *, within: bool) -> Tensor:
+    """Return cosines of each class with all others, (C, 2C), from both languages' side."""
+    if within:
+        return torch.cat([zs_CD @ zs_CD.T, zt_CD @ zt_CD.T], dim=1)
+    across_CC = zs_CD @ zt_CD.T
+    return torch.cat([across_CC, across_CC.T], dim=1)
 
 
 def with_gradient(

@@ -6,10 +6,13 @@ T1. Losses are means over valid tokens, not over sentences, so that the terms of
     one unit (`loss_reduction: sentences` gives the printed form).
 T2. Source prototypes are exact means over the corpus in eval mode (Eq. 3), refreshed once per
     epoch before its first step; the moving average acts on them too (`update_rate_acts_on`).
-T3. The printed gradient of Eq. 6 is lambda times that of the batch prototype, next to nothing;
-    the stable reading lets it through in full (`alignment.gradient`).
-T4. The stable reading starts the alignment after the first epoch, when p means something, and
-    recomputes target prototypes at every epoch (`alignment.start_epoch`, `alignment.refresh`).
+T3. The printed gradient of Eq. 6 is lambda times that of the target's batch prototype, next to
+    nothing, and reaches the target alone. The stable reading compares the prototypes of two
+    batches, one of each language, with gradient into both (`alignment.gradient`,
+    `alignment.source`); then there are no averages for lambda to act on.
+T4. The stable reading starts the alignment after the first epoch, when p means something
+    (`alignment.start_epoch`), and lets the two prototypes of a class attract, each class by its
+    share, with nothing that repels (`alignment.negatives`, `alignment.class_weights`).
 """
 
 from __future__ import annotations
@@ -26,7 +29,12 @@ from prokd.encoder import TokenClassifier
 from prokd.errors import CollapsedRun
 from prokd.evaluation import LabelledSplit, corpus_prototypes
 from prokd.optimization import Optimization
-from prokd.prototypes import PrototypeBank, class_weights, weighted_prototypes
+from prokd.prototypes import (
+    PrototypeBank,
+    configured_weights,
+    labelled_prototypes,
+    weighted_prototypes,
+)
 from prokd.running_means import RunningMeans
 from prokd.seeding import seed_everything
 from prokd.stage import epoch_generator
@@ -81,7 +89,7 @@ class TeacherStage:
             and settings.alignment.weight > 0
             and self.epoch >= settings.alignment.start_epoch
         )
-        if aligns:
+        if aligns and not self.config.teacher.alignment.is_batchwise:
             self._prepare_prototypes()
         target_batches = self._endless_target_batches() if aligns else None
         means = RunningMeans(self.model.device)
@@ -90,7 +98,7 @@ class TeacherStage:
             batch = collate(self.source_train, indices, self.pad_token_id)
             batch = batch.to(self.model.device, non_blocking=True)
             with self.optimization.autocast():
-                _, logits_NC = self.model(batch)
+                features_ND, logits_NC = self.model(batch)
             assert batch.labels_N is not None, "source batches carry labels"
             tagging = tagging_loss(
                 logits_NC,
@@ -100,7 +108,9 @@ class TeacherStage:
             )
             alignment = None
             if target_batches is not None:
-                alignment = self._alignment(next(target_batches))
+                alignment = self._alignment(
+                    next(target_batches), features_ND, batch.labels_N, means
+                )
                 means.add("teacher/alignment_loss", alignment)
                 if step == 0:
                     self._compare_gradients(tagging, alignment, means)
@@ -110,17 +120,10 @@ class TeacherStage:
             means.add("teacher/gradient_norm", self.optimization.step(loss))
             means.add("teacher/tagging_loss", tagging, batch.num_tokens)
         self.epoch += 1
-        return self._finish_epoch(means, aligns)
+        return self._finish_epoch(means)
 
-    def _finish_epoch(self, means: RunningMeans, aligned: bool) -> dict[str, float]:
+    def _finish_epoch(self, means: RunningMeans) -> dict[str, float]:
         metrics = means.result()
-        both_C = self.source_bank.known_C & self.target_bank.known_C
-        if aligned and bool(both_C.any()):
-            metrics["teacher/prototype_similarity"] = float(
-                nn.functional.cosine_similarity(
-                    self.source_bank.prototypes_CD[both_C], self.target_bank.prototypes_CD[both_C]
-                ).mean()
-            )
         broken = [name for name, value in metrics.items() if value != value]
         if broken:
             raise CollapsedRun(
@@ -178,20 +181,15 @@ class TeacherStage:
                     self.model,
                     self.target_train,
                     self.pad_token_id,
-                    lambda _, logits_NC: self._weights(torch.softmax(logits_NC.float(), -1)),
+                    lambda batch, logits_NC: configured_weights(
+                        torch.softmax(logits_NC.float(), -1), batch.places, prototypes
+                    ),
                 )
             )
 
-    def _weights(self, probabilities_NC: Tensor) -> Tensor:
-        settings = self.config.prototypes
-        return class_weights(
-            probabilities_NC,
-            weights=settings.weights,
-            sharpness=settings.sharpness,
-            confidence=settings.confidence,
-        )
-
-    def _alignment(self, batch: Batch) -> Tensor:
+    def _alignment(
+        self, batch: Batch, source_ND: Tensor, source_labels_N: Tensor, means: RunningMeans
+    ) -> Tensor:
         """Move the target prototypes by one batch (Eq. 4, 5) and return Eq. 6, with gradient."""
         prototypes, settings = self.config.prototypes, self.config.teacher.alignment
         with self.optimization.autocast():
@@ -199,40 +197,56 @@ class TeacherStage:
         probabilities_NC = torch.softmax(logits_NC.float(), dim=-1)
         if not settings.weight_gradient:
             probabilities_NC = probabilities_NC.detach()
-        batch_CD, mass_C = weighted_prototypes(
-            features_ND.float(), self._weights(probabilities_NC)
+        weights_NC = configured_weights(probabilities_NC, batch.places, prototypes)
+        target_CD, mass_C = weighted_prototypes(features_ND.float(), weights_NC)
+        source_CD = self.source_bank.prototypes_CD
+        classes_C = mass_C > 0
+        if not settings.is_batchwise:
+            averaged_CD = self.target_bank.averaged(
+                target_CD,
+                mass_C,
+                update_rate=prototypes.update_rate,
+                weighs=prototypes.update_rate_weighs,
+            )
+            target_CD = with_gradient(
+                averaged_CD, target_CD, gradient=settings.gradient, supported_C=mass_C > 0
+            )
+            self.target_bank.replace(averaged_CD.detach(), mass_C)
+            classes_C = self.source_bank.known_C & self.target_bank.known_C
+        if settings.source == "batch":
+            source_CD, counts_C = labelled_prototypes(
+                source_ND.float(), source_labels_N, num_classes=self.model.num_classes
+            )
+            classes_C = classes_C & (counts_C > 0)
+        classes_C = self._chosen(classes_C, weights_NC)
+        cosine_C = nn.functional.cosine_similarity(source_CD, target_CD.detach())
+        num_classes = classes_C.sum()
+        means.add(
+            "teacher/prototype_similarity",
+            (cosine_C * classes_C).sum() / num_classes.clamp_min(1),
+            num_classes,
         )
-        averaged_CD = self.target_bank.averaged(
-            batch_CD,
-            mass_C,
-            update_rate=prototypes.update_rate,
-            weighs=prototypes.update_rate_weighs,
-        )
-        classes_C = self._classes(probabilities_NC, mass_C)
-        loss = alignment_loss(
-            self.source_bank.prototypes_CD,
-            with_gradient(
-                averaged_CD, batch_CD, gradient=settings.gradient, supported_C=mass_C > 0
-            ),
+        return alignment_loss(
+            source_CD,
+            target_CD,
             temperature=settings.temperature,
             classes_C=classes_C,
+            weights_C=mass_C.detach() if settings.class_weights == "share" else None,
             summation=settings.summation,
             negatives=settings.negatives,
             positive_in_denominator=settings.positive_in_denominator,
         )
-        self.target_bank.replace(averaged_CD.detach(), mass_C)
-        return loss
 
-    def _classes(self, probabilities_NC: Tensor, mass_C: Tensor) -> Tensor:
-        """Say which classes take part: known in both languages, and as the settings want."""
+    def _chosen(self, classes_C: Tensor, weights_NC: Tensor) -> Tensor:
+        """Take those classes away that the settings leave out of Eq. 6."""
         settings = self.config.teacher.alignment
-        classes_C = self.source_bank.known_C & (self.target_bank.known_C | (mass_C > 0))
         if settings.supported_classes_only:
             counts_C = torch.zeros_like(classes_C, dtype=torch.int64)
-            likeliest_N = probabilities_NC.argmax(dim=-1)
+            likeliest_N = weights_NC.argmax(dim=-1)
             counts_C.index_add_(0, likeliest_N, torch.ones_like(likeliest_N))
-            classes_C &= counts_C > 0
+            classes_C = classes_C & (counts_C > 0)
         if not settings.outside_class:
+            classes_C = classes_C.clone()
             classes_C[0] = False
         return classes_C
 

@@ -24,11 +24,19 @@ from prokd.identity import (
 
 DATA = {"source_train": "s1", "source_dev": "d1", "target_train": "t1", "encoder": "e1"}
 BASE = build_config("mini", "stable")
+LITERAL = build_config("mini", "literal")
 
 # Settings that name a place: what lies there enters by fingerprint.
 PLACES = {"encoder.name", "data.dataset"}
 # What must hold for a setting to act at all.
+AVERAGES = {"teacher.alignment.source": "corpus"}
 NEEDS: dict[str, dict[str, Any]] = {
+    "prototypes.update_rate": AVERAGES,
+    "prototypes.update_rate_weighs": AVERAGES,
+    "prototypes.update_rate_acts_on": AVERAGES,
+    "teacher.alignment.start": AVERAGES,
+    "teacher.alignment.refresh": AVERAGES,
+    "teacher.alignment.positive_in_denominator": {"teacher.alignment.negatives": "across"},
     "student.constant_distillation_weight": {"student.schedule": "constant"},
     "student.first_epoch": {"student.schedule": "cumulative"},
     "student.distance_scale": {"student.distance": "unit"},
@@ -158,9 +166,9 @@ class TestSettingsThatCannotAct:
 
     def test_lambda_reaches_distillation_through_the_teacher_alone(self) -> None:
         overrides = {"prototypes.update_rate": 0.005}
-        config = with_overrides(BASE, COMPONENTS["ST"])
+        config = with_overrides(LITERAL, COMPONENTS["ST"])
         assert changed(config, overrides) == (True, True)
-        config = with_overrides(BASE, without_components(["CA", "ST"]))
+        config = with_overrides(LITERAL, without_components(["CA", "ST"]))
         assert changed(config, overrides) == (False, False)
 
     @pytest.mark.parametrize("schedule", ["cumulative", "constant"])
@@ -194,8 +202,8 @@ GRID = [
 
 
 class TestGridOfThePaper:
-    def distinct(self, removed: list[str]) -> tuple[int, int]:
-        config = with_overrides(BASE, without_components(removed))
+    def distinct(self, base: ExperimentConfig, removed: list[str]) -> tuple[int, int]:
+        config = with_overrides(base, without_components(removed))
         pairs = []
         for point in GRID:
             acting = dict(point)
@@ -220,7 +228,10 @@ class TestGridOfThePaper:
         self, removed: list[str], expected: tuple[int, int]
     ) -> None:
         assert len(GRID) == 300
-        assert self.distinct(removed) == expected
+        assert self.distinct(LITERAL, removed) == expected
+
+    def test_without_averages_lambda_acts_on_the_student_alone(self) -> None:
+        assert self.distinct(BASE, []) == (5, 300)
 
 
 class TestSignature:
