@@ -27,8 +27,8 @@ from search.results import Row
 
 AVERAGE = "average"
 """The column of means over languages."""
-ENTITY, TOKEN = "entity_f1", "token_f1"
-"""The two measures that tables show; metric names of a report."""
+ENTITY, VALID, TOKEN = "entity_f1", "entity_f1_viterbi", "token_f1"
+"""The measures that tables show; metric names of a report."""
 
 
 @dataclass(frozen=True)

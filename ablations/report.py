@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ablations.comparison import ENTITY, TOKEN, Scores
+from ablations.comparison import ENTITY, TOKEN, VALID, Scores
 from ablations.spec import AblationSpec
 from ablations.statistics import MIN_SEEDS_T, MIN_SEEDS_WILCOXON
 from ablations.tables import (
@@ -29,6 +29,7 @@ from prokd.runs import write_atomically
 PAPER_ENCODER = "bert-base-multilingual-cased"
 MEASURES = {
     ENTITY: "entity-level F1 (seqeval, lenient)",
+    VALID: "entity-level F1 of the likeliest valid IOB2 tags of each sentence (Viterbi)",
     TOKEN: "token-level F1 (whole tags, without O)",
 }
 """What the measures are called in reports; one is never shown under the other's name."""
@@ -145,7 +146,7 @@ def markdown(scores: Scores, base: ExperimentConfig, notes: Sequence[str] = ()) 
         lines += as_markdown(score_table(scores, measure))
         if measure == ENTITY:
             lines += ["", STAR]
-        else:
+        elif measure == TOKEN:
             lines += ["", *(_paper_lines(spec, base))]
     lines += ["", f"## Are the differences chance? ({MEASURES[ENTITY]}, points)", ""]
     lines += [*as_markdown(comparison_table(scores)), "", *HOW_TO_READ]

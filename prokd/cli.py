@@ -40,6 +40,7 @@ Settings = Annotated[list[str], typer.Option("--set", help="path=value; repeatab
 Seed = Annotated[int, typer.Option(help="Seed of all random numbers.")]
 Runs = Annotated[Path, typer.Option("--runs-dir", help="Folder of all runs.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
+Place = Optional[Path]  # noqa: UP045
 
 
 def experiment(
@@ -80,7 +81,7 @@ def _train(kind: str, config: ExperimentConfig, runtime: RuntimeConfig) -> None:
 
 
 def _main_scores(scores: dict[str, float]) -> list[str]:
-    kept = ("entity_f1", "entity_f1_strict", "token_f1")
+    kept = ("entity_f1", "entity_f1_viterbi", "entity_f1_strict", "token_f1")
     return [name for name in scores if name.rsplit("/", 1)[-1] in kept]
 
 
@@ -126,10 +127,7 @@ def train_student(
     settings: Settings = [],  # noqa: B006
     runs_dir: Runs = Path("runs"),
     device: Device = "auto",
-    export: Annotated[
-        Optional[Path],  # noqa: UP045
-        typer.Option(help="Also write the student as a Hugging Face folder."),
-    ] = None,
+    export: Annotated[Place, typer.Option(help="Also write a Hugging Face folder.")] = None,
 ) -> None:
     """Train a student on unlabelled target text (Eq. 2, 4, 5, 8-13); its teacher first."""
     config = experiment(
@@ -187,12 +185,16 @@ def evaluate(
 def predict(
     folder: Annotated[Path, typer.Argument(help="A finished run or an export.")],
     text: Annotated[Optional[str], typer.Option(help="Raw text to tag.")] = None,  # noqa: UP045
-    file: Annotated[
-        Optional[Path],  # noqa: UP045
-        typer.Option(help="One sentence per line; - for standard input."),
-    ] = None,
+    file: Annotated[Place, typer.Option(help="A sentence per line; - = standard input.")] = None,
     split: Annotated[bool, typer.Option(help="Split words at punctuation.")] = True,
     output: Annotated[str, typer.Option("--format", help="conll or json.")] = "conll",
+    valid: Annotated[
+        bool,
+        typer.Option(
+            "--valid/--independent",
+            help="The likeliest valid IOB2 tags of a sentence, or each word's likeliest tag.",
+        ),
+    ] = True,
     model: Model = None,
     device: Device = "auto",
 ) -> None:
@@ -205,7 +207,7 @@ def predict(
     from prokd.tagging import Tagger, as_conll, entities, split_words
 
     words = [split_words(line) if split else line.split() for line in lines if line.strip()]
-    tagged = Tagger(folder, RuntimeConfig(device=device), model).tag(words)
+    tagged = Tagger(folder, RuntimeConfig(device=device), model).tag(words, valid=valid)
     if output == "conll":
         typer.echo(as_conll(tagged), nl=False)
         return

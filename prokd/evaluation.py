@@ -21,6 +21,7 @@ from prokd.encoder import TokenClassifier
 from prokd.errors import UserError
 from prokd.labels import TagSet
 from prokd.prototypes import class_sums, means_of_sums
+from prokd.sequences import likeliest_tags
 
 EVALUATION_SENTENCES = 256
 EVALUATION_TOKENS = 16384
@@ -84,14 +85,23 @@ class LabelledSplit:
     def full_report(
         self, model: TokenClassifier, pad_token_id: int
     ) -> tuple[dict[str, float], npt.NDArray[np.int64]]:
-        """Return `metrics.report` (seqeval), and the counts of each sentence for paired tests."""
-        predicted = self.spread(predict(model, self.encoded, pad_token_id))
+        """Return `metrics.report` (seqeval), and the counts of each sentence for paired tests.
+
+        Tags are chosen token by token; ``entity_f1_viterbi`` and ``token_f1_viterbi`` say how good
+        the likeliest valid IOB2 tags of each sentence are.
+        """
+        independent, valid = predict_in_two_ways(model, self.encoded, pad_token_id)
+        predicted, decoded = self.spread(independent), self.spread(valid)
         tag_set: TagSet = self.encoded.tag_set
         names = np.array(tag_set.names)
         ends = np.cumsum(self.encoded.num_words)[:-1]
         assert self.corpus.tags is not None, "a labelled split keeps its tags"
         tags = [list(part) for part in np.split(names[predicted], ends)]
         scores = metrics.report(self.corpus.tags, tags, tag_set)
+        scores["entity_f1_viterbi"] = metrics.entity_f1(
+            self.gold, decoded, self.sentence_of, tag_set
+        )
+        scores["token_f1_viterbi"] = metrics.token_f1(self.gold, decoded)[2]
         scores["words_cut"] = float(self.encoded.num_words_cut)
         counts = metrics.sentence_counts(self.gold, predicted, self.sentence_of, tag_set)
         return scores, counts
@@ -124,6 +134,19 @@ def predict(
     for batch, _, logits_NC in passes(model, encoded, pad_token_id):
         labels[batch.word_index_N] = logits_NC.argmax(dim=-1)
     return np.asarray(labels.cpu().numpy())
+
+
+def predict_in_two_ways(
+    model: TokenClassifier, encoded: EncodedCorpus, pad_token_id: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return what `predict` does and, from the same pass, the likeliest valid IOB2 tags."""
+    labels = torch.zeros(2, int(encoded.word_offsets[-1]), dtype=torch.int64, device=model.device)
+    for batch, _, logits_NC in passes(model, encoded, pad_token_id):
+        labels[0, batch.word_index_N] = logits_NC.argmax(dim=-1)
+        probabilities_NC = torch.softmax(logits_NC.float(), dim=-1)
+        labels[1, batch.word_index_N] = likeliest_tags(probabilities_NC, batch.places)
+    independent, valid = labels.cpu().numpy()
+    return independent, valid
 
 
 def probabilities(model: TokenClassifier, encoded: EncodedCorpus, pad_token_id: int) -> Tensor:

@@ -76,7 +76,7 @@ def effective_teacher(config: ExperimentConfig) -> dict[str, Any]:
     tree["teacher"] = config.teacher.model_dump()
     alignment = tree["teacher"]["alignment"]
     if alignment["weight"] == 0 or alignment["start_epoch"] >= config.teacher.epochs:
-        del tree["teacher"]["alignment"]
+        del tree["teacher"]["alignment"], tree["teacher"]["collapse_fall"]
         tree["data"].pop("target_train_limit")
     else:
         tree["prototypes"] = _effective_prototypes(config.prototypes)

@@ -22,6 +22,17 @@ from typing import Any, Literal
 from filelock import FileLock
 
 Kind = Literal["teacher", "student"]
+SOURCE_DEV, ORACLE = "source_dev", "oracle"
+CRITERIA = (
+    SOURCE_DEV,
+    "teacher_agreement",
+    "confidence",
+    "distribution_match",
+    "prototype_separation",
+    ORACLE,
+)
+"""What students can be chosen by, higher is better: entity F1 on labelled source dev, the four of
+`student.criteria`, which need no label, and the oracle, which looks at labels of target dev."""
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
@@ -98,12 +109,14 @@ class RunFolder:
         return value
 
     def criterion(self, name: str) -> float | None:
-        """Return what a run is chosen by, one of `training.CRITERIA`; None if it is not there."""
-        if name == "oracle":
+        """Return what a run is chosen by, one of `CRITERIA`; None if it is not there."""
+        if name == ORACLE:
             known = self.oracle()
             return None if known is None else float(known["target_dev_entity_f1"])
         result = self.result()
-        return None if result is None else float(result["criteria"][name])
+        if result is None:
+            return None
+        return float(result["objective"] if name == SOURCE_DEV else result["criteria"][name])
 
     def failure(self) -> str | None:
         """Return why the run collapsed; None if it did not."""

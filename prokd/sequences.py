@@ -8,6 +8,7 @@ often; both functions here look at a sentence as a whole.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -30,6 +31,19 @@ class Places:
     position_N: Tensor
     num_sentences: int
     longest: int
+
+    @classmethod
+    def of_lengths(cls, lengths: Sequence[int]) -> Places:
+        """Return the places of sentences of these lengths, one behind the other.
+
+        >>> Places.of_lengths([2, 1]).position_N.tolist()
+        [0, 1, 0]
+        """
+        lengths_B = torch.tensor(lengths, dtype=torch.int64)
+        sentence_N = torch.repeat_interleave(torch.arange(len(lengths_B)), lengths_B)
+        first_B = lengths_B.cumsum(dim=0) - lengths_B
+        position_N = torch.arange(len(sentence_N)) - first_B[sentence_N]
+        return cls(sentence_N, position_N, len(lengths_B), max(1, *lengths))
 
     def padded(self, values_NC: Tensor) -> Tensor:
         """Return (B, L, C) with zeros where a sentence has no more tokens."""

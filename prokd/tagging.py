@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from transformers import AutoModelForTokenClassification, PreTrainedTokenizerFast
 
@@ -19,6 +20,7 @@ from prokd.errors import UserError
 from prokd.evaluation import device_of, probabilities
 from prokd.labels import TagSet
 from prokd.runs import read_json
+from prokd.sequences import Places, likeliest_tags
 
 WORD = re.compile(r"\w+(?:[-'\u2019]\w+)*|[^\w\s]")
 
@@ -82,8 +84,16 @@ class Tagger:
             "max_length", min(usable_positions(plain.config) or 512, 512)
         )
 
-    def tag(self, sentences: Sequence[Sequence[str]]) -> list[TaggedSentence]:
-        """Tag sentences that are split into words; those without words stay empty."""
+    def tag(
+        self, sentences: Sequence[Sequence[str]], *, valid: bool = True
+    ) -> list[TaggedSentence]:
+        """Tag sentences that are split into words; those without words stay empty.
+
+        Args:
+            sentences: Words of each.
+            valid: Take the likeliest valid IOB2 tags of a sentence, instead of the likeliest tag
+                of each word by itself, which may leave an I- tag without its B-.
+        """
         words = [list(sentence) for sentence in sentences]
         if not any(words):
             return [TaggedSentence([], [], []) for _ in words]
@@ -97,7 +107,10 @@ class Tagger:
                 max_length=self.max_length,
                 cache_dir=Path(cache),
             )
-            best, classes = probabilities(self.model, encoded, pad).max(dim=-1)
+            values_NC = probabilities(self.model, encoded, pad)
+        places = Places.of_lengths(np.diff(encoded.word_offsets).tolist()) if valid else None
+        classes = values_NC.argmax(dim=-1) if places is None else likeliest_tags(values_NC, places)
+        best = values_NC.gather(1, classes[:, None])[:, 0]
         result = []
         for number, sentence in enumerate(words):
             first, end = encoded.word_offsets[number], encoded.word_offsets[number + 1]

@@ -17,7 +17,7 @@ from prokd.encoder import build_classifier, load_tokenizer
 from prokd.errors import CollapsedRun
 from prokd.evaluation import device_of
 from prokd.identity import signature, student_identity, teacher_identity
-from prokd.runs import Kind, RunFolder, write_atomically, write_json
+from prokd.runs import SOURCE_DEV, Kind, RunFolder, write_atomically, write_json
 from prokd.seeding import seed_everything
 from prokd.soft_labels import teacher_probabilities
 from prokd.stage import Stage
@@ -25,18 +25,6 @@ from prokd.student import StudentStage
 from prokd.teacher import TeacherStage
 
 logger = logging.getLogger(__name__)
-
-SOURCE_DEV, ORACLE = "source_dev", "oracle"
-CRITERIA = (
-    SOURCE_DEV,
-    "teacher_agreement",
-    "confidence",
-    "distribution_match",
-    "prototype_separation",
-    ORACLE,
-)
-"""What students can be chosen by, higher is better: entity F1 on labelled source dev, the four of
-`student.criteria`, which need no label, and the oracle, which looks at labels of target dev."""
 
 
 class StageRun:
@@ -227,6 +215,7 @@ class StageRun:
                 pad_token_id=corpora.pad_token_id,
             )
         else:
+            known = teacher_probabilities(self.teacher_folder, config, self.runtime, corpora)
             if config.student.start == "teacher":
                 artifact.load_into(model, self.teacher_folder.path, config.encoder)
             stage = StudentStage(
@@ -234,9 +223,7 @@ class StageRun:
                 config=config,
                 target_train=corpora.target_train,
                 source_dev=corpora.source_dev,
-                teacher_probabilities=teacher_probabilities(
-                    self.teacher_folder, config, self.runtime, corpora
-                ),
+                teacher_probabilities=known,
                 pad_token_id=corpora.pad_token_id,
             )
         self._resume(stage)

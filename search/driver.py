@@ -14,14 +14,16 @@ from pathlib import Path
 
 from optuna.trial import FrozenTrial, TrialState
 
+from prokd.runs import ORACLE
+from search.criteria import Choice, compare, write_comparison
 from search.engine import Engine
 from search.exports import export_best
 from search.plan import Experiment
-from search.results import Row, Standing, leaderboard, row, write_csv
+from search.results import Row, Standing, heading, leaderboard, row, write_csv
 from search.search_log import SearchLog
 from search.spaces import in_symbols, points
 from search.spec import SearchSpec
-from search.study import REASON, SearchStudy
+from search.study import SearchStudy
 from search.trainables import COLLAPSED, DONE, PAUSED
 from search.tuner import Outcome
 
@@ -43,6 +45,7 @@ class SearchSummary:
         failed: Reason of each failed trial, by number.
         exports: Folders of the best students, best first.
         csv: The leaderboard as a file.
+        choices: What each criterion would choose, if that was asked for; none without scores.
     """
 
     study: str
@@ -51,6 +54,7 @@ class SearchSummary:
     failed: Mapping[int, str]
     exports: Sequence[Path]
     csv: Path
+    choices: Sequence[Choice] | None = None
 
 
 class Search:
@@ -61,18 +65,26 @@ class Search:
         engine: Trains.
         output: Folder of ``studies/`` and ``exports/``.
         export_best: Number of students to export.
+        compare_criteria: Whether the oracle looks at every student when the search is over.
     """
 
     def __init__(
-        self, spec: SearchSpec, engine: Engine, output: Path, *, export_best: int = 1
+        self,
+        spec: SearchSpec,
+        engine: Engine,
+        output: Path,
+        *,
+        export_best: int = 1,
+        compare_criteria: bool = False,
     ) -> None:
         """Read the data's fingerprints; nothing is started."""
         self.spec, self.engine, self.output = spec, engine, output.resolve()
-        self.export_best = export_best
+        self.export_best, self.compare_criteria = export_best, compare_criteria
+        self.oracle = spec.select == ORACLE
         self.data = engine.descriptions.training(spec.base)
-        self.name = spec.study_name(self.data)
+        self.name = spec.study_name(engine.descriptions)
         ids = self.output / "studies" / f"{self.name}.mlflow.json"
-        self.log = SearchLog(engine.tracker, ids, spec.base)
+        self.log = SearchLog(engine.tracker, ids, spec.base, spec.select)
 
     def run(self) -> SearchSummary:
         """Search until all points are settled or time is up.
@@ -86,7 +98,8 @@ class Search:
         with SearchStudy(path, self.name, spec.space, grid=spec.grid, startup=startup) as study:
             self.log.open(self.name, spec.space, spec.seeds, self.data)
             going, errors = study.reconcile(), 0
-            progress.begin(spec.title, spec.trials - study.num_settled)
+            left = spec.trials - study.num_settled
+            progress.begin(spec.title, left, heading(spec.select))
             try:
                 while not self._is_late():
                     before = study.num_settled
@@ -134,11 +147,11 @@ class Search:
 
         def finished(experiment: Experiment, outcome: Outcome) -> None:
             trial = owner[experiment.name]
-            rows[trial.number].append(row(experiment, outcome))
+            rows[trial.number].append(self._row(experiment, outcome))
             if len(rows[trial.number]) == len(self.spec.seeds):
                 self._settle(study, trial, rows[trial.number])
 
-        self.engine.run(experiments, finished)
+        self.engine.run(experiments, finished, oracle=self.oracle)
 
     def _settle(self, study: SearchStudy, trial: FrozenTrial, rows: Sequence[Row]) -> None:
         """Tell the study how a trial ended, after its last seed."""
@@ -159,16 +172,20 @@ class Search:
         else:  # paused: it stays a running trial of the study and goes on next time
             self.log.close_trial(number, "KILLED")
 
+    def _row(self, experiment: Experiment, outcome: Outcome = FINISHED) -> Row:
+        return row(experiment, outcome, self.spec.select)
+
     def _experiments(self, trial: FrozenTrial) -> list[Experiment]:
         runs_dir = self.engine.runtime.runs_dir
         return self.spec.experiments(f"trial {trial.number}", trial.params, self.data, runs_dir)
 
     def _summary(self, study: SearchStudy) -> SearchSummary:
-        """Rank by source dev; then look at the reports, export and register the best."""
+        """Rank by the criterion; then look at the reports, export and register the best."""
         complete = study.trials(TrialState.COMPLETE)
         members = {trial.number: self._members(trial) for trial in complete}
+        done = [e for own in members.values() for e in own if e.student.done]
         # Renews reports whose test corpus has changed; nothing is trained.
-        self.engine.run(e for own in members.values() for e in own if e.student.done)
+        self.engine.run(done, oracle=self.oracle)
         objectives = {trial.number: float(trial.value or 0.0) for trial in complete}
         standings = leaderboard(
             [
@@ -176,27 +193,45 @@ class Search:
                     t.number,
                     t.params,
                     objectives[t.number],
-                    [row(e, FINISHED) for e in members[t.number]],
+                    [self._row(e) for e in members[t.number]],
                 )
                 for t in complete
             ]
         )
         folder = self.output / "exports" / self.name
         csv = folder / "leaderboard.csv"
-        write_csv(csv, standings)
+        write_csv(csv, standings, self.spec.select)
         best = standings[: self.export_best]
-        exports = export_best(best, folder, self.engine.runtime, self.engine.tracker)
+        exports = export_best(
+            best, folder, self.engine.runtime, self.engine.tracker, self.spec.select
+        )
         wanted = min(self.spec.trials, len(points(self.spec.space)))
         left = max(0, wanted - study.num_settled)
-        failed = {t.number: str(t.user_attrs[REASON]) for t in study.trials(TrialState.FAIL)}
         self.log.close(objectives, [csv], finished=not left)
-        return SearchSummary(self.name, standings, left, failed, exports, csv)
+        choices = self._compare(members, done) if self.compare_criteria else None
+        if choices:
+            write_comparison(folder / "criteria.csv", choices)
+        return SearchSummary(self.name, standings, left, study.reasons(), exports, csv, choices)
+
+    def _compare(
+        self, members: Mapping[int, Sequence[Experiment]], done: Sequence[Experiment]
+    ) -> list[Choice]:
+        """Let the oracle score what is there; trials that it has no score of are left out."""
+        outcomes = self.engine.run(done, oracle=True)
+        scored = [e.name for e, end in zip(done, outcomes, strict=True) if end.state == DONE]
+        return compare(
+            {
+                number: [row(experiment, FINISHED, ORACLE) for experiment in own]
+                for number, own in members.items()
+                if all(experiment.name in scored for experiment in own)
+            }
+        )
 
     def _members(self, trial: FrozenTrial) -> list[Experiment]:
         """Return a complete trial's experiments, logged in the store even if it is a new one."""
         own = self._experiments(trial)
         if not self.log.is_logged(trial.number):
             run_id = self.log.open_trial(trial.number, trial.params, own)
-            self.log.close_trial(trial.number, "FINISHED", [row(e, FINISHED) for e in own])
+            self.log.close_trial(trial.number, "FINISHED", [self._row(e) for e in own])
             own = [replace(e, parent_run=run_id) for e in own]
         return own

@@ -87,24 +87,30 @@ class Engine:
         self.reuse = Reuse()
 
     def run(
-        self, experiments: Iterable[Experiment], finished: Finished | None = None
+        self,
+        experiments: Iterable[Experiment],
+        finished: Finished | None = None,
+        *,
+        oracle: bool = False,
     ) -> list[Outcome]:
         """Train what is missing and return how each experiment's student ended.
 
         Args:
             experiments: Any configurations, of any languages and data sets.
             finished: Is called once for each experiment, as soon as its end is known.
+            oracle: Whether finished students are also scored on labelled target dev.
         """
-        return _Round(self, tuple(experiments), finished or _ignore).run()
+        return _Round(self, tuple(experiments), finished or _ignore, oracle).run()
 
 
 class _Round:
     """One list of experiments on its way through the two tuners; watches the workers."""
 
     def __init__(
-        self, engine: Engine, experiments: Sequence[Experiment], finished: Finished
+        self, engine: Engine, experiments: Sequence[Experiment], finished: Finished, oracle: bool
     ) -> None:
         self.engine, self.experiments, self.finished = engine, experiments, finished
+        self.oracle = oracle
         self.members: dict[Kind, dict[str, list[Experiment]]] = {"teacher": {}, "student": {}}
         for experiment in experiments:
             for kind, runs in self.members.items():
@@ -112,7 +118,7 @@ class _Round:
         self.outcomes: dict[Kind, dict[str, Outcome]] = {"teacher": {}, "student": {}}
 
     def run(self) -> list[Outcome]:
-        unreported = self._look_at_students()
+        unscored = self._look_at_students()
         missing = [e for e in self._distinct("student") if not self._is_settled(e)]
         missing = [e for e in missing if not e.student.done]
         self._train("teacher", self._look_at_teachers(missing))
@@ -122,8 +128,8 @@ class _Round:
                 ready.append(experiment)
             else:
                 self.ended("student", experiment.student.signature, self._without(experiment))
-        self._train("student", [*unreported, *ready])
-        for experiment in [*unreported, *ready]:
+        self._train("student", [*unscored, *ready])
+        for experiment in [*unscored, *ready]:
             if not self._is_settled(experiment):
                 name = experiment.student.signature
                 self.ended("student", name, Outcome(PAUSED, "the time budget is spent"))
@@ -143,8 +149,8 @@ class _Round:
 
     def ended(self, kind: Kind, signature: str, outcome: Outcome) -> None:
         experiment = self.members[kind][signature][0]
-        if experiment.folder(kind).done:  # whatever befell its report
-            outcome = Outcome(DONE)
+        if experiment.folder(kind).done and not (kind == "student" and self._lacks(experiment)):
+            outcome = Outcome(DONE)  # whatever befell its report
         self.outcomes[kind][signature] = outcome
         self.engine.progress.ended(kind, signature)
         if experiment.folder(kind).path.exists():
@@ -154,16 +160,16 @@ class _Round:
                 self.finished(member, outcome)
 
     def _look_at_students(self) -> list[Experiment]:
-        """Settle the students that are there already; return those that lack a report."""
-        unreported = []
+        """Settle the students that are there already; return those that lack a score."""
+        unscored = []
         for experiment in self._distinct("student"):
             folder = experiment.student
             if folder.done:
                 self.engine.reuse.reused["student"].add(folder.signature)
                 report = folder.report()
                 current = self.engine.descriptions.report(experiment.config)
-                if report is None or report["fingerprint"] != current:
-                    unreported.append(experiment)
+                if report is None or report["fingerprint"] != current or self._lacks(experiment):
+                    unscored.append(experiment)
                 else:
                     if experiment.teacher.done:
                         self.engine.reuse.reused["teacher"].add(experiment.teacher.signature)
@@ -171,7 +177,7 @@ class _Round:
                     self.ended("student", folder.signature, Outcome(DONE))
             elif (reason := folder.failure()) is not None:
                 self.ended("student", folder.signature, Outcome(COLLAPSED, reason))
-        return unreported
+        return unscored
 
     def _look_at_teachers(self, missing: Sequence[Experiment]) -> list[Experiment]:
         """Return one experiment for each teacher that the missing students wait for."""
@@ -200,10 +206,11 @@ class _Round:
                     engine.runtime,
                     signature=folder.signature,
                     data=dict(experiment.data),
+                    oracle=self.oracle,
                     deadline=engine.deadline,
                 )
             )
-        engine.progress.phase(kind, len(jobs))
+        engine.progress.phase(kind, sum(not e.folder(kind).done for e in experiments))
         train(
             kind,
             jobs,
@@ -221,6 +228,15 @@ class _Round:
             return Outcome(PAUSED, "the time budget is spent")
         return Outcome(teacher.state, f"its teacher: {teacher.reason}")
 
+    def _lacks(self, experiment: Experiment) -> bool:
+        """Tell whether a student is still without the oracle's score that was asked for."""
+        if not self.oracle:
+            return False
+        known = experiment.student.oracle()
+        return known is None or known["fingerprint"] != self.engine.descriptions.oracle(
+            experiment.config
+        )
+
     def _is_settled(self, experiment: Experiment) -> bool:
         return experiment.student.signature in self.outcomes["student"]
 
@@ -228,7 +244,7 @@ class _Round:
         return [members[0] for members in self.members[kind].values()]
 
     def _track(self, kind: Kind, experiment: Experiment, *, ended: bool = False) -> None:
-        self.engine.tracker.stage(experiment, kind, ended=ended)
+        self.engine.tracker.stage(experiment, kind, ended=ended, oracle=self.oracle)
 
 
 def _epochs(experiment: Experiment, kind: Kind) -> int:

@@ -1,4 +1,7 @@
-"""The best students as plain Hugging Face folders, as MLflow models, and as the champion."""
+"""The best students as plain Hugging Face folders, as MLflow models, and as the champion.
+
+What an oracle chose is called so: its folders and its registered model end in ``-oracle``.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from prokd.config import RuntimeConfig
+from prokd.runs import ORACLE, SOURCE_DEV
+from search.plan import Experiment
 from search.results import Standing
 from search.tracking import Tracker
 
 
 def export_best(
-    standings: Sequence[Standing], folder: Path, runtime: RuntimeConfig, tracker: Tracker
+    standings: Sequence[Standing],
+    folder: Path,
+    runtime: RuntimeConfig,
+    tracker: Tracker,
+    select: str = SOURCE_DEV,
 ) -> list[Path]:
     """Export the best seed of each standing; log each as a model and register the first.
 
@@ -21,27 +30,41 @@ def export_best(
         folder: Gets ``rank<i>-<signature>`` for each; exports of other ranks are removed.
         runtime: Where things lie.
         tracker: Logs and registers the models.
+        select: The criterion that ranks.
 
     Returns:
         The exported folders. Students whose run folder was removed are left out.
     """
     kept = []
+    suffix = f"-{ORACLE}" if select == ORACLE else ""
     for standing in standings:
-        experiment = standing.best_row.experiment
+        best = standing.best_row
+        experiment = best.experiment
         if not experiment.student.done:
             continue
-        place = folder / f"rank{standing.rank}-{experiment.student.signature}"
+        place = folder / f"rank{standing.rank}-{experiment.student.signature}{suffix}"
         if not (place / "config.json").exists():
             from prokd.training import export
 
             export(experiment.student, place, runtime)
         kept.append(place)
         config = experiment.config
-        name = f"prokd-{config.data.dataset}-{config.source}-{config.target}"
+        name = f"prokd-{config.data.dataset}-{config.source}-{config.target}{suffix}"
         uri = tracker.log_model(experiment, place, name)
         if standing.rank == 1:
-            tracker.register(experiment, uri, name)
+            objective = best.objective or 0.0
+            measure = _measure(experiment, select)
+            tracker.register(experiment, uri, name, objective=objective, measure=measure)
     for stale in folder.glob("rank*"):
         if stale.is_dir() and stale not in kept:
             shutil.rmtree(stale)
     return kept
+
+
+def _measure(experiment: Experiment, select: str) -> dict[str, str]:
+    """Return a criterion and the fingerprint of the sentences that it was scored on."""
+    if select == ORACLE:
+        known = experiment.student.oracle() or {}
+        return {"select": select, "target_dev": str(known.get("fingerprint"))}
+    corpus = "source_dev" if select == SOURCE_DEV else "target_train"
+    return {"select": select, corpus: experiment.data[corpus]}

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from prokd.config import RuntimeConfig
 from search.cluster import Resources, connected
+from search.criteria import comparison_table
 from search.driver import Search, SearchSummary
 from search.engine import Engine
 from search.plan import DataDescriptions
@@ -68,12 +69,19 @@ def opened(
 
 
 def run_searches(
-    engine: Engine, specs: Sequence[SearchSpec], output: Path, *, export_best: int = 1
+    engine: Engine,
+    specs: Sequence[SearchSpec],
+    output: Path,
+    *,
+    export_best: int = 1,
+    compare_criteria: bool = False,
 ) -> list[SearchSummary]:
     """Run searches one after the other and print what came out of each."""
     summaries = []
     for spec in specs:
-        summary = Search(spec, engine, output, export_best=export_best).run()
+        summary = Search(
+            spec, engine, output, export_best=export_best, compare_criteria=compare_criteria
+        ).run()
         _show(engine.progress, spec, summary)
         summaries.append(summary)
     say = engine.progress.say
@@ -87,10 +95,11 @@ def _show(progress: Progress, spec: SearchSpec, summary: SearchSummary) -> None:
     say = progress.say
     say("")
     say(f"{spec.title}: study {summary.study}")
+    target, select = spec.base.target, spec.select
+    wide = progress.console if progress.console.is_terminal else Console(width=120)
+    wide.file = progress.console.file
     if summary.standings:
-        wide = progress.console if progress.console.is_terminal else Console(width=120)
-        wide.file = progress.console.file
-        wide.print(table(summary.standings[:SHOWN], spec.base.target))
+        wide.print(table(summary.standings[:SHOWN], target, select))
         say(f"leaderboard: {summary.csv}")
     for number, reason in summary.failed.items():
         say(f"trial {number} failed: {reason}")
@@ -99,6 +108,11 @@ def _show(progress: Progress, spec: SearchSpec, summary: SearchSummary) -> None:
     if summary.exports:
         best = str(summary.exports[0])
         say(f'load it: transformers.pipeline("token-classification", {best!r})')
+    if summary.choices:
+        wide.print(comparison_table(summary.choices, target, select))
+        say(f"criteria: {summary.csv.with_name('criteria.csv')}")
+    elif summary.choices is not None:
+        say("the criteria are not compared: the oracle has scored no trial yet")
     if summary.left:
         say(
             f"{summary.left} of {spec.trials} trials are left: "

@@ -24,6 +24,7 @@ class DataDescriptions:
         self.runtime = runtime
         self._training: dict[str, dict[str, str]] = {}
         self._reports: dict[str, str] = {}
+        self._oracles: dict[str, str] = {}
 
     def training(self, config: ExperimentConfig) -> dict[str, str]:
         """Return the hashes of all that training reads; no target label is among it."""
@@ -42,6 +43,15 @@ class DataDescriptions:
 
             self._reports[name] = Corpora(config, self.runtime).report_fingerprint()
         return self._reports[name]
+
+    def oracle(self, config: ExperimentConfig) -> str:
+        """Return the hash of labelled target dev, which nothing but an oracle may read."""
+        name = self._name(config)
+        if name not in self._oracles:
+            from prokd.corpora import Corpora
+
+            self._oracles[name] = Corpora(config, self.runtime).oracle_fingerprint()
+        return self._oracles[name]
 
     @staticmethod
     def _name(config: ExperimentConfig) -> str:

@@ -28,7 +28,7 @@ class Progress:
         """Start counting."""
         self.console = console or Console(highlight=False, soft_wrap=True)
         self.clock = clock
-        self.title = ""
+        self.title, self.measure = "", "source-dev F1"
         self.total = self.done = self.failed = 0
         self.best: tuple[float, str] | None = None
         self.running: dict[tuple[Kind, str], str] = {}
@@ -41,14 +41,16 @@ class Progress:
         """Write a line."""
         self.console.print(Text(text))
 
-    def begin(self, title: str, total: int) -> None:
+    def begin(self, title: str, total: int, measure: str = "source-dev F1") -> None:
         """Start a group of results, such as the trials of a study.
 
         Args:
             title: What they belong to.
             total: How many there will be.
+            measure: What their values are.
         """
         self.end()
+        self.measure = measure
         self.title, self.total, self.done, self.failed, self.best = title, total, 0, 0, None
         self._begun, self._known, self._phase = None, 0, ""
         if self.console.is_terminal:
@@ -90,7 +92,7 @@ class Progress:
 
         Args:
             label: What it is the result of.
-            value: Source-dev entity F1 in [0, 1]; None if it failed.
+            value: The measure, higher is better; None if it failed.
             reason: Why it failed.
         """
         if value is None:
@@ -100,7 +102,7 @@ class Progress:
             self.done += 1
             if self.best is None or value > self.best[0]:
                 self.best = (value, label)
-            shown = f"source-dev F1 {value:.4f}"
+            shown = f"{self.measure} {value:.4f}"
         line = f"[{self.done + self.failed}/{self.total}] {label}: {shown}"
         if self.best is not None:
             line += f" (best {self.best[0]:.4f}{self._left_in_words()})"

@@ -11,10 +11,23 @@ from typing import Any
 
 from rich.table import Table
 
-from prokd.runs import write_atomically
+from prokd.runs import CRITERIA, ORACLE, SOURCE_DEV, write_atomically
 from search.plan import Experiment
 from search.spaces import SYMBOLS, Point
 from search.tuner import Outcome
+
+LABEL_FREE = tuple(name for name in CRITERIA if name != ORACLE)
+"""The criteria that look at no target label."""
+
+
+def heading(select: str) -> str:
+    """Return what the values of a criterion are called.
+
+    >>> heading("source_dev"), heading("confidence"), heading("oracle")
+    ('source-dev F1', 'confidence', 'ORACLE target-dev F1')
+    """
+    own = {SOURCE_DEV: "source-dev F1", ORACLE: "ORACLE target-dev F1"}
+    return own.get(select, select.replace("_", " "))
 
 
 @dataclass(frozen=True)
@@ -24,14 +37,16 @@ class Row:
     Args:
         experiment: The settings and folders.
         outcome: How its student ended.
-        objective: Source-dev entity F1 in [0, 1]; None unless it is done.
+        objective: What it is chosen by, higher is better; None unless it is done.
         scores: The report on the test splits by ``test/<language>/<measure>``; empty without one.
+        criteria: The student's criteria that look at no target label, by name.
     """
 
     experiment: Experiment
     outcome: Outcome
     objective: float | None
     scores: Mapping[str, float] = field(default_factory=dict)
+    criteria: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def target_f1(self) -> float | None:
@@ -58,13 +73,21 @@ class Row:
         }
 
 
-def row(experiment: Experiment, outcome: Outcome) -> Row:
-    """Read the row of an experiment from its student's folder."""
+def row(experiment: Experiment, outcome: Outcome, select: str = SOURCE_DEV) -> Row:
+    """Read the row of an experiment from its student's folder.
+
+    Args:
+        experiment: The settings and folders.
+        outcome: How its student ended.
+        select: The criterion that is its objective; the oracle's score is read for this alone.
+    """
     result = experiment.student.result()
     if result is None:
         return Row(experiment, outcome, None)
     report = experiment.student.report() or {}
-    return Row(experiment, outcome, float(result["objective"]), report.get("metrics", {}))
+    objective = experiment.student.criterion(select)
+    criteria = result.get("criteria", {})
+    return Row(experiment, outcome, objective, report.get("metrics", {}), criteria)
 
 
 def means(rows: Sequence[Row]) -> dict[str, float]:
@@ -72,7 +95,12 @@ def means(rows: Sequence[Row]) -> dict[str, float]:
     if not rows or any(row.objective is None for row in rows):
         return {}
     columns: list[Mapping[str, float]] = [
-        {"objective": row.objective or 0.0, **row.scores} for row in rows
+        {
+            "objective": row.objective or 0.0,
+            **{f"criteria/{name}": value for name, value in row.criteria.items()},
+            **row.scores,
+        }
+        for row in rows
     ]
     metrics: dict[str, float] = {}
     for name in columns[0]:
@@ -91,7 +119,7 @@ class Standing:
         rank: From 1.
         trial: Number of the trial.
         point: What was searched.
-        objective: Mean over seeds of source-dev entity F1, what ranks.
+        objective: Mean over seeds of the criterion that ranks.
         rows: One for each seed.
     """
 
@@ -111,7 +139,7 @@ class Standing:
 
     @property
     def best_row(self) -> Row:
-        """The seed with the highest source-dev F1."""
+        """The seed with the highest objective."""
         return max(self.rows, key=lambda row: row.objective or 0.0)
 
 
@@ -121,13 +149,13 @@ def leaderboard(trials: Sequence[tuple[int, Point, float, Sequence[Row]]]) -> li
     return [Standing(rank, *trial) for rank, trial in enumerate(ordered, start=1)]
 
 
-def table(standings: Sequence[Standing], target: str) -> Table:
-    """Draw a leaderboard."""
+def table(standings: Sequence[Standing], target: str, select: str = SOURCE_DEV) -> Table:
+    """Draw a leaderboard of students of a target language, ranked by a criterion."""
     drawn = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     paths = list(standings[0].point) if standings else []
     paths.sort(key=list(SYMBOLS).index)
     names = [SYMBOLS[path] for path in paths]
-    for name in ("rank", *names, "source-dev F1", f"{target}-test F1", "trial"):
+    for name in ("rank", *names, heading(select), f"{target}-test F1", "trial"):
         drawn.add_column(name, justify="right", no_wrap=True)
     for standing in standings:
         drawn.add_row(
@@ -147,17 +175,20 @@ def _mean_and_deviation(standing: Standing) -> str:
     return f"{mean:.4f} ± {deviation:.4f}" if len(standing.rows) > 1 else f"{mean:.4f}"
 
 
-def write_csv(path: Path, standings: Sequence[Standing]) -> None:
-    """Write a leaderboard, one line a trial."""
+def write_csv(path: Path, standings: Sequence[Standing], select: str = SOURCE_DEV) -> None:
+    """Write a leaderboard, ranked by a criterion, one line a trial."""
     records = []
     for standing in standings:
+        found = means(standing.rows)
         mean, deviation = standing.target_f1 or (None, None)
         records.append(
             {
                 "rank": standing.rank,
                 "trial": standing.trial,
                 **standing.point,
-                "source_dev_entity_f1": standing.objective,
+                "select": select,
+                "objective": standing.objective,
+                **{_column(name): found.get(f"criteria/{name}") for name in LABEL_FREE},
                 "target_test_entity_f1_mean": mean,
                 "target_test_entity_f1_std": deviation,
                 "seeds": " ".join(str(row.experiment.config.seed) for row in standing.rows),
@@ -165,6 +196,15 @@ def write_csv(path: Path, standings: Sequence[Standing]) -> None:
                 "students": " ".join(row.experiment.student.signature for row in standing.rows),
             }
         )
+    write_records(path, records)
+
+
+def _column(criterion: str) -> str:
+    return "source_dev_entity_f1" if criterion == SOURCE_DEV else criterion
+
+
+def write_records(path: Path, records: Sequence[Mapping[str, Any]]) -> None:
+    """Write records with the same fields as CSV; nothing if there are none."""
     if records:
         write_atomically(path, lambda part: _write(part, records))
 

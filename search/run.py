@@ -13,8 +13,10 @@ if __package__ in (None, ""):  # run as a script: the checkout need not be insta
 
 import typer
 
+from prokd.cli import run_app
 from prokd.config import ExperimentConfig, RuntimeConfig, build_config, parse_override
 from prokd.errors import UserError
+from prokd.runs import CRITERIA, ORACLE, SOURCE_DEV
 from search.spaces import SPACE, points, without
 
 OWN_OPTIONS = {"source": "--source", "target": "--lang", "seed": "--seeds"}
@@ -55,6 +57,12 @@ def parse_seeds(text: str) -> tuple[int, ...]:
             f"but got {text!r}."
         )
     return seeds
+
+
+def check_criterion(name: str) -> None:
+    """Refuse a name that no criterion has."""
+    if name not in CRITERIA:
+        raise UserError(f"the criterion must be one of {', '.join(CRITERIA)}, but got {name!r}.")
 
 
 def base_configs(
@@ -115,6 +123,13 @@ def search(
     time_budget: Annotated[Text, typer.Option(help="Start nothing after 30m, 2h, 90 ...")] = None,
     seeds: Annotated[str, typer.Option(help="Number of seeds, or a list such as 0,1,2.")] = "1",
     settings: Settings = [],  # noqa: B006
+    select: Annotated[
+        str, typer.Option(metavar="CRITERION", help=f"{', '.join(CRITERIA)} (sees labels).")
+    ] = SOURCE_DEV,
+    compare_criteria: Annotated[
+        bool,
+        typer.Option("--compare-criteria", help="Score all by the oracle when all is chosen."),
+    ] = False,
     address: Annotated[
         Text, typer.Option(help="Of a Ray cluster; local = a Ray of its own.")
     ] = None,
@@ -132,6 +147,7 @@ def search(
     begun = time.time()
     budget = None if time_budget is None else parse_seconds(time_budget)
     seed_list = parse_seeds(seeds)
+    check_criterion(select)
     configs, fixed = base_configs(
         preset=preset,
         reading=reading,
@@ -148,11 +164,17 @@ def search(
     default = TRIALS[preset]
     is_grid = grid or (trials is None and default is None)
     number = min(size, trials or (size if is_grid else default or size))
-    specs = [SearchSpec(config, space, seed_list, is_grid, number) for config in configs]
+    specs = [SearchSpec(config, space, seed_list, is_grid, number, select) for config in configs]
     runtime = RuntimeConfig(data_dirs=tuple(data_dirs), runs_dir=output / "runs")
     descriptions = DataDescriptions(runtime)
     for spec in specs:  # a mistake in the data shows before anything is started
         descriptions.training(spec.base)
+        if compare_criteria or select == ORACLE:
+            descriptions.oracle(spec.base)
+    if select == ORACLE:
+        typer.echo(
+            "ORACLE: students are chosen by labels of target dev; this is not zero-resource"
+        )
     if dry_run:
         typer.echo("dry run: nothing is started")
         for spec in specs:
@@ -171,19 +193,14 @@ def search(
         deadline=None if budget is None else begun + budget,
         descriptions=descriptions,
     ) as engine:
-        run_searches(engine, specs, output, export_best=export_best)
+        run_searches(
+            engine, specs, output, export_best=export_best, compare_criteria=compare_criteria
+        )
 
 
 def main() -> None:
     """Run the command; a user's mistake is one sentence on standard error and status 2."""
-    try:
-        app()
-    except UserError as error:
-        typer.echo(f"error: {error}", err=True)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        typer.echo("interrupted: run the same command again and it goes on.", err=True)
-        sys.exit(130)
+    run_app(app)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from prokd.config import ExperimentConfig
+from prokd.runs import ORACLE, SOURCE_DEV
 from search.plan import Experiment
 from search.provenance import flatten
 from search.results import Row, means
@@ -21,11 +22,15 @@ class SearchLog:
         tracker: The store.
         ids: File that remembers the ids of the runs.
         base: Every setting that is not searched.
+        select: The criterion that is the objective.
     """
 
-    def __init__(self, tracker: Tracker, ids: Path, base: ExperimentConfig) -> None:
+    def __init__(
+        self, tracker: Tracker, ids: Path, base: ExperimentConfig, select: str = SOURCE_DEV
+    ) -> None:
         """Name the search; nothing is logged yet."""
         self.tracker, self.ids, self.base = tracker, ids, base
+        self.tags = {"select": select} | ({"oracle": "true"} if select == ORACLE else {})
         self.parent = ""
         self._open: dict[int, str] = {}
 
@@ -39,7 +44,7 @@ class SearchLog:
             name=f"search {name}",
             params={k: v for k, v in settings.items() if k not in space}
             | {"seeds": " ".join(map(str, seeds))},
-            tags={"kind": "search", "study": name, **_data_tags(data)},
+            tags={"kind": "search", "study": name, **self.tags, **_data_tags(data)},
         )
         values: dict[str, Any] = {path: list(choices.choices) for path, choices in space.items()}
         self.tracker.log_json(self.parent, "space.json", values)
@@ -56,6 +61,7 @@ class SearchLog:
             tags={
                 "kind": "trial",
                 "trial": str(number),
+                **self.tags,
                 "signature": " ".join(e.student.signature for e in experiments),
                 "teacher_signature": " ".join(e.teacher.signature for e in experiments),
             },

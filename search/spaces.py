@@ -1,7 +1,8 @@
 """What the search varies: dotted paths of settings and the values of the paper's grid.
 
-lambda acts on teacher and student, but stands in the teacher's space: a new lambda needs a new
-teacher. So the grid of 300 points has 20 distinct teachers and 300 students.
+lambda acts on the student and, where the alignment compares moving averages (the literal reading),
+on the teacher: the grid of 300 points then has 20 distinct teachers and 300 students. Where it
+compares the prototypes of batches (the stable reading), the grid has 5 distinct teachers.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from prokd.config import ExperimentConfig, with_overrides
 from prokd.identity import signature
+from prokd.runs import ORACLE, SOURCE_DEV
 from search.plan import DataDescriptions, Experiment, describe, need
 from search.provenance import flatten
 from search.spaces import Point, Space, points
@@ -24,6 +25,7 @@ class SearchSpec:
         seeds: The objective of a point is the mean over them.
         grid: Whether all points are visited, instead of sampled by TPE.
         trials: Number of points in all, those of earlier starts included.
+        select: The criterion that is the objective, one of `prokd.runs.CRITERIA`.
     """
 
     base: ExperimentConfig
@@ -31,25 +33,30 @@ class SearchSpec:
     seeds: tuple[int, ...]
     grid: bool
     trials: int
+    select: str = SOURCE_DEV
 
     @property
     def title(self) -> str:
         """Data set and languages."""
         return f"{self.base.data.dataset} {self.base.source}-{self.base.target}"
 
-    def study_name(self, data: Mapping[str, str]) -> str:
+    def study_name(self, descriptions: DataDescriptions) -> str:
         """Return the name under which the same search is found again."""
+        data = dict(descriptions.training(self.base))
+        if self.select == ORACLE:
+            data["target_dev"] = descriptions.oracle(self.base)
         settings = self.base.model_dump(exclude={"seed"})
         del settings["encoder"]["name"]  # the encoder enters by its fingerprint
         identity = {
             "settings": {k: v for k, v in flatten(settings).items() if k not in self.space},
-            "data": dict(data),
+            "data": data,
             "space": {path: list(values.choices) for path, values in self.space.items()},
             "seeds": list(self.seeds),
         }
         kind = "grid" if self.grid else "tpe"
         languages = f"{self.base.source}-{self.base.target}"
-        return f"{self.base.data.dataset}-{languages}-{kind}-{signature(identity)[:8]}"
+        name = f"{self.base.data.dataset}-{languages}-{kind}-{signature(identity)[:8]}"
+        return name if self.select == SOURCE_DEV else f"{self.select}-{name}"
 
     def experiments(
         self, name: str, point: Point, data: Mapping[str, str], runs_dir: Path
@@ -73,7 +80,7 @@ def preview(spec: SearchSpec, descriptions: DataDescriptions, output: Path) -> l
     the grid that no trial has.
     """
     data = descriptions.training(spec.base)
-    name = spec.study_name(data)
+    name = spec.study_name(descriptions)
     known = read_points(output / "studies" / f"{name}.journal", name)
     others = [point for point in points(spec.space) if point not in known]
     stride = max(1, len(others) // max(1, spec.trials - len(known)))

@@ -2,7 +2,9 @@
 
 A study lives in ``<output>/studies/<name>.journal`` and has one driver at a time. What an earlier
 driver left behind is taken up again: a point that was asked for and never told is still running
-and goes on; a point that failed for a reason outside of training is put back into the queue.
+and goes on; a point that failed for a reason outside of training is put back into the queue. A
+point whose training collapsed is settled: Optuna knows its trial as pruned, which TPE takes to be
+worse than every complete one, while it would pass over a failed one.
 """
 
 from __future__ import annotations
@@ -29,9 +31,7 @@ from search.spaces import Point, Space, choices, points
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 REASON = "reason"
-"""User attribute of a failed trial: why it failed."""
-RETRY = "retry"
-"""User attribute of a failed trial: whether the next start tries its point again."""
+"""User attribute of a trial without a value: why it has none."""
 
 
 def key(point: Point) -> str:
@@ -164,10 +164,9 @@ class SearchStudy:
                 drawn = optuna.trial.Trial(self.study, trial._trial_id)
                 for path, distribution in self.space.items():
                     drawn.suggest_categorical(path, distribution.choices)
-        alive = (TrialState.RUNNING, TrialState.WAITING, TrialState.COMPLETE)
-        known = {key(_params(trial)) for trial in self.trials(*alive)}
+        known = {key(_params(trial)) for trial in self.trials() if trial.state != TrialState.FAIL}
         for trial in self.trials(TrialState.FAIL):
-            if trial.user_attrs.get(RETRY) and key(trial.params) not in known:
+            if key(trial.params) not in known:
                 known.add(key(trial.params))
                 self.study.enqueue_trial(dict(trial.params))
         return self.trials(TrialState.RUNNING)
@@ -175,13 +174,8 @@ class SearchStudy:
     @property
     def num_settled(self) -> int:
         """Number of points that need no more work: told a value, or collapsed in training."""
-        settled = {key(t.params) for t in self.trials(TrialState.COMPLETE)}
-        settled |= {
-            key(t.params)
-            for t in self.trials(TrialState.FAIL)
-            if t.params and not t.user_attrs.get(RETRY)
-        }
-        return len(settled)
+        settled = self.trials(TrialState.COMPLETE, TrialState.PRUNED)
+        return len({key(trial.params) for trial in settled})
 
     def ask(self, number: int) -> list[FrozenTrial]:
         """Ask for new points; fewer come if the space has no more."""
@@ -209,10 +203,16 @@ class SearchStudy:
         Args:
             number: Of the trial.
             reason: In words.
-            retry: Whether the next start shall try the same point again.
+            retry: Whether the next start shall try the same point again; else the point is
+                settled, and TPE learns to keep away from it.
         """
-        self.annotate(number, {REASON: reason, RETRY: retry})
-        self.study.tell(number, state=TrialState.FAIL)
+        self.annotate(number, {REASON: reason})
+        self.study.tell(number, state=TrialState.FAIL if retry else TrialState.PRUNED)
+
+    def reasons(self) -> dict[int, str]:
+        """Return why trials have no value, by number."""
+        without = self.trials(TrialState.FAIL, TrialState.PRUNED)
+        return {trial.number: str(trial.user_attrs[REASON]) for trial in without}
 
     def best(self) -> FrozenTrial | None:
         """Return the trial with the highest objective (the earliest of equals); None if none."""

@@ -28,7 +28,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from prokd.config import ExperimentConfig
-from prokd.runs import Kind, RunFolder
+from prokd.runs import ORACLE, Kind, RunFolder
 from search.plan import Experiment
 from search.provenance import environment, flatten
 from search.run_ids import RunIds
@@ -153,20 +153,26 @@ class Tracker:
         """Log a file as an artifact."""
         self.client.log_artifact(run_id, str(file))
 
-    def stage(self, experiment: Experiment, kind: Kind, *, ended: bool = False) -> str:
+    def stage(
+        self, experiment: Experiment, kind: Kind, *, ended: bool = False, oracle: bool = False
+    ) -> str:
         """Bring the MLflow run of a stage run up to what its folder holds; return its id.
 
         Args:
             experiment: Whose teacher or student it is.
             kind: Which of the two.
             ended: Whether nobody is training it any more.
+            oracle: Whether an oracle was asked for, so that its score is logged too.
         """
         folder = experiment.folder(kind)
         ids = folder.path / "mlflow.json"
         known = self.ids.known(ids, STAGE)
         report = folder.report() or {}
+        scores = (folder.oracle() or {}) if oracle else {}
         mark = [folder.done, report.get("fingerprint")]
-        if folder.done and known.get("ended") == mark and self._exists(known["run_id"]):
+        mark += [scores["fingerprint"]] if scores else []
+        is_logged = known.get("ended", [])[: len(mark)] == mark
+        if folder.done and is_logged and self._exists(known["run_id"]):
             return str(known["run_id"])
         if known.get("run_id") in self._open:
             run_id = str(known["run_id"])
@@ -178,7 +184,7 @@ class Tracker:
             self.log(run_id, row, step=int(row["epoch"]))
         self.ids.remember(ids, STAGE, {"epochs": len(history)})
         if ended:
-            self._end_stage(folder, run_id, report)
+            self._end_stage(folder, run_id, report, oracle=bool(scores))
             self.ids.remember(ids, STAGE, {"ended": mark})
             self._open.discard(run_id)
         return run_id
@@ -209,10 +215,16 @@ class Tracker:
         self._open.add(run_id)
         return run_id
 
-    def _end_stage(self, folder: RunFolder, run_id: str, report: Mapping[str, Any]) -> None:
+    def _end_stage(
+        self, folder: RunFolder, run_id: str, report: Mapping[str, Any], *, oracle: bool
+    ) -> None:
         if (result := folder.result()) is not None:
             final = {"objective": result["objective"], "seconds": result["seconds"]}
-            self.close_run(run_id, final | report.get("metrics", {}))
+            known = result.get("criteria", {}) if folder.kind == "student" else {}
+            criteria = {f"criteria/{name}": value for name, value in known.items()}
+            if oracle:
+                criteria[f"criteria/{ORACLE}"] = folder.criterion(ORACLE)
+            self.close_run(run_id, final | criteria | report.get("metrics", {}))
             for file in ("weights.safetensors", "stage.json", "result.json"):
                 self._log_weights(run_id, folder.path / file)
         elif (reason := folder.failure()) is not None:
@@ -264,37 +276,43 @@ class Tracker:
         self.ids.remember(ids, "model", {"run_id": run_id, "uri": info.model_uri})
         return str(info.model_uri)
 
-    def register(self, experiment: Experiment, uri: str, name: str) -> bool:
+    def register(
+        self,
+        experiment: Experiment,
+        uri: str,
+        name: str,
+        *,
+        objective: float,
+        measure: Mapping[str, str],
+    ) -> bool:
         """Register a student's model; make it the champion unless a better one is.
 
         Args:
             experiment: Whose student it is.
             uri: As `log_model` returns it.
             name: Of the registered model.
+            objective: What it was chosen by.
+            measure: Tags that say what the objective is: ``select`` (the criterion) and the
+                fingerprint of the sentences that it was scored on.
 
         Returns:
-            Whether it is the champion now. Models are compared by source-dev entity F1, and only
-            if they were scored on the same sentences.
+            Whether it is the champion now. Only models of the same measure are compared.
         """
         student = experiment.student
-        objective = float((student.result() or {"objective": 0.0})["objective"])
         if not self.client.search_registered_models(f"name = '{name}'"):
             self.client.create_registered_model(name)
         versions = self.client.search_model_versions(f"name = '{name}'")
-        mine = next((v for v in versions if v.tags.get("signature") == student.signature), None)
+        own = {"signature": student.signature, **measure}
+        mine = next((v for v in versions if own.items() <= v.tags.items()), None)
         if mine is None:
             run_id = self.ids.known(student.path / "mlflow.json", STAGE)["run_id"]
-            tags = {
-                "signature": student.signature,
-                "source_dev": experiment.data["source_dev"],
-                "objective": repr(objective),
-            }
+            tags = {**own, "objective": repr(objective)}
             with self._as_current():  # the registry looks the model up in the global store
                 mine = self.client.create_model_version(name, uri, run_id, tags=tags)
         aliases = self.client.get_registered_model(name).aliases
         if CHAMPION in aliases:
             rival = self.client.get_model_version_by_alias(name, CHAMPION).tags
-            is_comparable = rival.get("source_dev") == experiment.data["source_dev"]
+            is_comparable = measure.items() <= rival.items()
             if is_comparable and float(rival.get("objective", "-inf")) > objective:
                 return False
         self.client.set_registered_model_alias(name, CHAMPION, mine.version)

@@ -30,6 +30,7 @@ def job(
     *,
     signature: str,
     data: dict[str, str],
+    oracle: bool = False,
     deadline: float | None = None,
 ) -> dict[str, Any]:
     """Describe a stage run as the config of a Ray trial.
@@ -39,12 +40,14 @@ def job(
         runtime: Where things lie, as seen by the workers.
         signature: Of the run; names the trial.
         data: Fingerprints of what the experiment reads.
+        oracle: Whether a finished student is also scored on labelled target dev.
         deadline: Seconds since 1970 after which no further epoch is started.
     """
     value = {
         "config": config.model_dump(mode="json"),
         "runtime": runtime.model_dump(mode="json"),
         "data": data,
+        "oracle": oracle,
         "deadline": deadline,
     }
     # One text: Ray looks into nested values for search spaces of its own and copies them around.
@@ -105,6 +108,8 @@ class _StageTrainable(Trainable):
             return {"state": TRAINING, "epoch": run.epoch, "trained": trained}
         if self.kind == "student":
             run.report()  # to its file alone: no number of it returns to whoever selects
+            if self._job["oracle"]:
+                run.oracle()
         return self._end(DONE, "", trained)
 
     def _open(self) -> StageRun:

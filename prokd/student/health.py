@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from prokd.errors import CollapsedRun
+from prokd.prototypes import PrototypeBank
 from prokd.running_means import RunningMeans
 
 SHARE = "student/pseudo_label_share/"
@@ -22,9 +23,8 @@ def add_health(
     Args:
         means: The epoch's means; gets ``student/agreement`` (share of pseudo-labels that equal the
             teacher's likeliest class), the same on tokens that the teacher calls "O" and on the
-            others (entity or not), ``student/changed_by_teacher`` (labels that the prior changed),
-            ``student/prototype_margin`` (psi of the best class less the second), and the share of
-            each class among pseudo-labels.
+            others (entity or not), ``student/prototype_margin`` (psi of the best class less the
+            second), and the share of each class among pseudo-labels.
         prototype_NC: float, (N, C), psi of Eq. (8).
         labels_N: int64, (N,), pseudo-labels.
         teacher_NC: float, (N, C), p.
@@ -39,8 +39,6 @@ def add_health(
         weight = chosen_N.sum().double()
         kept = (found_N & chosen_N).sum() / weight.clamp_min(1)
         means.add(f"student/agreement_on_{name}", kept, weight)
-    changed_N = prototype_NC.argmax(dim=-1) != labels_N
-    means.add("student/changed_by_teacher", changed_N.double().mean(), num_tokens)
     top_N2 = prototype_NC.topk(2, dim=-1).values
     means.add("student/prototype_margin", (top_N2[:, 0] - top_N2[:, 1]).mean(), num_tokens)
     num_classes = prototype_NC.shape[-1]
@@ -58,17 +56,33 @@ def class_distribution_distance(
     return {"student/class_distribution_distance": distance / 2}
 
 
+def prototype_separation(bank: PrototypeBank) -> dict[str, float]:
+    """Return the smallest distance between unit vectors of two known prototypes, in [0, 2].
+
+    Empty where fewer than two classes are known.
+    """
+    known_KD = torch.nn.functional.normalize(bank.prototypes_CD[bank.known_C], dim=-1)
+    if len(known_KD) < 2:
+        return {}
+    return {"student/prototype_separation": float(torch.nn.functional.pdist(known_KD).min())}
+
+
 def check_health(metrics: dict[str, float], threshold: float, epoch: int) -> None:
     """Raise CollapsedRun where pseudo-labels have left the teacher altogether.
 
     Args:
         metrics: An epoch's means.
-        threshold: Least share of the teacher's "O" tokens, and of its entity tokens, that must
-            keep being "O" or entity; in [0, 1], 0 = no check.
+        threshold: Least share of all tokens whose pseudo-label must equal the teacher's likeliest
+            class, and least share of the teacher's "O" tokens, and of its entity tokens, that
+            must keep being "O" or entity; in [0, 1], 0 = no check.
         epoch: Number of the epoch, from 1, for the sentence.
     """
-    for name, what in (("outside", '"O" tokens'), ("entity", "entity tokens")):
-        share = metrics[f"student/agreement_on_{name}"]
+    for name, what in (
+        ("", "tokens"),
+        ("_on_outside", '"O" tokens'),
+        ("_on_entity", "entity tokens"),
+    ):
+        share = metrics[f"student/agreement{name}"]
         if share < threshold:
             raise CollapsedRun(
                 f"self-training collapsed in epoch {epoch}: pseudo-labels agree with the teacher "

@@ -16,10 +16,13 @@ S5. The stable reading takes the likeliest valid IOB2 tags of a sentence as pseu
     one break spans apart (`pseudo_labels`, `given_valid_tags`).
 S6. The stable reading looks at target text without dropout before it labels it
     (`pseudo_label_features`).
+S7. The stable reading starts from the teacher's weights: with the prior of S3, features that do
+    not tell classes apart yet would make every pseudo-label "O" (`start`).
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -39,7 +42,12 @@ from prokd.seeding import seed_everything
 from prokd.stage import epoch_generator
 from prokd.student.criteria import unlabelled_criteria
 from prokd.student.distillation import distillation_loss
-from prokd.student.health import add_health, check_health, class_distribution_distance
+from prokd.student.health import (
+    add_health,
+    check_health,
+    class_distribution_distance,
+    prototype_separation,
+)
 from prokd.student.objective import student_objective
 from prokd.student.pseudo_labels import (
     hard_labels,
@@ -139,8 +147,9 @@ class StudentStage:
         metrics = {"student/distillation_weight": alpha, **means.result()}
         if self.self_trains:
             metrics |= class_distribution_distance(metrics, self.teacher_distribution_C)
+            metrics |= prototype_separation(self.bank)
         for name in ("student/distillation_loss", "student/self_training_loss"):
-            if metrics.get(name, 0.0) != metrics.get(name, 0.0):
+            if math.isnan(metrics.get(name, 0.0)):
                 raise CollapsedRun(
                     f"the student diverged in epoch {self.epoch}: {name} is not a number."
                 )
@@ -235,8 +244,10 @@ class StudentStage:
         hybrid_NC = hybrid_probabilities(
             prototype_NC, teacher_NC, fusion_weight=settings.fusion_weight
         )
-        valid = settings.pseudo_labels == "valid"
-        labels_N = hard_labels(hybrid_NC, batch.places if valid else None)
+        places = batch.places if settings.pseudo_labels == "valid" else None
+        labels_N = hard_labels(hybrid_NC, places)
+        changed_N = hard_labels(prototype_NC, places) != labels_N
+        means.add("student/changed_by_teacher", changed_N.double().mean(), len(labels_N))
         add_health(means, prototype_NC, labels_N, teacher_NC)
         kept_N = None
         if settings.confidence > 0:

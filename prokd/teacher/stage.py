@@ -17,6 +17,7 @@ T4. The stable reading starts the alignment after the first epoch, when p means 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -79,6 +80,7 @@ class TeacherStage:
         size = (model.num_classes, model.num_features)
         self.source_bank = PrototypeBank(*size).to(model.device)
         self.target_bank = PrototypeBank(*size).to(model.device)
+        self.best_token_f1 = 0.0
 
     def run_epoch(self) -> dict[str, float]:
         """Train one epoch; CollapsedRun if the loss is no longer a number."""
@@ -120,18 +122,29 @@ class TeacherStage:
             means.add("teacher/gradient_norm", self.optimization.step(loss))
             means.add("teacher/tagging_loss", tagging, batch.num_tokens)
         self.epoch += 1
-        return self._finish_epoch(means)
+        return self._finish_epoch(means, aligns)
 
-    def _finish_epoch(self, means: RunningMeans) -> dict[str, float]:
+    def _finish_epoch(self, means: RunningMeans, aligned: bool) -> dict[str, float]:
         metrics = means.result()
-        broken = [name for name, value in metrics.items() if value != value]
-        if broken:
-            raise CollapsedRun(
-                f"the teacher diverged in epoch {self.epoch}: {broken[0]} is not a number."
-            )
+        for name in ("teacher/tagging_loss", "teacher/alignment_loss", "teacher/gradient_norm"):
+            if math.isnan(metrics.get(name, 0.0)):
+                raise CollapsedRun(
+                    f"the teacher diverged in epoch {self.epoch}: {name} is not a number."
+                )
         scores = self.source_dev.quick_scores(self.model, self.pad_token_id)
+        self._check_fall(scores["token_f1"], aligned)
         source = self.config.source
         return metrics | {f"dev/{source}/{name}": value for name, value in scores.items()}
+
+    def _check_fall(self, token_f1: float, aligned: bool) -> None:
+        """Raise CollapsedRun where the alignment has undone what tagging had learnt."""
+        least = self.config.teacher.collapse_fall * self.best_token_f1
+        if aligned and token_f1 < least:
+            raise CollapsedRun(
+                f"the alignment collapsed the teacher in epoch {self.epoch}: source-dev token F1 "
+                f"is {token_f1:.2f}, after {self.best_token_f1:.2f} in an earlier epoch."
+            )
+        self.best_token_f1 = max(self.best_token_f1, token_f1)
 
     def _source_batches(self, epoch: int) -> list[Any]:
         return make_batches(
@@ -272,6 +285,7 @@ class TeacherStage:
             "optimization": self.optimization.state_dict(),
             "source_bank": self.source_bank.state_dict(),
             "target_bank": self.target_bank.state_dict(),
+            "best_token_f1": self.best_token_f1,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -281,3 +295,4 @@ class TeacherStage:
         self.optimization.load_state_dict(state["optimization"])
         self.source_bank.load_state_dict(state["source_bank"])
         self.target_bank.load_state_dict(state["target_bank"])
+        self.best_token_f1 = state["best_token_f1"]

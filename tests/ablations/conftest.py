@@ -66,9 +66,19 @@ class Finished:
         folder.path.mkdir(parents=True, exist_ok=True)
         np.savez_compressed(folder.path / "counts.npz", counts=counts)
         metrics = {f"test/{target}/entity_f1": f1, f"test/{target}/token_f1": f1 / 2}
+        metrics[f"test/{target}/entity_f1_viterbi"] = f1
         metrics["test/en/entity_f1"] = 0.9
         write_json(folder.path / "report.json", {"fingerprint": "x", "metrics": metrics})
-        folder.mark_done({"objective": 0.8, "epochs": 1, "seconds": 1.0, "metrics": {}})
+        criteria = {"source_dev": 0.8}
+        folder.mark_done(
+            {
+                "objective": 0.8,
+                "criteria": criteria,
+                "epochs": 1,
+                "seconds": 1.0,
+                "metrics": {},
+            }
+        )
 
 
 @pytest.fixture

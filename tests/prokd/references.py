@@ -178,6 +178,7 @@ def alignment(
     negatives: str = "within",
     positive_in_denominator: bool = False,
     classes: Sequence[int] | None = None,
+    weights: Sequence[float] | None = None,
 ) -> float:
     """Eq. 6 and its other readings.
 
@@ -186,9 +187,11 @@ def alignment(
         target_CD: prototypes of the target language.
         temperature: tau1.
         sum_inside_log: as printed; otherwise the mean over the classes of each -log.
-        negatives: "within" a language as printed (s.s and t.t), or "across" (s.t and t.s).
+        negatives: "within" a language as printed (s.s and t.t), "across" (s.t and t.s), or
+            "none": the denominator is 1.
         positive_in_denominator: not so as printed.
         classes: the classes that take part, as anchor or as negative; None: all.
+        weights: of all classes in the mean outside the logarithm; None: alike.
     """
     chosen = list(range(len(source_CD))) if classes is None else list(classes)
     source = {k: _unit(source_CD[k]) for k in chosen}
@@ -197,8 +200,10 @@ def alignment(
     for i in chosen:
         positive = math.exp(float(source[i] @ target[i]) / temperature)
         denominator = positive if positive_in_denominator else 0.0
+        if negatives == "none":
+            denominator = 1.0
         for j in chosen:
-            if j == i:
+            if j == i or negatives == "none":
                 continue
             if negatives == "within":
                 denominator += math.exp(float(source[i] @ source[j]) / temperature)
@@ -211,7 +216,8 @@ def alignment(
         ratios.append(positive / denominator)
     if sum_inside_log:
         return -math.log(sum(ratios))
-    return sum(-math.log(ratio) for ratio in ratios) / len(ratios)
+    shares = [1.0 if weights is None else weights[k] for k in chosen]
+    return sum(-math.log(r) * share for r, share in zip(ratios, shares, strict=True)) / sum(shares)
 
 
 # Eq. 7 and Eq. 13 ----------------------------------------------------------------------------

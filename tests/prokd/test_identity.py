@@ -120,6 +120,7 @@ class TestSettingsThatCannotAct:
         [
             {"teacher.alignment.temperature": 0.9},
             {"teacher.alignment.gradient": "none"},
+            {"teacher.collapse_fall": 0.0},
             {"prototypes.update_rate": 0.005},
             {"prototypes.sharpness": 2.0},
             {"data.target_train_limit": 5},

@@ -13,16 +13,6 @@ from prokd.sequences import Places, allowed_transitions, likeliest_tags, valid_t
 LENGTHS = (4, 1, 3)
 
 
-def places_of(lengths: tuple[int, ...]) -> Places:
-    """Return the places of sentences of some lengths, one after the other."""
-    return Places(
-        torch.repeat_interleave(torch.arange(len(lengths)), torch.tensor(lengths)),
-        torch.cat([torch.arange(length) for length in lengths]),
-        len(lengths),
-        max(lengths),
-    )
-
-
 def is_valid(tags: tuple[int, ...]) -> bool:
     """Say in plain words whether a sequence keeps to IOB2."""
     before = 0
@@ -43,8 +33,8 @@ def random_rows(num_tokens: int, num_classes: int, seed: int) -> torch.Tensor:
 @pytest.mark.parametrize("seed", range(4))
 def test_both_equal_the_enumeration_of_all_valid_sequences(num_classes: int, seed: int) -> None:
     rows = random_rows(sum(LENGTHS), num_classes, seed)
-    tags = likeliest_tags(rows, places_of(LENGTHS))
-    marginals = valid_tag_probabilities(rows, places_of(LENGTHS))
+    tags = likeliest_tags(rows, Places.of_lengths(LENGTHS))
+    marginals = valid_tag_probabilities(rows, Places.of_lengths(LENGTHS))
     start = 0
     for length in LENGTHS:
         part = rows[start : start + length].numpy()
@@ -66,21 +56,21 @@ def test_both_equal_the_enumeration_of_all_valid_sequences(num_classes: int, see
 
 def test_a_valid_argmax_stays_as_it_is() -> None:
     rows = torch.eye(5, dtype=torch.float64)[[1, 2, 0, 3, 4]] * 0.9 + 0.02
-    assert likeliest_tags(rows, places_of((5,))).tolist() == [1, 2, 0, 3, 4]
+    assert likeliest_tags(rows, Places.of_lengths([5])).tolist() == [1, 2, 0, 3, 4]
 
 
 def test_an_inside_tag_without_a_beginning_is_never_chosen() -> None:
     rows = torch.tensor([[0.1, 0.0, 0.9]])
-    assert likeliest_tags(rows, places_of((1,))).tolist() == [0]
+    assert likeliest_tags(rows, Places.of_lengths([1])).tolist() == [0]
     torch.testing.assert_close(
-        valid_tag_probabilities(rows, places_of((1,))), torch.tensor([[1.0, 0.0, 0.0]])
+        valid_tag_probabilities(rows, Places.of_lengths([1])), torch.tensor([[1.0, 0.0, 0.0]])
     )
 
 
 def test_an_empty_sentence_between_others_changes_nothing() -> None:
     rows = random_rows(5, 5, seed=9)
     with_gap = Places(torch.tensor([0, 0, 2, 2, 2]), torch.tensor([0, 1, 0, 1, 2]), 3, 3)
-    without = places_of((2, 3))
+    without = Places.of_lengths([2, 3])
     assert torch.equal(likeliest_tags(rows, with_gap), likeliest_tags(rows, without))
     torch.testing.assert_close(
         valid_tag_probabilities(rows, with_gap), valid_tag_probabilities(rows, without)

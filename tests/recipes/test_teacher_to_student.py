@@ -11,6 +11,7 @@ import tiny
 
 from prokd.config import ExperimentConfig, RuntimeConfig, with_overrides, without_components
 from prokd.errors import CollapsedRun, UserError
+from prokd.runs import CRITERIA, ORACLE
 from prokd.training import StageRun, data_fingerprints
 
 COMPONENTS = ("CA", "ST", "PK", "CL")
@@ -179,6 +180,48 @@ def test_collapse_ends_the_run_and_stays_known(
         ):
             run.run()
     assert not (run.folder.path / "DONE").exists()
+
+
+def test_alignment_that_undoes_the_tagging_ends_the_run(
+    tiny_config: ExperimentConfig, tiny_runtime: RuntimeConfig
+) -> None:
+    config = with_overrides(
+        tiny_config, {"teacher.alignment.weight": 1e4, "teacher.collapse_fall": 1.0}
+    )
+    with (
+        pytest.raises(CollapsedRun, match=r"alignment collapsed the teacher in epoch 2: source"),
+        StageRun("teacher", config, tiny_runtime) as run,
+    ):
+        run.run()
+    assert run.folder.failure() is not None
+
+
+def test_criteria_of_a_student_need_no_target_label(
+    tiny_config: ExperimentConfig, tiny_runtime: RuntimeConfig
+) -> None:
+    _, student = train(tiny_config, tiny_runtime)
+    criteria = json.loads((student / "result.json").read_text())["criteria"]
+    assert set(criteria) == set(CRITERIA) - {ORACLE}
+    assert not (student / "oracle.json").exists()
+    assert 0 <= criteria["teacher_agreement"] <= 1
+    assert 0 <= criteria["distribution_match"] <= 1
+    assert 0 <= criteria["prototype_separation"] <= 1
+    assert criteria["confidence"] <= 0
+
+
+def test_oracle_scores_labelled_target_dev(
+    tiny_config: ExperimentConfig, tiny_runtime: RuntimeConfig, tmp_path: Path
+) -> None:
+    train(tiny_config, tiny_runtime)
+    with StageRun("student", tiny_config, tiny_runtime) as run:
+        first = run.oracle()
+        assert run.oracle() == first == run.folder.criterion(ORACLE)
+    other = tiny.write_corpus(tmp_path / "other")
+    tiny.scramble_labels(other, "xx")
+    runtime = tiny_runtime.model_copy(update={"data_dirs": (other,)})
+    with StageRun("student", tiny_config, runtime) as run:
+        assert run.done
+        assert run.oracle() != first
 
 
 def test_student_without_teacher_says_what_to_do(

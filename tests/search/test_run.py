@@ -68,17 +68,23 @@ def test_dry_run_counts_the_grid_and_starts_nothing(corpus, tmp_path):
     result = runner.invoke(app, _tiny(corpus, tmp_path, "--grid", "--dry-run", "--seeds", "2"))
     assert result.exit_code == 0, result.output
     assert "300 trials x 2 seeds, of the grid" in result.output
-    assert "teachers: 40 (0 done, 40 to train)" in result.output
+    assert "teachers: 10 (0 done, 10 to train)" in result.output
     assert "students: 600 (0 done, 600 to train)" in result.output
     assert "estimated cost: unknown" in result.output
     assert not list(tmp_path.iterdir())
 
 
 def test_fixed_settings_leave_the_space(corpus, tmp_path):
-    more = ["--grid", "--dry-run", "--set", "student.fusion_weight=0.7"]
+    more = ["--grid", "--dry-run", "--reading", "literal", "--set", "student.fusion_weight=0.7"]
     result = runner.invoke(app, _tiny(corpus, tmp_path, *more))
     assert "100 trials x 1 seed" in result.output
     assert "teachers: 20" in result.output
+
+
+def test_an_oracle_is_called_so_before_anything_starts(corpus, tmp_path):
+    result = runner.invoke(app, _tiny(corpus, tmp_path, "--select", "oracle", "--dry-run"))
+    assert result.exit_code == 0, result.output
+    assert result.output.startswith("ORACLE: students are chosen by labels of target dev; ")
 
 
 @pytest.mark.parametrize(
@@ -86,6 +92,7 @@ def test_fixed_settings_leave_the_space(corpus, tmp_path):
     [
         (["--lang", "ar", "--data-dir", "nowhere"], "nowhere"),
         (["--lang", "ar", "--preset", "mini", "--model", "/nowhere"], "/nowhere does not exist"),
+        (["--select", "best"], "the criterion must be one of source_dev, teacher_agreement,"),
     ],
 )
 def test_a_mistake_is_one_sentence_and_status_2(more, message, tmp_path):
@@ -113,7 +120,7 @@ def test_help_is_quick_and_names_every_option():
         text=True,
     )
     assert done.returncode == 0
-    for option in ("--lang", "--preset", "--trials", "--grid", "--time-budget", "--dry-run"):
+    for option in ("--lang", "--preset", "--trials", "--grid", "--select", "--dry-run"):
         assert option in done.stdout
     for package in ("torch", "ray", "mlflow"):
         assert f" {package}\n" not in done.stderr

@@ -236,6 +236,7 @@ def test_collapsed_runs_fail_once_with_their_reason(open_engine, output, runtime
     assert not summary.exports
     assert len(summary.failed) == 1
     assert all("agree" in reason for reason in summary.failed.values())
+    assert len(_trials(search, TrialState.PRUNED)) == 1
     again = Search(spec, open_engine(), output)
     assert again.run().failed == summary.failed
     assert again.engine.reuse.epochs == 0

@@ -57,6 +57,23 @@ def test_tpe_uses_what_it_was_told(tmp_path):
     assert sum(told[-10:]) > sum(told[:10])
 
 
+def test_tpe_keeps_away_from_what_collapsed(tmp_path):
+    name, bad = "prototypes.update_rate", 0.005
+    with _open(tmp_path, SPACE, startup=20) as study:
+        for number in range(40):
+            (trial,) = study.ask(1)
+            if trial.params[name] == bad:
+                study.fail(number, "collapsed", retry=False)
+            else:
+                study.tell(number, 0.5)
+        collapsed = study.trials(TrialState.PRUNED)
+        modelled = [t.params[name] for t in study.trials()[20:]]
+        assert len(study.reasons()) == len(collapsed) > 2
+        assert study.num_settled == 40
+        assert study.best().number not in study.reasons()
+    assert modelled.count(bad) < len(modelled) / 8  # by chance a quarter
+
+
 @pytest.mark.parametrize("grid", [True, False])
 def test_running_trials_of_a_dead_driver_go_on(tmp_path, grid):
     with _open(tmp_path, grid=grid) as study:

@@ -13,8 +13,8 @@ from tests.search.conftest import tiny_config
 def make_job(runtime):
     data = DataDescriptions(runtime)
 
-    def make(config, deadline=None):
-        return job(config, runtime, signature="x", data=data.training(config), deadline=deadline)
+    def make(config, **more):
+        return job(config, runtime, signature="x", data=data.training(config), **more)
 
     return make
 
@@ -36,8 +36,10 @@ def test_a_teacher_then_its_student_then_nothing_left(make_job, runtime):
     assert "objective" not in results[-1]
     assert not [key for result in results for key in result if key.startswith("test")]
     assert list(runtime.runs_dir.glob("student-*/report.json"))
-    assert student.reset_config(make_job(config))
+    assert not list(runtime.runs_dir.glob("*/oracle.json"))
+    assert student.reset_config(make_job(config, oracle=True))
     (again,) = _steps(student)
+    assert list(runtime.runs_dir.glob("student-*/oracle.json"))
     assert (again["state"], again["trained"], again["done"]) == ("done", 0, True)
     student.cleanup()
 

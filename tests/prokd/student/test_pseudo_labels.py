@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from prokd.prototypes import PrototypeBank
+from prokd.sequences import Places
 from prokd.student.pseudo_labels import (
     hard_labels,
     hybrid_probabilities,
@@ -267,3 +268,11 @@ class TestHybridProbabilities:
     def test_no_tokens(self) -> None:
         empty = torch.zeros(0, 3)
         assert hybrid_probabilities(empty, empty, fusion_weight=0.5).shape == (0, 3)
+
+
+def test_valid_hard_labels_keep_a_span_together() -> None:
+    # B-X, then I-Y by itself: the second token joins the first one's span.
+    probabilities = torch.tensor([[0.1, 0.8, 0.0, 0.1, 0.0], [0.1, 0.0, 0.4, 0.0, 0.5]])
+    places = Places(torch.tensor([0, 0]), torch.tensor([0, 1]), 1, 2)
+    assert hard_labels(probabilities).tolist() == [1, 4]
+    assert hard_labels(probabilities, places).tolist() == [1, 2]

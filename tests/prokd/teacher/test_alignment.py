@@ -17,6 +17,11 @@ READINGS = [
         ["inside_log", "per_class"], ["within", "across"], [False, True]
     )
 ]
+REPELLING = list(READINGS)
+READINGS += [
+    {"summation": summation, "negatives": "none", "positive_in_denominator": False}
+    for summation in ("inside_log", "per_class")
+]
 
 
 ALL = torch.ones(5, dtype=torch.bool)
@@ -152,7 +157,7 @@ def test_gradient(reading: dict[str, Any]) -> None:
     )
 
 
-@pytest.mark.parametrize("reading", READINGS, ids=name_of)
+@pytest.mark.parametrize("reading", REPELLING, ids=name_of)
 @pytest.mark.parametrize("chosen", [[], [1]])
 def test_fewer_than_two_classes_cost_nothing(reading: dict[str, Any], chosen: list[int]) -> None:
     source, target = random_prototypes(3, 4, 0)
@@ -167,6 +172,52 @@ def test_fewer_than_two_classes_cost_nothing(reading: dict[str, Any], chosen: li
     assert source.grad is not None
     assert target.grad is not None
     assert source.grad.abs().sum() == 0
+    assert target.grad.abs().sum() == 0
+
+
+@pytest.mark.parametrize("summation", ["inside_log", "per_class"])
+def test_attraction_alone_needs_one_class_and_has_no_effect_without_any(summation: Any) -> None:
+    source, target = random_prototypes(3, 4, 0)
+    classes = torch.tensor([False, True, False])
+    settings = {"temperature": 0.5, "summation": summation, "negatives": "none"}
+    cosine = torch.nn.functional.cosine_similarity(source[1], target[1], dim=0)
+    loss = alignment_loss(source, target, classes_C=classes, **settings)
+    assert loss.item() == pytest.approx(-cosine.item() / 0.5)
+    assert alignment_loss(source, target, classes_C=~ALL[:3], **settings).item() == 0
+
+
+@pytest.mark.parametrize("negatives", ["within", "across", "none"])
+def test_classes_weigh_as_they_are_told(negatives: Any) -> None:
+    source, target = random_prototypes(4, 3, 5)
+    weights = [0.5, 0.0, 2.0, 7.5]
+    loss = alignment_loss(
+        source,
+        target,
+        temperature=0.6,
+        weights_C=torch.tensor(weights, dtype=torch.float64),
+        summation="per_class",
+        negatives=negatives,
+    )
+    expected = references.alignment(
+        source.numpy(),
+        target.numpy(),
+        0.6,
+        sum_inside_log=False,
+        negatives=negatives,
+        weights=weights,
+    )
+    assert loss.item() == pytest.approx(expected, abs=1e-6)
+
+
+def test_no_weight_at_all_costs_nothing() -> None:
+    source, target = random_prototypes(3, 4, 0)
+    target.requires_grad_()
+    loss = alignment_loss(
+        source, target, temperature=0.5, weights_C=torch.zeros(3), summation="per_class"
+    )
+    loss.backward()
+    assert loss.item() == 0
+    assert target.grad is not None
     assert target.grad.abs().sum() == 0
 
 

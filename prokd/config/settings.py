@@ -8,14 +8,10 @@ run its identity) and, apart from it, *where* (`RuntimeConfig`). The paper's sym
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
-from prokd.errors import UserError
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class _Frozen(BaseModel):
@@ -151,6 +147,13 @@ class TeacherConfig(OptimizationConfig):
     """The teacher: tagging loss on the source, class alignment with the target."""
 
     alignment: AlignmentConfig = AlignmentConfig()
+    collapse_fall: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="the run has collapsed when alignment leaves less than this share of the best "
+        "source-dev token F1 of earlier epochs; 0 switches the check off",
+    )
 
 
 class StudentConfig(OptimizationConfig):
@@ -199,17 +202,21 @@ class StudentConfig(OptimizationConfig):
         "IOB2 tags of each sentence",
     )
     confidence: float = Field(
-        0.0, ge=0, lt=1, description="tokens whose phi is below this are left out of Eq. 11"
+        0.0,
+        ge=0,
+        lt=1,
+        description="tokens whose highest phi is below this are left out of Eq. 11",
     )
     distillation_reduction: Literal["sum", "mean"] = Field(
         "sum", description="squared differences of Eq. 2 summed or averaged over the C classes"
     )
     collapse_agreement: float = Field(
-        0.2,
+        0.5,
         ge=0,
         le=1,
         description="the run has collapsed when pseudo-labels agree with the teacher on less than "
-        'this share of its "O" tokens or of its entity tokens; 0 switches the check off',
+        'this share of all tokens, or keep less than this share of its "O" tokens or of its '
+        "entity tokens what they were; 0 switches the check off",
     )
 
 
@@ -236,171 +243,3 @@ class RuntimeConfig(_Frozen):
     )
     device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
     threads: int | None = Field(None, ge=1, description="CPU threads of torch, None = its default")
-
-
-COMPONENTS: dict[str, dict[str, Any]] = {
-    "CA": {"teacher.alignment.weight": 0.0},
-    "ST": {"student.schedule": "distillation"},
-    "PK": {"student.fusion_weight": 1.0},
-    "CL": {"student.schedule": "constant"},
-}
-"""The four parts of the method and the settings that remove each (Table 4)."""
-
-READINGS: dict[str, dict[str, Any]] = {
-    "literal": {},
-    "stable": {
-        "teacher.alignment.summation": "per_class",
-        "teacher.alignment.negatives": "none",
-        "teacher.alignment.class_weights": "share",
-        "teacher.alignment.gradient": "batch",
-        "teacher.alignment.source": "batch",
-        "teacher.alignment.weight_gradient": False,
-        "teacher.alignment.supported_classes_only": True,
-        "teacher.alignment.start_epoch": 1,
-        "prototypes.sharpness": 6.0,
-        "prototypes.given_valid_tags": True,
-        "student.start": "teacher",
-        "student.distance": "unit",
-        "student.distance_scale": 5.0,
-        "student.class_prior": True,
-        "student.prototype_refresh": "epoch",
-        "student.pseudo_labels": "valid",
-        "student.pseudo_label_features": "evaluation",
-    },
-}
-"""Named readings of the paper: `literal` as printed (the defaults), `stable` what works."""
-
-PRESETS: dict[str, dict[str, Any]] = {
-    "paper": {},
-    "fast": {"teacher.epochs": 3, "student.epochs": 3, "data.max_length": 64},
-    "mini": {
-        "data.dataset": "phrasebook",
-        "data.max_length": 64,
-        "encoder.name": "mini",
-        "encoder.frozen_layers": 0,
-        "encoder.dropout": 0.1,
-        "teacher.epochs": 3,
-        "teacher.learning_rate": 1e-3,
-        "teacher.batch_sentences": 32,
-        "student.epochs": 3,
-        "student.learning_rate": 1e-3,
-        "student.batch_sentences": 32,
-    },
-}
-"""Named starting points; every other setting keeps its default."""
-
-
-def build_config(
-    preset: str = "paper",
-    reading: str = "stable",
-    overrides: Mapping[str, Any] | None = None,
-) -> ExperimentConfig:
-    """Build a configuration: defaults, then the preset, the reading and the overrides.
-
-    Args:
-        preset: ``paper``, ``fast`` or ``mini``.
-        reading: ``stable`` or ``literal``.
-        overrides: Values by dotted path, e.g. ``{"student.fusion_weight": 0.9}``.
-
-    Raises:
-        UserError: An unknown name or path, or a value out of its range.
-
-    Example:
-        >>> build_config(reading="literal").prototypes.update_rate
-        0.001
-    """
-    values: dict[str, Any] = {}
-    for kind, name, known in (("preset", preset, PRESETS), ("reading", reading, READINGS)):
-        if name not in known:
-            raise UserError(f"the {kind} must be one of {', '.join(known)}, but got {name!r}.")
-        values |= known[name]
-    return with_overrides(ExperimentConfig(), values | dict(overrides or {}))
-
-
-def with_overrides(config: ExperimentConfig, overrides: Mapping[str, Any]) -> ExperimentConfig:
-    """Return a copy with some values, named by dotted path, replaced.
-
-    Raises:
-        UserError: A path that does not exist (the valid names are listed) or a bad value.
-    """
-    tree = config.model_dump()
-    for path, value in overrides.items():
-        *parents, leaf = path.split(".")
-        node = tree
-        for depth, parent in enumerate(parents):
-            child = node.get(parent)
-            if not isinstance(child, dict):
-                raise UserError(_unknown_path(path, ".".join(parents[:depth]), node))
-            node = child
-        if leaf not in node or isinstance(node[leaf], dict):
-            raise UserError(_unknown_path(path, ".".join(parents), node))
-        node[leaf] = value
-    try:
-        return ExperimentConfig.model_validate(tree)
-    except ValidationError as error:
-        raise UserError(validation_sentence(error)) from None
-
-
-def _unknown_path(path: str, group: str, node: Mapping[str, Any]) -> str:
-    place = f"{group} has" if group else "an experiment has"
-    return f"the setting {path!r} does not exist: {place} {', '.join(node)}."
-
-
-def validation_sentence(error: ValidationError) -> str:
-    """Say in one sentence what a configuration does wrong: dotted path, rule, value."""
-    parts = [
-        f"{'.'.join(map(str, item['loc']))}: {item['msg'].lower()}, but got {item['input']!r}"
-        for item in error.errors()
-    ]
-    return "; ".join(parts) + "."
-
-
-def parse_override(text: str) -> tuple[str, Any]:
-    """Read ``path=value`` as typed on a command line; the value is YAML.
-
-    >>> parse_override("student.fusion_weight=0.9")
-    ('student.fusion_weight', 0.9)
-    """
-    import yaml
-
-    path, equals, value = text.partition("=")
-    if not equals or not path:
-        raise UserError(f"a setting must have the form path=value, but got {text!r}.")
-    try:
-        parsed = yaml.safe_load(value)
-    except yaml.YAMLError:
-        raise UserError(f"the value of {path} must be YAML, but got {value!r}.") from None
-    if path.strip() in ("source", "target") or isinstance(parsed, bool) != (
-        value.strip().lower() in ("true", "false")
-    ):
-        # YAML 1.1 takes the language code no for False; only true and false are meant as such.
-        parsed = value.strip()
-    elif isinstance(parsed, str):
-        # YAML 1.1 takes 1e-3 for a string.
-        with suppress(ValueError):
-            parsed = float(parsed)
-    return path.strip(), parsed
-
-
-def without_components(removed: Iterable[str]) -> dict[str, Any]:
-    """Return the overrides that take parts of the method away.
-
-    Without ST the schedule stays at distillation whatever becomes of CL.
-
-    Args:
-        removed: Names among CA, ST, PK, CL.
-
-    Raises:
-        UserError: An unknown component.
-
-    Example:
-        >>> without_components(["ST", "CL"])
-        {'student.schedule': 'distillation'}
-    """
-    overrides: dict[str, Any] = {}
-    for name in sorted(removed):  # CL before ST, so that w/o ST wins the schedule
-        if name not in COMPONENTS:
-            valid = ", ".join(COMPONENTS)
-            raise UserError(f"a component must be one of {valid}, but got {name!r}.")
-        overrides |= COMPONENTS[name]
-    return overrides

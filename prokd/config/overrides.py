@@ -1,0 +1,77 @@
+"""Settings by dotted path, as typed on a command line or written in a spec."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+from pydantic import ValidationError
+
+from prokd.config.settings import ExperimentConfig
+from prokd.errors import UserError
+
+
+def with_overrides(config: ExperimentConfig, overrides: Mapping[str, Any]) -> ExperimentConfig:
+    """Return a copy with some values, named by dotted path, replaced.
+
+    Raises:
+        UserError: A path that does not exist (the valid names are listed) or a bad value.
+    """
+    tree = config.model_dump()
+    for path, value in overrides.items():
+        *parents, leaf = path.split(".")
+        node = tree
+        for depth, parent in enumerate(parents):
+            child = node.get(parent)
+            if not isinstance(child, dict):
+                raise UserError(_unknown_path(path, ".".join(parents[:depth]), node))
+            node = child
+        if leaf not in node or isinstance(node[leaf], dict):
+            raise UserError(_unknown_path(path, ".".join(parents), node))
+        node[leaf] = value
+    try:
+        return ExperimentConfig.model_validate(tree)
+    except ValidationError as error:
+        raise UserError(validation_sentence(error)) from None
+
+
+def _unknown_path(path: str, group: str, node: Mapping[str, Any]) -> str:
+    place = f"{group} has" if group else "an experiment has"
+    return f"the setting {path!r} does not exist: {place} {', '.join(node)}."
+
+
+def validation_sentence(error: ValidationError) -> str:
+    """Say in one sentence what a configuration does wrong: dotted path, rule, value."""
+    parts = [
+        f"{'.'.join(map(str, item['loc']))}: {item['msg'].lower()}, but got {item['input']!r}"
+        for item in error.errors()
+    ]
+    return "; ".join(parts) + "."
+
+
+def parse_override(text: str) -> tuple[str, Any]:
+    """Read ``path=value`` as typed on a command line; the value is YAML.
+
+    >>> parse_override("student.fusion_weight=0.9")
+    ('student.fusion_weight', 0.9)
+    """
+    import yaml
+
+    path, equals, value = text.partition("=")
+    if not equals or not path:
+        raise UserError(f"a setting must have the form path=value, but got {text!r}.")
+    try:
+        parsed = yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise UserError(f"the value of {path} must be YAML, but got {value!r}.") from None
+    if path.strip() in ("source", "target") or isinstance(parsed, bool) != (
+        value.strip().lower() in ("true", "false")
+    ):
+        # YAML 1.1 takes the language code no for False; only true and false are meant as such.
+        parsed = value.strip()
+    elif isinstance(parsed, str):
+        # YAML 1.1 takes 1e-3 for a string.
+        with suppress(ValueError):
+            parsed = float(parsed)
+    return path.strip(), parsed

@@ -1,0 +1,122 @@
+"""How well each criterion chooses among finished trials, as an oracle sees it.
+
+The oracle looks at labels of target dev. Its numbers go to a table and to ``criteria.csv`` after
+everything is chosen; nothing depends on them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from rich.table import Table
+from scipy import stats
+
+from prokd.runs import ORACLE
+from search.results import LABEL_FREE, Row, heading, means, write_records
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What one criterion would choose; every number of a trial is the mean over its seeds.
+
+    Args:
+        criterion: Its name.
+        spearman_rho: Its rank correlation with the oracle's entity F1 on target dev over all
+            trials, in [-1, 1]; None where one of the two is constant.
+        kendall_tau: The same by Kendall (tau-b).
+        trial: The trial with its highest value, the earliest of equals.
+        oracle_target_dev_entity_f1: Of that trial, in [0, 1].
+        target_test_entity_f1: Of that trial, in [0, 1].
+        dev_regret: Highest F1 on target dev of all trials less that of this trial.
+        test_regret: Highest F1 on target test of all trials less that of this trial.
+    """
+
+    criterion: str
+    spearman_rho: float | None
+    kendall_tau: float | None
+    trial: int
+    oracle_target_dev_entity_f1: float
+    target_test_entity_f1: float
+    dev_regret: float
+    test_regret: float
+
+
+def compare(trials: Mapping[int, Sequence[Row]]) -> list[Choice]:
+    """Compare the criteria that look at no target label.
+
+    Args:
+        trials: Rows of finished trials by number; their objective is the oracle's.
+
+    Returns:
+        One choice for each criterion; none without trials.
+    """
+    numbers = sorted(trials)
+    found = {number: means(trials[number]) for number in numbers}
+    dev = {number: found[number]["objective"] for number in numbers}
+    test = {n: found[n][f"test/{trials[n][0].experiment.config.target}/entity_f1"] for n in dev}
+    choices = []
+    for name in LABEL_FREE if numbers else ():
+        values = {number: found[number][f"criteria/{name}"] for number in numbers}
+        chosen = max(numbers, key=values.__getitem__)
+        choices.append(
+            Choice(
+                name,
+                *_correlations(list(values.values()), list(dev.values())),
+                chosen,
+                dev[chosen],
+                test[chosen],
+                max(dev.values()) - dev[chosen],
+                max(test.values()) - test[chosen],
+            )
+        )
+    return choices
+
+
+def _correlations(
+    left: Sequence[float], right: Sequence[float]
+) -> tuple[float | None, float | None]:
+    """Return Spearman's rho and Kendall's tau; None for a constant, which has none."""
+    if len(set(left)) < 2 or len(set(right)) < 2:
+        return None, None
+    rho = stats.spearmanr(left, right).statistic
+    return float(rho), float(stats.kendalltau(left, right).statistic)
+
+
+def comparison_table(choices: Sequence[Choice], target: str, select: str) -> Table:
+    """Draw a comparison of criteria.
+
+    Args:
+        choices: As `compare` returns them.
+        target: The target language.
+        select: The criterion that the search itself chose by.
+    """
+    use = "students were chosen by it" if select == ORACLE else "nothing was chosen by it"
+    drawn = Table(
+        title=f"{heading(ORACLE)} beside the criteria; {use}",
+        title_justify="left",
+        box=None,
+        padding=(0, 2, 0, 0),
+        header_style="bold",
+    )
+    drawn.add_column("criterion", no_wrap=True)
+    names = ("rho", "tau", "trial", f"{target}-dev F1", "regret", f"{target}-test F1", "regret")
+    for name in names:
+        drawn.add_column(name, justify="right", no_wrap=True)
+    for choice in choices:
+        drawn.add_row(
+            heading(choice.criterion),
+            *("-" if r is None else f"{r:.3f}" for r in (choice.spearman_rho, choice.kendall_tau)),
+            str(choice.trial),
+            f"{choice.oracle_target_dev_entity_f1:.4f}",
+            f"{choice.dev_regret:.4f}",
+            f"{choice.target_test_entity_f1:.4f}",
+            f"{choice.test_regret:.4f}",
+        )
+    return drawn
+
+
+def write_comparison(path: Path, choices: Sequence[Choice]) -> None:
+    """Write a comparison as CSV, one line a criterion."""
+    write_records(path, [asdict(choice) for choice in choices])
