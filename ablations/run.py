@@ -138,6 +138,7 @@ def train(engine: Engine, plan: AblationPlan, output: Path) -> list[Row]:
         configs,
         plan.seeds,
         ids=output.resolve() / "studies" / f"{name}.mlflow.json",
+        labels={label: variant for label, (variant, _) in places.items()},
     )
     return [
         replace(row, experiment=replace(row.experiment, variant=places[row.experiment.variant][0]))

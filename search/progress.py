@@ -69,8 +69,10 @@ class Progress:
     def phase(self, kind: Kind, number: int) -> None:
         """Tell that runs of a kind are about to be trained."""
         if number:
-            if self._begun is None:
-                self._begun, self._known = self.clock(), self.done + self.failed
+            settled = self.done + self.failed
+            # Teachers that all students wait for are no measure of what a student takes.
+            if self._begun is None or (kind == "student" and settled == self._known):
+                self._begun, self._known = self.clock(), settled
             self._phase = f"{number} {kind}{'s' if number > 1 else ''} to train"
             if self._live is None:
                 self.say(f"{self.title}: {self._phase}")

@@ -48,6 +48,7 @@ def run_variants(
     seeds: Sequence[int],
     *,
     ids: Path,
+    labels: Mapping[str, str] | None = None,
 ) -> list[Row]:
     """Train what is missing of named variants and return one row for each variant and seed.
 
@@ -60,12 +61,15 @@ def run_variants(
         variants: Configurations by name, of any languages and data sets.
         seeds: Of each variant.
         ids: JSON file that remembers the MLflow runs, so that running again continues them.
+        labels: The MLflow tag ``variant`` of each name, where it is not the name itself: one
+            variant has a name for each of several languages.
 
     Returns:
         Rows in the order of variants, then seeds; those that failed or were paused have no
         objective.
     """
     tracker, progress = engine.tracker, engine.progress
+    labels = labels or {name: name for name in variants}
     data = {name: engine.descriptions.training(config) for name, config in variants.items()}
     parents: dict[str, str] = {}
     runs: dict[str, str] = {}
@@ -79,13 +83,17 @@ def run_variants(
             ids,
             f"{title} {where} {name}",
             config,
-            name=name,
+            name=labels[name],
             params=flatten(config.model_dump(mode="json", exclude={"seed"})),
             parent=parents[where],
-            tags={"kind": "variant", "variant": name},
+            tags={"kind": "variant", "variant": labels[name]},
         )
     experiments = [
-        replace(experiment, parent_run=runs[experiment.variant])
+        replace(
+            experiment,
+            parent_run=runs[experiment.variant],
+            tags={"variant": labels[experiment.variant]},
+        )
         for experiment in experiments_of(engine.runtime.runs_dir, variants, seeds, data)
     ]
 

@@ -133,4 +133,5 @@ def settings(encoder: Path) -> dict[str, object]:
         "student.learning_rate": 5e-3,
         "student.batch_sentences": 4,
         "student.collapse_agreement": 0.0,
+        "teacher.collapse_fall": 0.0,
     }

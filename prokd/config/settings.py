@@ -152,7 +152,8 @@ class TeacherConfig(OptimizationConfig):
         ge=0,
         le=1,
         description="the run has collapsed when alignment leaves less than this share of the best "
-        "source-dev token F1 of earlier epochs; 0 switches the check off",
+        "source-dev token F1 of earlier epochs, or of the target tokens that were taken for parts "
+        "of entities before it began; 0 switches the check off",
     )
 
 

@@ -28,7 +28,7 @@ from prokd.config import ExperimentConfig
 from prokd.data import Batch, EncodedCorpus, collate, make_batches
 from prokd.encoder import TokenClassifier
 from prokd.errors import CollapsedRun
-from prokd.evaluation import LabelledSplit, corpus_prototypes
+from prokd.evaluation import LabelledSplit, corpus_prototypes, predict
 from prokd.optimization import Optimization
 from prokd.prototypes import (
     PrototypeBank,
@@ -81,9 +81,10 @@ class TeacherStage:
         self.source_bank = PrototypeBank(*size).to(model.device)
         self.target_bank = PrototypeBank(*size).to(model.device)
         self.best_token_f1 = 0.0
+        self.share_before: float | None = None
 
     def run_epoch(self) -> dict[str, float]:
-        """Train one epoch; CollapsedRun if the loss is no longer a number."""
+        """Train one epoch; CollapsedRun if a loss breaks or the alignment undoes the tagging."""
         seed_everything(self.config.seed, self.epoch)
         settings = self.config.teacher
         aligns = (
@@ -93,6 +94,8 @@ class TeacherStage:
         )
         if aligns and not self.config.teacher.alignment.is_batchwise:
             self._prepare_prototypes()
+        if aligns and self.epoch > 0 and self.share_before is None:
+            self.share_before = self._target_entity_share()
         target_batches = self._endless_target_batches() if aligns else None
         means = RunningMeans(self.model.device)
         self.model.train()
@@ -132,19 +135,32 @@ class TeacherStage:
                     f"the teacher diverged in epoch {self.epoch}: {name} is not a number."
                 )
         scores = self.source_dev.quick_scores(self.model, self.pad_token_id)
-        self._check_fall(scores["token_f1"], aligned)
+        if aligned:
+            metrics["teacher/target_entity_share"] = self._target_entity_share()
+            self._check_fall(scores["token_f1"], metrics["teacher/target_entity_share"])
+        self.best_token_f1 = max(self.best_token_f1, scores["token_f1"])
         source = self.config.source
         return metrics | {f"dev/{source}/{name}": value for name, value in scores.items()}
 
-    def _check_fall(self, token_f1: float, aligned: bool) -> None:
-        """Raise CollapsedRun where the alignment has undone what tagging had learnt."""
-        least = self.config.teacher.collapse_fall * self.best_token_f1
-        if aligned and token_f1 < least:
+    def _target_entity_share(self) -> float:
+        """Return the share of target tokens that the teacher takes for a part of an entity."""
+        assert self.target_train is not None, "alignment needs target text"
+        return float((predict(self.model, self.target_train, self.pad_token_id) > 0).mean())
+
+    def _check_fall(self, token_f1: float, entity_share: float) -> None:
+        """Raise CollapsedRun where alignment has undone the tagging of either language."""
+        keeps = self.config.teacher.collapse_fall
+        start = f"the alignment collapsed the teacher in epoch {self.epoch}:"
+        if token_f1 < keeps * self.best_token_f1:
             raise CollapsedRun(
-                f"the alignment collapsed the teacher in epoch {self.epoch}: source-dev token F1 "
-                f"is {token_f1:.2f}, after {self.best_token_f1:.2f} in an earlier epoch."
+                f"{start} source-dev token F1 is {token_f1:.2f}, after {self.best_token_f1:.2f} "
+                "in an earlier epoch."
             )
-        self.best_token_f1 = max(self.best_token_f1, token_f1)
+        if self.share_before is not None and entity_share < keeps * self.share_before:
+            raise CollapsedRun(
+                f"{start} it finds entities in {entity_share:.3f} of the target's tokens, after "
+                f"{self.share_before:.3f} before the alignment began."
+            )
 
     def _source_batches(self, epoch: int) -> list[Any]:
         return make_batches(
@@ -286,6 +302,7 @@ class TeacherStage:
             "source_bank": self.source_bank.state_dict(),
             "target_bank": self.target_bank.state_dict(),
             "best_token_f1": self.best_token_f1,
+            "share_before": self.share_before,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -296,3 +313,4 @@ class TeacherStage:
         self.source_bank.load_state_dict(state["source_bank"])
         self.target_bank.load_state_dict(state["target_bank"])
         self.best_token_f1 = state["best_token_f1"]
+        self.share_before = state["share_before"]

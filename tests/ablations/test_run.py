@@ -24,6 +24,7 @@ base:
   teacher.epochs: 2
   student.epochs: 1
   student.collapse_agreement: 0
+  teacher.collapse_fall: 0
 baseline: TSL
 seeds: [0]
 variants:

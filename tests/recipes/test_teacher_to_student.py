@@ -12,6 +12,7 @@ import tiny
 from prokd.config import ExperimentConfig, RuntimeConfig, with_overrides, without_components
 from prokd.errors import CollapsedRun, UserError
 from prokd.runs import CRITERIA, ORACLE
+from prokd.teacher import TeacherStage
 from prokd.training import StageRun, data_fingerprints
 
 COMPONENTS = ("CA", "ST", "PK", "CL")
@@ -194,6 +195,21 @@ def test_alignment_that_undoes_the_tagging_ends_the_run(
     ):
         run.run()
     assert run.folder.failure() is not None
+
+
+def test_alignment_that_empties_the_target_ends_the_run(
+    tiny_config: ExperimentConfig, tiny_runtime: RuntimeConfig
+) -> None:
+    config = with_overrides(tiny_config, {"teacher.collapse_fall": 0.9})
+    with StageRun("teacher", config, tiny_runtime) as run:
+        run.step()
+        assert isinstance(run.stage, TeacherStage)
+        run.stage.best_token_f1 = 0.0
+        run.stage.share_before = 2.0  # more than there are tokens
+        with pytest.raises(
+            CollapsedRun, match=r"in 0\.\d+ of the target's tokens, after 2"
+        ):
+            run.step()
 
 
 def test_criteria_of_a_student_need_no_target_label(

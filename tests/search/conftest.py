@@ -15,6 +15,7 @@ TINY = {
     "teacher.epochs": 2,
     "student.epochs": 2,
     "student.collapse_agreement": 0.0,
+    "teacher.collapse_fall": 0.0,
     "teacher.batch_sentences": 8,
     "student.batch_sentences": 8,
 }

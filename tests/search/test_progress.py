@@ -35,6 +35,17 @@ def test_one_plain_line_for_each_result():
     ]
 
 
+def test_teachers_that_all_wait_for_do_not_slow_the_estimate_down():
+    progress, _, clock = _progress(terminal=False)
+    progress.begin("phrasebook en-ar", 4)
+    progress.phase("teacher", 2)
+    clock.now = 1000
+    progress.phase("student", 4)
+    clock.now = 1030
+    progress.result("trial 0", 0.5)
+    assert progress.seconds_left() == 90
+
+
 def test_live_table_on_a_terminal():
     progress, stream, _ = _progress(terminal=True)
     progress.begin("phrasebook en-ar", 2)

@@ -72,6 +72,7 @@ def test_killed_driver(corpus, tmp_path):
     command += ["--data-dir", str(corpus), "--output", str(output)]
     settings = {
         "student.collapse_agreement": 0,
+        "teacher.collapse_fall": 0,
         "prototypes.update_rate": 0.005,
         "teacher.alignment.temperature": 0.9,
     }
