@@ -41,6 +41,7 @@ from prokd.seeding import seed_everything
 from prokd.stage import epoch_generator
 from prokd.tagging_loss import tagging_loss
 from prokd.teacher.alignment import alignment_loss, with_gradient
+from prokd.teacher.health import add_gradient_norms, check_fall
 from prokd.teacher.objective import teacher_objective
 
 SOURCE_STREAM, TARGET_STREAM = 0, 1
@@ -118,7 +119,8 @@ class TeacherStage:
                 )
                 means.add("teacher/alignment_loss", alignment)
                 if step == 0:
-                    self._compare_gradients(tagging, alignment, means)
+                    terms = {"tagging": tagging, "alignment": alignment}
+                    add_gradient_norms(means, terms, self.optimization.parameters)
             loss = teacher_objective(
                 tagging, alignment, alignment_weight=settings.alignment.weight
             )
@@ -136,8 +138,14 @@ class TeacherStage:
                 )
         scores = self.source_dev.quick_scores(self.model, self.pad_token_id)
         if aligned:
-            metrics["teacher/target_entity_share"] = self._target_entity_share()
-            self._check_fall(scores["token_f1"], metrics["teacher/target_entity_share"])
+            share = self._target_entity_share()
+            metrics["teacher/target_entity_share"] = share
+            check_fall(
+                token_f1=(scores["token_f1"], self.best_token_f1),
+                entity_share=(share, self.share_before),
+                keeps=self.config.teacher.collapse_fall,
+                epoch=self.epoch,
+            )
         self.best_token_f1 = max(self.best_token_f1, scores["token_f1"])
         source = self.config.source
         return metrics | {f"dev/{source}/{name}": value for name, value in scores.items()}
@@ -146,21 +154,6 @@ class TeacherStage:
         """Return the share of target tokens that the teacher takes for a part of an entity."""
         assert self.target_train is not None, "alignment needs target text"
         return float((predict(self.model, self.target_train, self.pad_token_id) > 0).mean())
-
-    def _check_fall(self, token_f1: float, entity_share: float) -> None:
-        """Raise CollapsedRun where alignment has undone the tagging of either language."""
-        keeps = self.config.teacher.collapse_fall
-        start = f"the alignment collapsed the teacher in epoch {self.epoch}:"
-        if token_f1 < keeps * self.best_token_f1:
-            raise CollapsedRun(
-                f"{start} source-dev token F1 is {token_f1:.2f}, after {self.best_token_f1:.2f} "
-                "in an earlier epoch."
-            )
-        if self.share_before is not None and entity_share < keeps * self.share_before:
-            raise CollapsedRun(
-                f"{start} it finds entities in {entity_share:.3f} of the target's tokens, after "
-                f"{self.share_before:.3f} before the alignment began."
-            )
 
     def _source_batches(self, epoch: int) -> list[Any]:
         return make_batches(
@@ -278,20 +271,6 @@ class TeacherStage:
             classes_C = classes_C.clone()
             classes_C[0] = False
         return classes_C
-
-    def _compare_gradients(self, tagging: Tensor, alignment: Tensor, means: RunningMeans) -> None:
-        """Measure, at the first step of an epoch, how hard each term pulls at the weights."""
-        for name, loss in (("tagging", tagging), ("alignment", alignment)):
-            gradients = (
-                torch.autograd.grad(
-                    loss, self.optimization.parameters, retain_graph=True, allow_unused=True
-                )
-                if loss.requires_grad
-                else ()
-            )
-            norms = [gradient.norm() for gradient in gradients if gradient is not None]
-            if norms:
-                means.add(f"teacher/{name}_gradient_norm", torch.stack(norms).norm())
 
     def state_dict(self) -> dict[str, Any]:
         """Return all that a resumed run needs to equal an uninterrupted one."""

@@ -206,9 +206,7 @@ def test_alignment_that_empties_the_target_ends_the_run(
         assert isinstance(run.stage, TeacherStage)
         run.stage.best_token_f1 = 0.0
         run.stage.share_before = 2.0  # more than there are tokens
-        with pytest.raises(
-            CollapsedRun, match=r"in 0\.\d+ of the target's tokens, after 2"
-        ):
+        with pytest.raises(CollapsedRun, match=r"in 0\.\d+ of the target's tokens, after 2"):
             run.step()
 
 
