@@ -121,7 +121,7 @@ class Corpora:
             counts_file: Where the target's counts of each sentence go (npz), for paired tests.
 
         Returns:
-            ``test/<language>/<measure>`` for the measures of `metrics.report`.
+            ``test/<language>/<measure>`` for the measures of `metrics.flat_report`.
         """
         result: dict[str, float] = {}
         for language in (self.config.source, self.config.target):
@@ -132,7 +132,7 @@ class Corpora:
         return result
 
     def scores(self, model: TokenClassifier, language: str, split: str) -> dict[str, float]:
-        """Return `metrics.report` of a model on any labelled split."""
+        """Return `metrics.flat_report` of a model on any labelled split."""
         return self._split(language, split).full_report(model, self.pad_token_id)[0]
 
     def _split(self, language: str, split: str) -> LabelledSplit:

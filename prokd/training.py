@@ -149,7 +149,7 @@ class StageRun:
         This is the only place that reads target labels, after everything is trained and chosen.
 
         Returns:
-            ``test/<target>/<measure>`` and ``test/<source>/<measure>``, see `metrics.report`.
+            ``test/<target>/<measure>`` and ``test/<source>/<measure>``, see `metrics.flat_report`.
         """
         known = self.folder.report()
         key = self.corpora.report_fingerprint()
