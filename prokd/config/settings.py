@@ -263,3 +263,11 @@ class RuntimeConfig(_Frozen):
     )
     device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
     threads: int | None = Field(None, ge=1, description="CPU threads of torch, None = its default")
+    frozen_cache: Literal["auto", "on", "off"] = Field(
+        "auto",
+        description="keep the output of the encoder's frozen part in cache_dir: always, never, or "
+        "where a layer is frozen and the files stay below frozen_cache_bytes",
+    )
+    frozen_cache_bytes: int = Field(
+        16 * 2**30, ge=0, description="most bytes of all such files together (frozen_cache = auto)"
+    )
