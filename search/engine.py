@@ -198,7 +198,7 @@ class _Round:
         jobs = []
         for experiment in experiments:
             folder = experiment.folder(kind)
-            if not folder.done and folder.checkpoint.exists():
+            if not folder.done and folder.checkpoints():
                 engine.reuse.continued[folder.signature] = len(folder.history())
             jobs.append(
                 job(
