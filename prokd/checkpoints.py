@@ -1,9 +1,9 @@
-"""Checkpoints of a stage run: written beside the training, checked by checksum, the last two kept.
+"""Checkpoints of a stage run: written beside the training, with a checksum, the last two kept.
 
-A checkpoint is one file, ``checkpoint-<epoch>-<sha256>.pt``: its name says how far it came and what
-its bytes must hash to, so file and checksum appear together. It is written by a thread from a copy
-of the state while the next epoch trains. A file that was cut off or changed is passed over for the
-one before it. Nothing but tensors and plain values is ever loaded (``weights_only``).
+A checkpoint is one file, ``checkpoint-<epoch>-<sha256>.pt``: its name says how far it came and
+what its bytes must hash to, so file and checksum appear together. It is written by a thread from a
+copy of the state while the next epoch trains. A file that was cut off or changed is passed over
+for the one before it. Nothing but tensors and plain values is ever loaded (``weights_only``).
 """
 
 from __future__ import annotations

@@ -2,11 +2,12 @@
 
 ``<runs_dir>/<kind>-<signature>/`` holds ``identity.json`` (what makes the run), ``config.json``
 (the full settings of whoever ran it first), ``checkpoint-<epoch>-<sha256>.pt`` (the last two
-epochs, gone when the run is over; see `prokd.checkpoints`), ``history.jsonl`` (metrics of each epoch), then ``stage.json`` + ``weights.safetensors`` (what was trained),
-``result.json`` and, last of all, ``DONE``. Afterwards come ``report.json`` (scores on the test
-splits) and, where an oracle was asked for, ``oracle.json`` (score on labelled target dev). Every
-file is written beside its place and renamed, so a process killed at any moment leaves a folder
-from which the next one goes on.
+epochs, gone when the run is over; see `prokd.checkpoints`), ``history.jsonl`` (metrics of each
+epoch), then ``stage.json`` + ``weights.safetensors`` (what was trained), ``result.json`` and, last
+of all, ``DONE``. Afterwards come ``report.json`` (scores on the test splits) and, where an oracle
+was asked for, ``oracle.json`` (score on labelled target dev). Every file is written beside its
+place and renamed, so a process killed at any moment leaves a folder from which the next one goes
+on.
 """
 
 from __future__ import annotations

@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import socket
-import time
-import uuid
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,10 +24,13 @@ import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from prokd.errors import UserError
+from search import nodes
 
 logger = logging.getLogger(__name__)
 LOCAL = "local"
 """The address that asks for a Ray of one's own."""
+NODE_SECONDS = 300
+"""How long a node may take to answer; it imports the project's packages meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def connected(
 
     Raises:
         UserError: The address answers not, a trial asks for more than there is, or the nodes do
-            not share the output folder.
+            have other versions or code, or do not share the output folder.
     """
     already = ray.is_initialized()
     place = "on the Ray of this process" if already else _connect(address, num_cpus)
@@ -172,42 +173,40 @@ def _measure(place: str, resources: Resources, output: Path) -> Cluster:
     if gpus_each:
         width = min(width, int(gpus / gpus_each + 1e-9))
     types = [name.partition(":")[2] for name in total if name.startswith("accelerator_type:")]
-    _check_shared(output)
+    _check_nodes(output)
     device = (types or ["gpu"])[0] if gpus_each else "cpu"
     return Cluster(place, cpus_each, gpus_each, max(1, width), device)
 
 
-def _check_shared(output: Path) -> None:
-    """Let every other node read a file of the output folder."""
+def _check_nodes(output: Path) -> None:
+    """Let every other node show that it has the same versions and code and sees the output."""
     here = ray.get_runtime_context().get_node_id()
     others = [node for node in _nodes() if node["Alive"] and node["NodeID"] != here]
-    if not others:
-        return
-    output.mkdir(parents=True, exist_ok=True)
-    probe = output / f".probe-{uuid.uuid4().hex[:8]}"
-    probe.write_text("prokd", encoding="utf-8")
-    try:
-        for node in others:
-            affinity = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-            seen = _sees.options(scheduling_strategy=affinity).remote(str(probe.resolve()))
-            if not ray.get(seen):
-                raise UserError(
-                    f"the output folder must be shared by all nodes of the cluster, but "
-                    f"{output.resolve()} cannot be read on {node['NodeManagerHostname']}."
-                )
-    finally:
-        probe.unlink()
+    expected, storage = nodes.description(), nodes.mark_storage(output)
+    waiting = {}
+    for node in others:
+        affinity = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+        remote = _difference.options(scheduling_strategy=affinity)
+        waiting[remote.remote(expected, storage)] = node["NodeManagerHostname"]
+    for reference, host in waiting.items():
+        try:
+            difference = ray.get(reference, timeout=NODE_SECONDS)
+        except ray.exceptions.RayError as error:
+            first = str(error).strip().splitlines()[0]
+            raise UserError(f"every node must run a task, but {host} does not: {first}") from None
+        if difference:
+            raise UserError(difference)
 
 
 def _nodes() -> list[dict[str, Any]]:
-    nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
-    return nodes
+    found: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
+    return found
 
 
 @ray.remote(num_cpus=0)
-def _sees(path: str) -> bool:
-    for _ in range(20):  # network file systems show new files after a moment
-        if Path(path).exists():
-            return True
-        time.sleep(0.25)
-    return False
+def _difference(expected: dict[str, str], storage: dict[str, str]) -> str:
+    try:
+        nodes.check(expected, storage)
+    except UserError as error:
+        return str(error)
+    return ""

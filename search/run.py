@@ -193,9 +193,11 @@ def search(
         deadline=None if budget is None else begun + budget,
         descriptions=descriptions,
     ) as engine:
-        run_searches(
+        summaries = run_searches(
             engine, specs, output, export_best=export_best, compare_criteria=compare_criteria
         )
+    if engine.stopping and (len(summaries) < len(specs) or any(s.left for s in summaries)):
+        raise typer.Exit(130)
 
 
 def main() -> None:
