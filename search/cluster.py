@@ -127,7 +127,13 @@ def _connect(address: str | None, num_cpus: int | None) -> str:
     root = str(Path(__file__).resolve().parents[1])
     paths = [root, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))  # workers inherit it
-    _init(address=LOCAL, include_dashboard=False, num_cpus=num_cpus)
+    # By its own choice Ray would listen on the address by which other machines reach this one.
+    _init(
+        address=LOCAL,
+        include_dashboard=False,
+        num_cpus=num_cpus,
+        _node_ip_address="127.0.0.1",
+    )
     return "on a local Ray, started for this run"
 
 

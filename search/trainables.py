@@ -81,6 +81,10 @@ class _StageTrainable(Trainable):
             return self._end(COLLAPSED, str(error))
         except UserError as error:
             return self._end(REFUSED, str(error))
+        except (MemoryError, RuntimeError) as error:  # torch's errors of memory are RuntimeErrors
+            if not _is_out_of_memory(error):
+                raise
+            return self._end(REFUSED, f"out of memory: {str(error).splitlines()[0]}")
 
     def save_checkpoint(self, checkpoint_dir: str) -> dict[str, Any]:
         """Return a marker: the folder of the run holds the state."""
@@ -152,6 +156,16 @@ class StudentTrainable(_StageTrainable):
     """A student's run as a Ray trial; its teacher is done by then."""
 
     kind = "student"
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether the GPU or the CPU had no memory left; trying again would end the same way."""
+    text = str(error)
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or "can't allocate memory" in text
+    )
 
 
 def trainable(kind: Kind) -> type[Trainable]:
