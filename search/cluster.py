@@ -15,6 +15,7 @@ from typing import Any
 # Read by Ray when it is imported: it is told to speak little and to leave Ctrl-C to the driver.
 os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
 os.environ.setdefault("RAY_DEDUP_LOGS", "1")
+os.environ.setdefault("RAY_raylet_start_wait_time_s", "180")  # a busy machine takes its time
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
 os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
@@ -166,7 +167,9 @@ def _shipped_code() -> dict[str, Any]:
 
 def _measure(place: str, resources: Resources, output: Path) -> Cluster:
     total = ray.cluster_resources()  # type: ignore[no-untyped-call]
-    cpus, gpus = total.get("CPU", 0.0), total.get("GPU", 0.0)
+    # A cluster that grows by demand says what it may grow to: trials wait for its machines.
+    cpus = max(total.get("CPU", 0.0), float(os.environ.get("PROKD_MAX_CPUS", 0)))
+    gpus = max(total.get("GPU", 0.0), float(os.environ.get("PROKD_MAX_GPUS", 0)))
     cpus_each = resources.cpus or 1.0
     gpus_each = (1.0 if gpus else 0.0) if resources.gpus is None else resources.gpus
     for name, each, there in (("CPUs", cpus_each, cpus), ("GPUs", gpus_each, gpus)):

@@ -455,6 +455,9 @@ class Ray:
         self.start()
 
     def start(self) -> None:
+        import search.cluster  # noqa: F401 - sets what Ray reads when it is imported
+
+        # isort: split
         from ray.cluster_utils import Cluster
 
         self.cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
