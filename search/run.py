@@ -188,7 +188,7 @@ def search(
     if dry_run:
         typer.echo("dry run: nothing is started")
         for spec in specs:
-            for line in plan_lines(spec, descriptions, output.resolve()):
+            for line in plan_lines(spec, descriptions, output.resolve(), export_best):
                 typer.echo(line)
         return
     from search.cluster import Resources

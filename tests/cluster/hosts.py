@@ -80,6 +80,7 @@ def build_venv(home: Path, requirements: Path) -> None:
     steps = [
         f"mount --bind {home} /root",
         f"test -x /root/venv/bin/python || {python} -m venv /root/venv",
+        f"{pip} 'pip>=24'",
         f"{pip} -r {requirements}",
         f"{pip} -c {requirements} 'ray[default]==2.60.0' 'mlflow[auth]'",
     ]
