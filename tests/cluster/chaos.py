@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
+os.environ.setdefault("RAY_worker_niceness", "0")  # else workers starve on a busy machine
 TRIALS, TEACHER_EPOCHS, STUDENT_EPOCHS = 2, 2, 3
 SETTINGS = {
     "teacher.epochs": TEACHER_EPOCHS,
