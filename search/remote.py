@@ -104,7 +104,7 @@ def submit(
     say(f"running on the head of the cluster {values['cluster_name']} ({file})")
     ray = [str(Path(sys.executable).with_name("ray"))]
     synced = subprocess.run(
-        [*ray, "rsync-up", str(file), "--no-config-cache"], capture_output=True, text=True
+        [*ray, "rsync-up", str(file)], capture_output=True, text=True, check=False
     )
     if synced.returncode:
         return _unreachable(file, f"{synced.stdout}\n{synced.stderr}", say)

@@ -461,7 +461,14 @@ class Ray:
         # isort: split
         from ray.cluster_utils import Cluster
 
-        self.cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+        arguments = {"num_cpus": 1, "include_dashboard": False}
+        for attempt in range(5):  # Ray gives a new node 30 seconds, whatever the machine does
+            try:
+                self.cluster = Cluster(initialize_head=True, head_node_args=arguments)
+                break
+            except Exception:
+                if attempt == 4:
+                    raise
         self.address = self.cluster.address
 
     def add_node(self, **arguments: Any) -> Any:
