@@ -46,7 +46,7 @@ class Laptop:
         self.environment = {**os.environ, "HOME": str(self.home)}
         self.environment.pop("RAY_ADDRESS", None)
 
-    def run(self, *words: str, expect: int = 0, seconds: int = 900) -> str:
+    def run(self, *words: str, expect: int = 0, seconds: int = 3600) -> str:
         begun = time.monotonic()
         done = subprocess.run(
             words,
@@ -75,7 +75,7 @@ class Laptop:
         return self.run(*script, "--cluster", str(self.file), *words, expect=expect)
 
 
-def wait_for_nodes(laptop: Laptop, number: int, seconds: float = 240) -> None:
+def wait_for_nodes(laptop: Laptop, number: int, seconds: float = 600) -> None:
     program = "import ray; ray.init('auto', logging_level='ERROR'); "
     program += "print('NODES', sum(n['Alive'] for n in ray.nodes()))"
     end = time.monotonic() + seconds
