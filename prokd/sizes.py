@@ -38,7 +38,7 @@ def run_sizes(encoder: EncoderConfig) -> RunSizes:
     """
     settings = AutoConfig.from_pretrained(encoder_folder(encoder.name))
     with torch.device("meta"):
-        model = AutoModel.from_config(settings)
+        model = AutoModel.from_config(settings)  # type: ignore[no-untyped-call]
     freeze(model, layers=encoder.frozen_layers, embeddings=encoder.freeze_embeddings)
     weights = list(model.parameters())
     trained = FLOAT_BYTES * sum(w.numel() for w in weights if w.requires_grad)
