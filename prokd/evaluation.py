@@ -23,8 +23,8 @@ from prokd.labels import TagSet
 from prokd.prototypes import class_sums, means_of_sums
 from prokd.sequences import likeliest_tags
 
-EVALUATION_SENTENCES = 256
-EVALUATION_TOKENS = 16384
+EVALUATION_TOKENS = {"cpu": 1024, "cuda": 16384}
+"""Subwords of a batch, padding in: few enough for a CPU's cache, enough to fill a GPU."""
 
 
 def device_of(runtime: RuntimeConfig) -> torch.device:
@@ -85,7 +85,7 @@ class LabelledSplit:
     def full_report(
         self, model: TokenClassifier, pad_token_id: int
     ) -> tuple[dict[str, float], npt.NDArray[np.int64]]:
-        """Return `metrics.report` (seqeval), and the counts of each sentence for paired tests.
+        """Return `metrics.flat_report`, and the counts of each sentence for paired tests.
 
         Tags are chosen token by token; ``entity_f1_viterbi`` and ``token_f1_viterbi`` say how good
         the likeliest valid IOB2 tags of each sentence are.
@@ -93,11 +93,7 @@ class LabelledSplit:
         independent, valid = predict_in_two_ways(model, self.encoded, pad_token_id)
         predicted, decoded = self.spread(independent), self.spread(valid)
         tag_set: TagSet = self.encoded.tag_set
-        names = np.array(tag_set.names)
-        ends = np.cumsum(self.encoded.num_words)[:-1]
-        assert self.corpus.tags is not None, "a labelled split keeps its tags"
-        tags = [list(part) for part in np.split(names[predicted], ends)]
-        scores = metrics.report(self.corpus.tags, tags, tag_set)
+        scores = metrics.flat_report(self.gold, predicted, self.sentence_of, tag_set)
         scores["entity_f1_viterbi"] = metrics.entity_f1(
             self.gold, decoded, self.sentence_of, tag_set
         )
@@ -109,21 +105,41 @@ class LabelledSplit:
 
 @torch.no_grad()
 def passes(
-    model: TokenClassifier, encoded: EncodedCorpus, pad_token_id: int
+    model: TokenClassifier,
+    encoded: EncodedCorpus,
+    pad_token_id: int,
+    sentences: npt.NDArray[np.int64] | None = None,
 ) -> Iterator[tuple[Batch, Tensor, Tensor]]:
-    """Yield each batch of a corpus with features (N, D) and logits (N, C), in eval mode."""
+    """Yield each batch of a corpus with features (N, D) and logits (N, C), in eval mode.
+
+    Args:
+        model: Gives features and logits, in its own precision.
+        encoded: The corpus.
+        pad_token_id: Of the tokenizer.
+        sentences: int64, indices of the sentences to look at; None = all.
+    """
     was_training = model.training
     model.eval()
-    for indices in make_batches(
-        encoded,
-        batch_sentences=EVALUATION_SENTENCES,
-        batch_tokens=EVALUATION_TOKENS,
-        generator=None,
-    ):
-        batch = collate(encoded, indices, pad_token_id).to(model.device)
-        features_ND, logits_NC = model(batch)
+    for indices in evaluation_batches(encoded, model.device, sentences):
+        batch = collate(encoded, indices, pad_token_id).to(model.device, non_blocking=True)
+        with model.autocast():
+            features_ND, logits_NC = model(batch)
         yield batch, features_ND, logits_NC
     model.train(was_training)
+
+
+def evaluation_batches(
+    encoded: EncodedCorpus, device: torch.device, sentences: npt.NDArray[np.int64] | None = None
+) -> list[npt.NDArray[np.int64]]:
+    """Return the sentences of each batch of a pass, the longest ones first."""
+    most_tokens = EVALUATION_TOKENS[device.type]
+    return make_batches(
+        encoded,
+        batch_sentences=most_tokens,
+        batch_tokens=most_tokens,
+        generator=None,
+        sentences=sentences,
+    )
 
 
 def predict(
@@ -134,6 +150,30 @@ def predict(
     for batch, _, logits_NC in passes(model, encoded, pad_token_id):
         labels[batch.word_index_N] = logits_NC.argmax(dim=-1)
     return np.asarray(labels.cpu().numpy())
+
+
+def class_shares(
+    model: TokenClassifier, encoded: EncodedCorpus, pad_token_id: int, *, most_sentences: int
+) -> tuple[Tensor, Tensor]:
+    """Return the mean probability of each class, and the share of tokens that it is likeliest for.
+
+    Args:
+        model: The model.
+        encoded: The corpus.
+        pad_token_id: Of the tokenizer.
+        most_sentences: Sentences that are looked at, evenly spread over the corpus.
+
+    Returns:
+        Two distributions, float, (C,).
+    """
+    chosen = np.linspace(0, len(encoded) - 1, min(most_sentences, len(encoded)))
+    sums_2C, total = torch.zeros(2, model.num_classes, device=model.device), 0
+    for _, _, logits_NC in passes(model, encoded, pad_token_id, chosen.round().astype(np.int64)):
+        sums_2C[0] += torch.softmax(logits_NC.float(), dim=-1).sum(dim=0)
+        sums_2C[1] += torch.bincount(logits_NC.argmax(dim=-1), minlength=model.num_classes)
+        total += len(logits_NC)
+    mean_C, likeliest_C = sums_2C / max(total, 1)
+    return mean_C, likeliest_C
 
 
 def predict_in_two_ways(

@@ -16,7 +16,7 @@ from prokd.config import ExperimentConfig, OptimizationConfig, PrototypeConfig
 
 SIGNATURE_LENGTH = 12
 # Raised whenever a change of the code changes the numbers of an unchanged configuration.
-NUMERICS_VERSION = 1
+NUMERICS_VERSION = 2
 
 
 def canonical_json(value: Any) -> str:
@@ -87,6 +87,8 @@ def effective_teacher(config: ExperimentConfig) -> dict[str, Any]:
                 del alignment[name]
             for name in ("update_rate", "update_rate_weighs", "update_rate_acts_on"):
                 del tree["prototypes"][name]
+        if alignment["least_entity_share"] == 0:
+            del alignment["share_update_rate"]
         if alignment["summation"] == "inside_log":
             del alignment["class_weights"]
         if alignment["negatives"] == "none":

@@ -117,6 +117,32 @@ def class_weights(
     return weights_NC * (weights_NC >= SMALLEST_WEIGHT)
 
 
+def with_class_shares(probabilities_NC: Tensor, *, expected_C: Tensor, found_C: Tensor) -> Tensor:
+    """Correct probabilities for classes that are found more or less often than expected.
+
+    A deviation from the paper: p_k <- p_k pi_k / m_k, rows normalised again, which corrects a
+    classifier's outputs for a new class distribution (Saerens et al. 2002).
+
+    Args:
+        probabilities_NC: float, (N, C), rows sum to 1.
+        expected_C: float, (C,), pi, the share that each class should have.
+        found_C: float, (C,), m, >= 0, the mean probability that it does have.
+
+    Returns:
+        float, (N, C), rows sum to 1; as they were where both shares are equal, and where every
+        class of a token is expected never.
+
+    Example:
+        >>> p, half = torch.tensor([[0.8, 0.2]]), torch.tensor([0.5, 0.5])
+        >>> with_class_shares(p, expected_C=half, found_C=torch.tensor([0.8, 0.2])).tolist()
+        [[0.5, 0.5]]
+    """
+    smallest = torch.finfo(found_C.dtype).tiny
+    weighted_NC = probabilities_NC * (expected_C / found_C.clamp_min(smallest))
+    total_N1 = weighted_NC.sum(dim=-1, keepdim=True)
+    return torch.where(total_N1 > 0, weighted_NC / total_N1.clamp_min(smallest), probabilities_NC)
+
+
 def configured_weights(
     probabilities_NC: Tensor, places: Places, settings: PrototypeConfig
 ) -> Tensor:

@@ -40,7 +40,9 @@ class EncoderConfig(_Frozen):
     freeze_embeddings: bool = Field(True, description="whether the embeddings are not trained")
     dropout: float = Field(0.5, ge=0, lt=1, description="dropout before the classifier")
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
-        "auto", description="autocast type; auto = bf16 on a GPU that has it, fp32 elsewhere"
+        "auto",
+        description="autocast type; auto = bf16 on a GPU that has it, fp32 elsewhere; bf16 also "
+        "acts on a CPU, fp16 on a GPU alone",
     )
 
 
@@ -58,6 +60,13 @@ class OptimizationConfig(_Frozen):
     max_gradient_norm: float = Field(1.0, gt=0, description="clipping threshold, L2 norm")
     batch_sentences: int = Field(128, ge=1, description="most sentences in a batch")
     batch_tokens: int = Field(16384, ge=16, description="most subwords in a batch, padding in")
+    micro_batch_tokens: int | None = Field(
+        None,
+        ge=16,
+        description="most subwords of one forward pass; a larger batch goes in parts, whose "
+        "activations are computed again for the gradient: the same update (dropout draws "
+        "otherwise), less memory, more time; None = the batch in one piece",
+    )
     loss_reduction: Literal["tokens", "sentences"] = Field(
         "tokens", description="Eq. 1, 2 and 11 divided by the number of tokens or of sentences"
     )
@@ -128,6 +137,17 @@ class AlignmentConfig(_Frozen):
         "corpus",
         description="source prototypes in Eq. 6: of the corpus, without gradient (printed), or of "
         "the source batch, with gradient",
+    )
+    least_entity_share: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="while the running share of entities in the target is below this part of what "
+        "it was before the alignment began, the probabilities of Eq. 4 are corrected towards the "
+        "class shares of then; 0 = never (printed)",
+    )
+    share_update_rate: float = Field(
+        0.1, gt=0, le=1, description="weight of a batch in the running class shares"
     )
     start: Literal["corpus", "first_batch"] = Field(
         "corpus", description="first target prototypes: a pass over the corpus, or the first batch"
@@ -248,3 +268,11 @@ class RuntimeConfig(_Frozen):
     )
     device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
     threads: int | None = Field(None, ge=1, description="CPU threads of torch, None = its default")
+    frozen_cache: Literal["auto", "on", "off"] = Field(
+        "auto",
+        description="keep the output of the encoder's frozen part in cache_dir: always, never, or "
+        "where a layer is frozen and the files stay below frozen_cache_bytes",
+    )
+    frozen_cache_bytes: int = Field(
+        16 * 2**30, ge=0, description="most bytes of all such files together (frozen_cache = auto)"
+    )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +34,8 @@ class Batch:
         labels_N: int64 (N,), class indices, or None if unlabelled.
         word_index_N: int64 (N,), row of each valid token among the kept words of the corpus.
         places: Sentence of each valid token, and its place in it.
+        bottom_BTD: float (B, T, D), hidden states upon the encoder's frozen part, or None where
+            they are still to be computed.
     """
 
     input_ids_BT: torch.Tensor
@@ -41,6 +44,7 @@ class Batch:
     labels_N: torch.Tensor | None
     word_index_N: torch.Tensor
     places: Places
+    bottom_BTD: torch.Tensor | None = None
 
     @property
     def num_tokens(self) -> int:
@@ -64,6 +68,43 @@ class Batch:
                 sentence_N=move(self.places.sentence_N),
                 position_N=move(self.places.position_N),
             ),
+            bottom_BTD=None if self.bottom_BTD is None else move(self.bottom_BTD),
+        )
+
+    def parts(self, most_tokens: int | None) -> list[Batch]:
+        """Split the batch between sentences into parts of at most that many subwords.
+
+        Args:
+            most_tokens: Padding in; None = one part. A sentence that is longer is a part alone.
+        """
+        num_sentences, longest = self.input_ids_BT.shape
+        rows = max((most_tokens or self.input_ids_BT.numel()) // longest, 1)
+        if rows >= num_sentences:
+            return [self]
+        counts = torch.bincount(self.places.sentence_N, minlength=num_sentences).tolist()
+        return [
+            self._rows(first, min(first + rows, num_sentences), counts)
+            for first in range(0, num_sentences, rows)
+        ]
+
+    def _rows(self, first: int, end: int, counts: list[int]) -> Batch:
+        """Return the sentences ``first`` to ``end`` as a batch of their own."""
+        longest = self.input_ids_BT.shape[1]
+        begin = sum(counts[:first])
+        tokens = slice(begin, begin + sum(counts[first:end]))
+        return Batch(
+            input_ids_BT=self.input_ids_BT[first:end],
+            attention_mask_BT=self.attention_mask_BT[first:end],
+            token_index_N=self.token_index_N[tokens] - first * longest,
+            labels_N=None if self.labels_N is None else self.labels_N[tokens],
+            word_index_N=self.word_index_N[tokens],
+            places=Places(
+                self.places.sentence_N[tokens] - first,
+                self.places.position_N[tokens],
+                end - first,
+                max([*counts[first:end], 1]),
+            ),
+            bottom_BTD=None if self.bottom_BTD is None else self.bottom_BTD[first:end],
         )
 
 
@@ -73,6 +114,7 @@ def make_batches(
     batch_sentences: int,
     batch_tokens: int,
     generator: np.random.Generator | None,
+    sentences: npt.NDArray[np.int64] | None = None,
 ) -> list[npt.NDArray[np.int64]]:
     """Group sentences of similar length; every sentence is in exactly one batch.
 
@@ -87,6 +129,7 @@ def make_batches(
         batch_tokens: Largest number of subwords in a batch, padding included, >= 1. A sentence
             that is longer than this is a batch of its own.
         generator: Source of randomness, or None.
+        sentences: int64, indices of the sentences that take part; None = all.
 
     Returns:
         The indices of the sentences of each batch, int64 (B,).
@@ -100,9 +143,10 @@ def make_batches(
             f"(batch_sentences={batch_sentences}, batch_tokens={batch_tokens})."
         )
     lengths = np.diff(encoded.offsets)
+    chosen = np.arange(len(lengths)) if sentences is None else sentences
     if generator is None:
-        return _cut(np.arange(len(lengths)), lengths, batch_sentences, batch_tokens)
-    order = generator.permutation(len(lengths))
+        return _cut(chosen, lengths, batch_sentences, batch_tokens)
+    order = generator.permutation(chosen)
     chunk = MEGA_CHUNK * batch_sentences
     batches = [
         batch
@@ -169,9 +213,21 @@ def collate(
         places=Places(
             _tensor(row_N), _tensor(position_N), len(indices_B), max(int(num_kept_B.max()), 1)
         ),
+        bottom_BTD=_bottom(encoded.frozen_features, mask_BT, ranges(starts_B, lengths_B)),
     )
 
 
-def _tensor(array: npt.NDArray[np.int64]) -> torch.Tensor:
+def _bottom(
+    features: npt.NDArray[Any] | None, mask_BT: npt.NDArray[np.bool_], rows: npt.NDArray[np.int64]
+) -> torch.Tensor | None:
+    if features is None:
+        return None
+    bottom_BTD = np.zeros((*mask_BT.shape, features.shape[1]), dtype=features.dtype)
+    bottom_BTD[mask_BT] = features[rows]
+    tensor = _tensor(bottom_BTD)
+    return tensor.view(torch.bfloat16) if features.dtype == np.uint16 else tensor
+
+
+def _tensor(array: npt.NDArray[Any]) -> torch.Tensor:
     tensor = torch.from_numpy(array)
     return tensor.pin_memory() if torch.cuda.is_available() else tensor
