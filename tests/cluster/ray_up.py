@@ -1,7 +1,7 @@
 """`ray up`, a search from outside, its results through the tunnel, `ray down`: on separate hosts.
 
 ``python -m tests.cluster.ray_up`` (``make test-hosts``) takes ``ray_cluster_onprem.yaml``, changes
-nothing but addresses and user, and does what docs/cluster.md says. Where the rights for it are
+nothing but addresses, user and the place of the key, and does what docs/cluster.md says. Where the rights for it are
 missing it says so and ends well.
 """
 
@@ -41,6 +41,8 @@ class Laptop:
         text = text.replace("head_ip: FILL_IN_HEAD_ADDRESS", f"head_ip: {head}")
         text = text.replace("[FILL_IN_WORKER_ADDRESSES]", str(workers).replace("'", ""))
         text = text.replace("ssh_user: FILL_IN_USER", "ssh_user: root")
+        # ssh takes ~ from the user's entry and not from HOME, which is another one here.
+        text = text.replace("ssh_private_key: ~/.ssh/", f"ssh_private_key: {self.home}/.ssh/")
         self.file = folder / "cluster.yaml"
         self.file.write_text(text, encoding="utf-8")
         self.environment = {**os.environ, "HOME": str(self.home)}
