@@ -1,8 +1,8 @@
 """`ray up`, a search from outside, its results through the tunnel, `ray down`: on separate hosts.
 
 ``python -m tests.cluster.ray_up`` (``make test-hosts``) takes ``ray_cluster_onprem.yaml``, changes
-nothing but addresses, user and the place of the key, and does what docs/cluster.md says. Where the rights for it are
-missing it says so and ends well.
+nothing but addresses, user and the place of the key, and does what docs/cluster.md says. Where
+the rights for it are missing it says so and ends well.
 """
 
 from __future__ import annotations
