@@ -4,8 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-from-lock
 RUN_ARGS ?=
+CHAOS_ARGS ?=
 
-.PHONY: run test check format install ui clean
+.PHONY: run test check chaos test-hosts format install ui clean
 
 run: install
 	$(BIN)/python search/run.py --preset mini --lang ar $(RUN_ARGS)
@@ -13,6 +14,14 @@ run: install
 test: install
 	$(BIN)/python -m pytest -q -n 2 --dist loadscope
 	$(MAKE) --no-print-directory check
+
+# A search is disturbed in ten ways, twice each, and must end like an undisturbed one.
+chaos: install
+	$(BIN)/python -m tests.cluster.chaos $(CHAOS_ARGS)
+
+# `ray up` on three hosts that are namespaces of this machine; needs root, sshd, rsync, iproute2.
+test-hosts: install
+	$(BIN)/python -m tests.cluster.ray_up
 
 check: install
 	$(BIN)/ruff check .

@@ -11,13 +11,14 @@ import torch
 from filelock import FileLock
 
 from prokd import artifact
+from prokd.checkpoints import Checkpoints, clear_about_space
 from prokd.config import ExperimentConfig, RuntimeConfig
 from prokd.corpora import Corpora
 from prokd.encoder import build_classifier, load_tokenizer
 from prokd.errors import CollapsedRun
 from prokd.evaluation import device_of
 from prokd.identity import signature, student_identity, teacher_identity
-from prokd.runs import SOURCE_DEV, Kind, RunFolder, write_atomically, write_json
+from prokd.runs import SOURCE_DEV, Kind, RunFolder, write_json
 from prokd.seeding import seed_everything
 from prokd.soft_labels import teacher_probabilities
 from prokd.stage import Stage
@@ -74,6 +75,7 @@ class StageRun:
         self.folder.path.mkdir(parents=True, exist_ok=True)
         self._lock = FileLock(self.folder.path / ".lock")
         self._lock.acquire()
+        self._checkpoints = Checkpoints(self.folder)
         try:
             self._open()
         except BaseException:
@@ -84,7 +86,9 @@ class StageRun:
         if (reason := self.folder.failure()) is not None:
             raise CollapsedRun(reason)
         self.history = self.folder.history()
-        if not self.done:
+        if self.done:
+            self.folder.drop_checkpoints()  # whoever finished it may have been killed before
+        else:
             write_json(self.folder.path / "identity.json", self.identity)
             write_json(self.folder.path / "config.json", self.config.model_dump())
 
@@ -111,33 +115,39 @@ class StageRun:
 
         Raises:
             CollapsedRun: Training collapsed in this epoch; the folder says so from now on.
+            UserError: The disk is full; the checkpoint before is kept.
         """
         if self.done:
             return self.history[-1]
-        if self.stage is None:
-            self.stage = self._build_stage()
+        with clear_about_space(self.folder.path):
+            if self.stage is None:
+                self.stage = self._build_stage()
+            if self.epoch < self.num_epochs:  # else it was killed between its last epoch and DONE
+                self._train_epoch(self.stage)
+            if self.epoch == self.num_epochs:
+                self._finish()
+        return self.history[-1]
+
+    def _train_epoch(self, stage: Stage) -> None:
         started = time.monotonic()
         try:
-            metrics = self.stage.run_epoch()
+            metrics = stage.run_epoch()
         except CollapsedRun as error:
+            self._checkpoints.close()
             self.folder.mark_failed(str(error))
             raise
         self.trained_epochs += 1
         metrics = {"epoch": float(self.epoch + 1), **metrics}
         metrics["seconds"] = time.monotonic() - started
         self.history.append(metrics)
-        state = {"stage": self.stage.state_dict(), "history": self.history}
-        write_atomically(self.folder.checkpoint, lambda part: torch.save(state, part))
-        self.folder.write_history(self.history)
-        if self.epoch == self.num_epochs:
-            self._finish()
-        return metrics
+        rows = list(self.history)
+        state = {"stage": stage.state_dict(), "history": rows}
+        self._checkpoints.save(state, self.epoch, lambda: self.folder.write_history(rows))
 
     def run(self) -> dict[str, Any]:
         """Train all that is missing; return the result of the finished run."""
         while not self.done:
-            metrics = self.step()
-            shown = ", ".join(f"{name} {value:.4g}" for name, value in metrics.items())
+            shown = ", ".join(f"{name} {value:.4g}" for name, value in self.step().items())
             logger.info("%s %s: %s", self.folder.kind, self.signature, shown)
         result = self.folder.result()
         assert result is not None, "a DONE folder holds a result"
@@ -181,6 +191,7 @@ class StageRun:
     def close(self) -> None:
         """Give the folder free and forget the model."""
         self.stage = None
+        self._checkpoints.close()
         self._lock.release()
 
     def __enter__(self) -> StageRun:
@@ -232,10 +243,10 @@ class StageRun:
         return stage
 
     def _resume(self, stage: Stage) -> None:
-        if not self.folder.checkpoint.exists():
+        state = self._checkpoints.load()
+        if state is None:
             self.history = []
             return
-        state = torch.load(self.folder.checkpoint, weights_only=True)
         stage.load_state_dict(state["stage"])
         self.history = state["history"]
         logger.info("%s goes on after epoch %d", self.folder.path.name, self.epoch)
@@ -254,6 +265,7 @@ class StageRun:
         criteria = {SOURCE_DEV: objective}
         if isinstance(self.stage, StudentStage):
             criteria |= self.stage.criteria()
+        self._checkpoints.wait()
         self.folder.mark_done(
             {
                 "signature": self.signature,

@@ -6,17 +6,20 @@ the run folders is not trained again; what lies half done is continued.
 
 from __future__ import annotations
 
+import time
+import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from prokd.config import RuntimeConfig
 from prokd.runs import Kind
+from search import nodes
 from search.cluster import Cluster
 from search.plan import DataDescriptions, Experiment
 from search.progress import Progress
 from search.tracking import Tracker
-from search.trainables import COLLAPSED, DONE, PAUSED, absolute, job
+from search.trainables import COLLAPSED, DONE, PAUSED, STOPPED, absolute, job
 from search.tuner import Outcome, train
 
 Finished = Callable[[Experiment, Outcome], None]
@@ -63,6 +66,9 @@ class Engine:
         descriptions: Fingerprints that were read already.
         max_failures: How often a run is started again after a lost worker.
         deadline: Seconds since 1970 after which no epoch is started; None = no end.
+
+    Attributes:
+        stopping: Whether `stop` was called.
     """
 
     def __init__(
@@ -85,6 +91,24 @@ class Engine:
         self.descriptions = descriptions or DataDescriptions(runtime)
         self.max_failures, self.deadline = max_failures, deadline
         self.reuse = Reuse()
+        self.nodes = {"expected": nodes.description(), "storage": nodes.mark_storage(output)}
+        self.stopping = False
+        self.stop_file = self.storage / f".stop-{uuid.uuid4().hex[:12]}"
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more may be started: time is up, or a stop was asked for."""
+        return self.stopping or (self.deadline is not None and time.time() >= self.deadline)
+
+    def stop(self) -> None:
+        """Let the epochs at hand end, on whatever node, and start no other."""
+        self.stopping = True
+        self.stop_file.parent.mkdir(parents=True, exist_ok=True)
+        self.stop_file.touch()
+
+    def close(self) -> None:
+        """Remove what a stop has left for the workers to see."""
+        self.stop_file.unlink(missing_ok=True)
 
     def run(
         self,
@@ -132,7 +156,7 @@ class _Round:
         for experiment in [*unscored, *ready]:
             if not self._is_settled(experiment):
                 name = experiment.student.signature
-                self.ended("student", name, Outcome(PAUSED, "the time budget is spent"))
+                self.ended("student", name, self._paused())
         settled = self.outcomes["student"]
         return [settled[experiment.student.signature] for experiment in self.experiments]
 
@@ -198,7 +222,7 @@ class _Round:
         jobs = []
         for experiment in experiments:
             folder = experiment.folder(kind)
-            if not folder.done and folder.checkpoint.exists():
+            if not folder.done and folder.checkpoints():
                 engine.reuse.continued[folder.signature] = len(folder.history())
             jobs.append(
                 job(
@@ -208,6 +232,8 @@ class _Round:
                     data=dict(experiment.data),
                     oracle=self.oracle,
                     deadline=engine.deadline,
+                    stop=engine.stop_file,
+                    nodes=engine.nodes,
                 )
             )
         engine.progress.phase(kind, sum(not e.folder(kind).done for e in experiments))
@@ -219,14 +245,19 @@ class _Round:
             storage=engine.storage,
             max_failures=engine.max_failures,
             deadline=engine.deadline,
+            is_stopping=lambda: engine.stopping,
         )
 
     def _without(self, experiment: Experiment) -> Outcome:
         """Return the outcome of a student whose teacher is not there."""
         teacher = self.outcomes["teacher"].get(experiment.teacher.signature)
         if teacher is None or teacher.state == PAUSED:
-            return Outcome(PAUSED, "the time budget is spent")
+            return self._paused()
         return Outcome(teacher.state, f"its teacher: {teacher.reason}")
+
+    def _paused(self) -> Outcome:
+        stopped = self.engine.stopping
+        return Outcome(PAUSED, STOPPED if stopped else "the time budget is spent")
 
     def _lacks(self, experiment: Experiment) -> bool:
         """Tell whether a student is still without the oracle's score that was asked for."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -16,12 +17,14 @@ from ray.tune import Trainable
 from prokd.config import ExperimentConfig, RuntimeConfig
 from prokd.errors import CollapsedRun, UserError
 from prokd.runs import Kind
+from search.nodes import check
 
 if TYPE_CHECKING:
     from prokd.training import StageRun
 
 TRAINING, DONE, PAUSED, COLLAPSED, REFUSED = "training", "done", "paused", "collapsed", "refused"
 """Values of a result's ``state``."""
+STOPPED = "the search was stopped"
 
 
 def job(
@@ -32,6 +35,8 @@ def job(
     data: dict[str, str],
     oracle: bool = False,
     deadline: float | None = None,
+    stop: Path | None = None,
+    nodes: Mapping[str, Mapping[str, str]] | None = None,
 ) -> dict[str, Any]:
     """Describe a stage run as the config of a Ray trial.
 
@@ -42,6 +47,8 @@ def job(
         data: Fingerprints of what the experiment reads.
         oracle: Whether a finished student is also scored on labelled target dev.
         deadline: Seconds since 1970 after which no further epoch is started.
+        stop: A file that the driver makes when no further epoch shall be started.
+        nodes: Arguments of `search.nodes.check`, which a node that joined later has to pass.
     """
     value = {
         "config": config.model_dump(mode="json"),
@@ -49,6 +56,8 @@ def job(
         "data": data,
         "oracle": oracle,
         "deadline": deadline,
+        "stop": str(stop) if stop else None,
+        "nodes": nodes,
     }
     # One text: Ray looks into nested values for search spaces of its own and copies them around.
     return {"signature": signature, "job": json.dumps(value)}
@@ -72,6 +81,10 @@ class _StageTrainable(Trainable):
             return self._end(COLLAPSED, str(error))
         except UserError as error:
             return self._end(REFUSED, str(error))
+        except (MemoryError, RuntimeError) as error:  # torch's errors of memory are RuntimeErrors
+            if not _is_out_of_memory(error):
+                raise
+            return self._end(REFUSED, f"out of memory: {str(error).splitlines()[0]}")
 
     def save_checkpoint(self, checkpoint_dir: str) -> dict[str, Any]:
         """Return a marker: the folder of the run holds the state."""
@@ -102,6 +115,8 @@ class _StageTrainable(Trainable):
         if not run.done:
             if deadline is not None and time.time() >= deadline:
                 return self._end(PAUSED, "the time budget is spent")
+            if self._job["stop"] is not None and Path(self._job["stop"]).exists():
+                return self._end(PAUSED, STOPPED)
             run.step()
             trained = 1
         if not run.done:
@@ -113,6 +128,8 @@ class _StageTrainable(Trainable):
         return self._end(DONE, "", trained)
 
     def _open(self) -> StageRun:
+        if self._job["nodes"] is not None:
+            check(**self._job["nodes"])
         from prokd.training import StageRun
 
         self._run = StageRun(
@@ -139,6 +156,16 @@ class StudentTrainable(_StageTrainable):
     """A student's run as a Ray trial; its teacher is done by then."""
 
     kind = "student"
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether the GPU or the CPU had no memory left; trying again would end the same way."""
+    text = str(error)
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or "can't allocate memory" in text
+    )
 
 
 def trainable(kind: Kind) -> type[Trainable]:

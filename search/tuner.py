@@ -7,7 +7,7 @@ import time
 import uuid
 import warnings
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -57,7 +57,7 @@ class Watcher(Protocol):
 
 
 class JobQueue(Searcher):
-    """Hands out a fixed list of jobs until it is empty or time is up; nothing is searched.
+    """Hands out a fixed list of jobs until it is empty or at an end; nothing is searched.
 
     Args:
         jobs: Configs of trials.
@@ -92,6 +92,7 @@ class JobQueue(Searcher):
 class _Reporter(tune.Callback):
     def __init__(self, kind: Kind, watcher: Watcher) -> None:
         self.kind, self.watcher = kind, watcher
+        self.running: set[str] = set()
 
     def __getstate__(self) -> dict[str, Any]:
         # Ray saves its Tuner, callbacks included; ours is never restored and cannot be saved.
@@ -100,6 +101,7 @@ class _Reporter(tune.Callback):
     def on_trial_start(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
     ) -> None:
+        self.running.add(trial.config["signature"])
         self.watcher.started(self.kind, trial.config["signature"])
 
     def on_trial_result(
@@ -114,6 +116,7 @@ class _Reporter(tune.Callback):
         if result["trained"] or state == TRAINING:
             self.watcher.advanced(self.kind, name, result["epoch"], result["trained"])
         if state != TRAINING:
+            self.running.discard(name)
             self.watcher.ended(self.kind, name, Outcome(state, result["reason"]))
 
     def on_trial_error(
@@ -121,7 +124,24 @@ class _Reporter(tune.Callback):
     ) -> None:
         lines = [line for line in str(trial.get_error() or "").splitlines() if line.strip()]
         reason = lines[-1].strip() if lines else "the worker was lost"
+        self.running.discard(trial.config["signature"])
         self.watcher.ended(self.kind, trial.config["signature"], Outcome(ERROR, reason))
+
+
+class _Stopper(tune.Stopper):
+    """Ends the tuner when a stop is asked for and no run is at work any more."""
+
+    def __init__(self, reporter: _Reporter, is_stopping: Callable[[], bool]) -> None:
+        self.reporter, self.is_stopping = reporter, is_stopping
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}  # saved with the Tuner, never restored
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        return False
+
+    def stop_all(self) -> bool:
+        return self.is_stopping() and not self.reporter.running
 
 
 def train(
@@ -133,8 +153,9 @@ def train(
     storage: Path,
     max_failures: int,
     deadline: float | None = None,
+    is_stopping: Callable[[], bool] = bool,
 ) -> None:
-    """Run jobs of one kind; each job's end is told to the watcher, unless time was up before.
+    """Run jobs of one kind; each job's end is told to the watcher, unless it was never started.
 
     Args:
         kind: ``teacher`` or ``student``.
@@ -144,10 +165,12 @@ def train(
         storage: Folder for Ray's own files, shared by all nodes; they are removed at the end.
         max_failures: How often a run is started again after a lost worker.
         deadline: Seconds since 1970 after which no epoch is started.
+        is_stopping: Whether nothing more is to be started; the jobs know it by their stop file.
     """
-    if not jobs:
+    if not jobs or is_stopping():
         return
     name = f"{kind}s-{uuid.uuid4().hex[:8]}"
+    reporter = _Reporter(kind, watcher)
     resources = {"cpu": cluster.cpus, "gpu": cluster.gpus}
     tuner = tune.Tuner(
         tune.with_resources(trainable(kind), resources),
@@ -163,7 +186,8 @@ def train(
             storage_path=str(storage.resolve()),
             failure_config=tune.FailureConfig(max_failures=max_failures),
             checkpoint_config=tune.CheckpointConfig(num_to_keep=1),
-            callbacks=[_Reporter(kind, watcher)],
+            callbacks=[reporter],
+            stop=_Stopper(reporter, is_stopping),
             verbose=0,
         ),
     )

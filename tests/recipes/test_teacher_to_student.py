@@ -70,7 +70,7 @@ def test_resumed_run_equals_an_uninterrupted_one(
             assert run.trained_epochs == 1
             assert weights_hash(run.folder.path) == weights_hash(reference)
             assert curve(run.folder.path) == curve(reference)
-            assert not run.folder.checkpoint.exists()
+            assert not run.folder.checkpoints()
 
 
 def test_finished_run_is_never_trained_again(
