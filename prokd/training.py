@@ -18,6 +18,7 @@ from prokd.encoder import build_classifier, load_tokenizer
 from prokd.errors import CollapsedRun
 from prokd.evaluation import device_of
 from prokd.identity import signature, student_identity, teacher_identity
+from prokd.memory import PeakMemory, epoch_within_memory
 from prokd.runs import SOURCE_DEV, Kind, RunFolder, write_json
 from prokd.seeding import seed_everything
 from prokd.soft_labels import teacher_probabilities
@@ -67,8 +68,8 @@ class StageRun:
             self.teacher_folder = RunFolder(
                 runtime.runs_dir, "teacher", self.identity["teacher_signature"]
             )
-        settings = config.student if kind == "student" else config.teacher
-        self.num_epochs = settings.epochs
+        self.settings = config.student if kind == "student" else config.teacher
+        self.num_epochs = self.settings.epochs
         self.stage: Stage | None = None
         self.trained_epochs = 0
         self._started_at = time.monotonic()
@@ -131,7 +132,10 @@ class StageRun:
     def _train_epoch(self, stage: Stage) -> None:
         started = time.monotonic()
         try:
-            metrics = stage.run_epoch()
+            longest = self.config.data.max_length
+            self.stage, metrics = epoch_within_memory(
+                stage, self._rebuild_stage, self.folder.kind, self.settings, longest
+            )
         except CollapsedRun as error:
             self._checkpoints.close()
             self.folder.mark_failed(str(error))
@@ -141,7 +145,7 @@ class StageRun:
         metrics["seconds"] = time.monotonic() - started
         self.history.append(metrics)
         rows = list(self.history)
-        state = {"stage": stage.state_dict(), "history": rows}
+        state = {"stage": self.stage.state_dict(), "history": rows}
         self._checkpoints.save(state, self.epoch, lambda: self.folder.write_history(rows))
 
     def run(self) -> dict[str, Any]:
@@ -202,11 +206,17 @@ class StageRun:
         """Close the run."""
         self.close()
 
+    def _rebuild_stage(self) -> Stage:
+        self.stage = None
+        self._checkpoints.wait()  # it is what the stage goes on from
+        return self._build_stage()
+
     def _build_stage(self) -> Stage:
         config, corpora = self.config, self.corpora
         device = device_of(self.runtime)
         if self.runtime.threads is not None:
             torch.set_num_threads(self.runtime.threads)
+        self._peak = PeakMemory(device)
         seed_everything(config.seed, 0)
         model = build_classifier(
             config.encoder,
@@ -272,6 +282,7 @@ class StageRun:
                 "objective": objective,
                 "criteria": criteria,
                 "epochs": self.num_epochs,
+                "peak_memory_mb": self._peak.megabytes(),
                 "seconds": sum(row["seconds"] for row in self.history),
                 "metrics": self.history[-1],
             }
