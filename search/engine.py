@@ -17,7 +17,7 @@ from search.plan import DataDescriptions, Experiment
 from search.progress import Progress
 from search.tracking import Tracker
 from search.trainables import COLLAPSED, DONE, PAUSED, absolute, job
-from search.tuner import Outcome, train
+from search.tuner import Judge, Outcome, Workers
 
 Finished = Callable[[Experiment, Outcome], None]
 
@@ -80,11 +80,16 @@ class Engine:
         """Take the places; nothing is trained yet."""
         threads = runtime.threads or cluster.threads
         self.runtime = absolute(runtime).model_copy(update={"threads": threads})
-        self.cluster, self.storage = cluster, output / "ray_results"
+        self.cluster = cluster
+        self.workers = Workers(cluster, output / "ray_results", max_failures)
         self.tracker, self.progress = tracker, progress
         self.descriptions = descriptions or DataDescriptions(runtime)
-        self.max_failures, self.deadline = max_failures, deadline
+        self.deadline = deadline
         self.reuse = Reuse()
+
+    def close(self) -> None:
+        """End the processes that train."""
+        self.workers.close()
 
     def run(
         self,
@@ -92,6 +97,7 @@ class Engine:
         finished: Finished | None = None,
         *,
         oracle: bool = False,
+        judge: Judge | None = None,
     ) -> list[Outcome]:
         """Train what is missing and return how each experiment's student ended.
 
@@ -99,18 +105,24 @@ class Engine:
             experiments: Any configurations, of any languages and data sets.
             finished: Is called once for each experiment, as soon as its end is known.
             oracle: Whether finished students are also scored on labelled target dev.
+            judge: Decides after each epoch of a student whether it is pruned.
         """
-        return _Round(self, tuple(experiments), finished or _ignore, oracle).run()
+        return _Round(self, tuple(experiments), finished or _ignore, oracle, judge).run()
 
 
 class _Round:
-    """One list of experiments on its way through the two tuners; watches the workers."""
+    """One list of experiments on its way, teachers first; watches the workers."""
 
     def __init__(
-        self, engine: Engine, experiments: Sequence[Experiment], finished: Finished, oracle: bool
+        self,
+        engine: Engine,
+        experiments: Sequence[Experiment],
+        finished: Finished,
+        oracle: bool,
+        judge: Judge | None,
     ) -> None:
         self.engine, self.experiments, self.finished = engine, experiments, finished
-        self.oracle = oracle
+        self.oracle, self.judge = oracle, judge
         self.members: dict[Kind, dict[str, list[Experiment]]] = {"teacher": {}, "student": {}}
         for experiment in experiments:
             for kind, runs in self.members.items():
@@ -211,15 +223,8 @@ class _Round:
                 )
             )
         engine.progress.phase(kind, sum(not e.folder(kind).done for e in experiments))
-        train(
-            kind,
-            jobs,
-            self,
-            cluster=engine.cluster,
-            storage=engine.storage,
-            max_failures=engine.max_failures,
-            deadline=engine.deadline,
-        )
+        judge = self.judge if kind == "student" else None
+        engine.workers.train(kind, jobs, self, deadline=engine.deadline, judge=judge)
 
     def _without(self, experiment: Experiment) -> Outcome:
         """Return the outcome of a student whose teacher is not there."""

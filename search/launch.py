@@ -53,19 +53,21 @@ def opened(
         width = f"{cluster.width} at a time"
         each = f"{cluster.cpus:g} CPU" + (f", {cluster.gpus:g} GPU" if cluster.gpus else "")
         shown.say(f"running {cluster.place} ({width}, {each} each)")
+        engine = Engine(
+            runtime,
+            cluster,
+            output.resolve(),
+            tracker=Tracker(output, cluster.device),
+            progress=shown,
+            descriptions=descriptions,
+            max_failures=max_failures,
+            deadline=deadline,
+        )
         try:
-            yield Engine(
-                runtime,
-                cluster,
-                output.resolve(),
-                tracker=Tracker(output, cluster.device),
-                progress=shown,
-                descriptions=descriptions,
-                max_failures=max_failures,
-                deadline=deadline,
-            )
+            yield engine
         finally:
             shown.end()
+            engine.close()
 
 
 def run_searches(

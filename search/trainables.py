@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from ray.tune import Trainable
 
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from prokd.training import StageRun
 
 TRAINING, DONE, PAUSED, COLLAPSED, REFUSED = "training", "done", "paused", "collapsed", "refused"
-"""Values of a result's ``state``."""
+PRUNED = "pruned"
+"""Values of a result's ``state``; a run is pruned by the driver, not by its worker."""
 
 
 def job(
@@ -54,24 +55,33 @@ def job(
     return {"signature": signature, "job": json.dumps(value)}
 
 
-class _StageTrainable(Trainable):
-    kind: ClassVar[Kind]
+class StageTrainable(Trainable):
+    """A teacher's or student's run as a Ray trial; a student's teacher is done by then.
+
+    One process takes jobs of both kinds, one after the other. A result says in ``state`` whether
+    the run goes on; what becomes of the process then is the scheduler's business.
+    """
+
+    kind: Kind
     _run: StageRun | None
     _job: dict[str, Any]
 
     def setup(self, config: dict[str, Any]) -> None:
         """Take a job; the run is opened by its first step."""
+        self.kind = config["kind"]
         self._run = None
         self._job = json.loads(config["job"])
 
     def step(self) -> dict[str, Any]:
         """Train one epoch, or find that there is nothing (more) to train."""
+        started = time.monotonic()
         try:
-            return self._advance()
+            result = self._advance()
         except CollapsedRun as error:
-            return self._end(COLLAPSED, str(error))
+            result = self._end(COLLAPSED, str(error))
         except UserError as error:
-            return self._end(REFUSED, str(error))
+            result = self._end(REFUSED, str(error))
+        return result | {"busy": time.monotonic() - started}
 
     def save_checkpoint(self, checkpoint_dir: str) -> dict[str, Any]:
         """Return a marker: the folder of the run holds the state."""
@@ -102,10 +112,12 @@ class _StageTrainable(Trainable):
         if not run.done:
             if deadline is not None and time.time() >= deadline:
                 return self._end(PAUSED, "the time budget is spent")
-            run.step()
+            metrics = run.step()
             trained = 1
         if not run.done:
-            return {"state": TRAINING, "epoch": run.epoch, "trained": trained}
+            value = metrics[f"dev/{run.config.source}/entity_f1"]
+            going = {"state": TRAINING, "reason": "", "epoch": run.epoch, "trained": trained}
+            return going | {"source_dev": value}
         if self.kind == "student":
             run.report()  # to its file alone: no number of it returns to whoever selects
             if self._job["oracle"]:
@@ -126,24 +138,7 @@ class _StageTrainable(Trainable):
     def _end(self, state: str, reason: str, trained: int = 0) -> dict[str, Any]:
         epoch = self._run.epoch if self._run else 0
         self.cleanup()
-        return {"state": state, "reason": reason, "epoch": epoch, "trained": trained, "done": True}
-
-
-class TeacherTrainable(_StageTrainable):
-    """A teacher's run as a Ray trial."""
-
-    kind = "teacher"
-
-
-class StudentTrainable(_StageTrainable):
-    """A student's run as a Ray trial; its teacher is done by then."""
-
-    kind = "student"
-
-
-def trainable(kind: Kind) -> type[Trainable]:
-    """Return the trainable of a kind."""
-    return TeacherTrainable if kind == "teacher" else StudentTrainable
+        return {"state": state, "reason": reason, "epoch": epoch, "trained": trained}
 
 
 def absolute(runtime: RuntimeConfig) -> RuntimeConfig:

@@ -89,9 +89,18 @@ def open_engine(local_ray, runtime, output):
     from search.engine import Engine
     from search.tracking import Tracker
 
+    made = []
+
     def make(runtime=runtime, output=output, **arguments):
         progress = Progress(Console(width=200, record=True, quiet=False))
         tracker = Tracker(output, "cpu")
-        return Engine(runtime, local_ray, output, tracker=tracker, progress=progress, **arguments)
+        for engine in made:  # there is room for one worker
+            engine.close()
+        made.append(
+            Engine(runtime, local_ray, output, tracker=tracker, progress=progress, **arguments)
+        )
+        return made[-1]
 
-    return make
+    yield make
+    for engine in made:
+        engine.close()
