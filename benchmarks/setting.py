@@ -18,11 +18,13 @@ class Setting:
     """One place to work in, with data and encoder.
 
     Args:
-        folder: Runs and caches lie here.
+        folder: Runs and caches lie here, until the benchmark ends.
+        output: Plots go here.
         threads: CPU threads of a stage.
     """
 
     folder: Path
+    output: Path
     threads: int = 1
 
     @property
