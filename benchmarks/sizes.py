@@ -20,9 +20,12 @@ class Sizes:
         sweep_epochs: Of teacher and of student in the sweep.
         overhead_points: Of the search whose overhead is measured.
         pruned_points: Of the grid that is searched with and without pruning.
+        pruned_sentences: Of source and of target in that grid.
+        pruned_epochs: Of its students.
         scaling_base: Sentences of the smallest size.
         factors: Of the sizes.
         at_once: Trials at the same time.
+        gpu_sentences: Of a batch on the GPU.
     """
 
     sentences: int = 1000
@@ -35,9 +38,12 @@ class Sizes:
     sweep_epochs: int = 2
     overhead_points: int = 6
     pruned_points: int = 24
+    pruned_sentences: int = 600
+    pruned_epochs: int = 4
     scaling_base: int = 500
     factors: tuple[int, ...] = (1, 2, 4, 8)
     at_once: tuple[int, ...] = (1, 2, 4)
+    gpu_sentences: int = 512
 
 
 QUICK = replace(
@@ -52,6 +58,8 @@ QUICK = replace(
     sweep_epochs=2,
     overhead_points=2,
     pruned_points=4,
+    pruned_sentences=24,
+    pruned_epochs=2,
     scaling_base=16,
     factors=(1, 2),
     at_once=(1, 2),

@@ -79,6 +79,7 @@ class ParkingScheduler(FIFOScheduler):
             if found is None:
                 return str(TrialScheduler.CONTINUE)
             state, reason = PRUNED, found
+            trial.temporary_state.ray_actor.cleanup.remote()  # gives the run's folder free
         self._tell(trial, "ended", state, reason)
         if any(other.status == Trial.PENDING for other in tune_controller.get_live_trials()):
             return str(TrialScheduler.STOP)

@@ -39,8 +39,8 @@ def tiny_config(**overrides):
     return build_config("mini", overrides=TINY | {"target": "ar"} | overrides)
 
 
-def tiny_spec(trials=3, *, grid=False, seeds=(0,), space=SPACE, **overrides):
-    return SearchSpec(tiny_config(**overrides), space, seeds, grid, trials)
+def tiny_spec(trials=3, *, grid=False, seeds=(0,), space=SPACE, prune=False, **overrides):
+    return SearchSpec(tiny_config(**overrides), space, seeds, grid, trials, prune=prune)
 
 
 @pytest.fixture(scope="session")
