@@ -7,19 +7,32 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from functools import lru_cache
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedTokenizerFast
 from transformers.utils import logging as transformers_logging
 
 from prokd.config import EncoderConfig
 from prokd.data import Batch
 from prokd.errors import UserError
+from prokd.layers import (
+    freeze,
+    frozen_parts,
+    is_layered,
+    run_bottom,
+    run_top,
+    usable_positions,
+)
 from prokd.mini import ENCODER_PATH
+
+Precision = Literal["auto", "fp32", "bf16", "fp16"]
 
 WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
 THREE_WAYS_OUT = (
@@ -112,9 +125,26 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerFast:
 
 
 class TokenClassifier(nn.Module):
-    """An encoder, dropout and a linear layer over the first subword of each word."""
+    """An encoder, dropout and a linear layer over the first subword of each word.
 
-    def __init__(self, encoder: nn.Module, num_classes: int, *, dropout: float) -> None:
+    What of the encoder is frozen from the bottom on runs without dropout, in training too.
+
+    Attributes:
+        num_frozen: Frozen layers upon frozen embeddings; 0 where the embeddings are trained.
+        precision: See `autocast_type`.
+        micro_batch_tokens: Most subwords, padding in, of one pass through the encoder; None = all
+            of a batch. A larger batch goes through in parts, whose activations are computed again
+            for the gradient: the same features and the same gradient, in less memory.
+    """
+
+    def __init__(
+        self,
+        encoder: nn.Module,
+        num_classes: int,
+        *,
+        dropout: float,
+        precision: Precision = "fp32",
+    ) -> None:
         """Put a new classifier (normal, std 0.02; zero bias) on an encoder."""
         super().__init__()
         self.encoder = encoder
@@ -123,6 +153,11 @@ class TokenClassifier(nn.Module):
         self.classifier = nn.Linear(self.num_features, num_classes)
         nn.init.normal_(self.classifier.weight, std=0.02)
         nn.init.zeros_(self.classifier.bias)
+        self.is_layered = is_layered(encoder)
+        self._frozen_parts = tuple(frozen_parts(encoder))
+        self.num_frozen = max(len(self._frozen_parts) - 1, 0)
+        self.precision: Precision = precision
+        self.micro_batch_tokens: int | None = None
 
     @property
     def num_classes(self) -> int:
@@ -134,19 +169,84 @@ class TokenClassifier(nn.Module):
         """Where the weights are."""
         return self.classifier.weight.device
 
+    def train(self, mode: bool = True) -> TokenClassifier:
+        """Switch dropout on or off; the frozen part never has any."""
+        super().train(mode)
+        for part in self._frozen_parts:
+            part.eval()
+        return self
+
+    def autocast(self) -> AbstractContextManager[None]:
+        """Return the mixed-precision context of a forward pass."""
+        chosen = autocast_type(self.precision, self.device)
+        return torch.autocast(
+            self.device.type, dtype=chosen or torch.bfloat16, enabled=chosen is not None
+        )
+
+    def with_bottom(self, batch: Batch) -> Batch:
+        """Return the batch with the output of the frozen part, for several forward passes."""
+        if batch.bottom_BTD is not None or not (self.is_layered and self._frozen_parts):
+            return batch
+        with self.autocast():
+            return replace(batch, bottom_BTD=self._bottom(batch))
+
     def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Return features (N, D), before dropout, and logits (N, C) of the valid tokens."""
-        hidden_BTD = self.encoder(
-            input_ids=batch.input_ids_BT, attention_mask=batch.attention_mask_BT
-        ).last_hidden_state
-        features_ND = hidden_BTD.flatten(0, 1)[batch.token_index_N]
-        return features_ND, self.classifier(self.dropout(features_ND))
+        """Return features (N, D), before dropout, and logits (N, C), float32, of valid tokens."""
+        parts = batch.parts(self.micro_batch_tokens)
+        if len(parts) == 1:
+            features_ND = self._features(batch)
+        elif torch.is_grad_enabled():
+            again = partial(checkpoint, self._features, use_reentrant=False)
+            features_ND = torch.cat([again(part) for part in parts])
+        else:
+            features_ND = torch.cat([self._features(part) for part in parts])
+        # Probabilities of bf16 logits would be wrong in the third digit.
+        with torch.autocast(self.device.type, enabled=False):
+            return features_ND, self.classifier(self.dropout(features_ND.float()))
+
+    def _features(self, batch: Batch) -> Tensor:
+        if not self.is_layered:
+            hidden_BTD = self.encoder(
+                input_ids=batch.input_ids_BT, attention_mask=batch.attention_mask_BT
+            ).last_hidden_state
+            chosen_ND: Tensor = hidden_BTD.flatten(0, 1)[batch.token_index_N]
+            return chosen_ND
+        bottom_BTD = self._bottom(batch) if batch.bottom_BTD is None else batch.bottom_BTD
+        return run_top(
+            self.encoder,
+            self.num_frozen,
+            bottom_BTD,
+            batch.attention_mask_BT,
+            batch.token_index_N,
+        )
+
+    def _bottom(self, batch: Batch) -> Tensor:
+        hidden_BTD = run_bottom(
+            self.encoder, self.num_frozen, batch.input_ids_BT, batch.attention_mask_BT
+        )
+        chosen = autocast_type(self.precision, self.device)
+        return hidden_BTD if chosen is None or not self._frozen_parts else hidden_BTD.to(chosen)
 
     def trained_state(self) -> dict[str, Tensor]:
         """Return the weights that training may change, by name; frozen ones are the base's."""
         return {
             name: value.detach() for name, value in self.named_parameters() if value.requires_grad
         }
+
+
+def autocast_type(precision: Precision, device: torch.device) -> torch.dtype | None:
+    """Return the type of mixed precision on a device; None for plain float32.
+
+    On a CPU only ``bf16`` that was asked for is taken: it pays where the CPU has instructions
+    for it.
+    """
+    if precision == "fp32" or (device.type != "cuda" and precision != "bf16"):
+        return None
+    if precision == "fp16":
+        return torch.float16
+    if precision == "auto" and not torch.cuda.is_bf16_supported():
+        return None
+    return torch.bfloat16
 
 
 def build_classifier(
@@ -183,50 +283,6 @@ def build_classifier(
     freeze(encoder, layers=config.frozen_layers, embeddings=config.freeze_embeddings)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return TokenClassifier(encoder, num_classes, dropout=config.dropout)
-
-
-def usable_positions(settings: Any) -> int | None:
-    """Return how many subwords an encoder takes; None where its configuration does not say.
-
-    Encoders of the RoBERTa family count positions from after the padding index.
-    """
-    positions: int | None = getattr(settings, "max_position_embeddings", None)
-    if positions is not None and settings.model_type in ("roberta", "xlm-roberta", "camembert"):
-        positions -= (settings.pad_token_id or 0) + 1
-    return positions
-
-
-def freeze(encoder: nn.Module, *, layers: int, embeddings: bool) -> None:
-    """Stop the training of an encoder's embeddings and bottom layers.
-
-    Raises:
-        UserError: More layers than there are, or an encoder whose layers cannot be found.
-    """
-    if embeddings:
-        for part in (getattr(encoder, "embeddings", None), _input_embeddings(encoder)):
-            if part is not None:
-                part.requires_grad_(False)
-    if layers == 0:
-        return
-    stack = encoder_layers(encoder)
-    if layers > len(stack):
-        raise UserError(
-            f"encoder.frozen_layers must be at most the {len(stack)} layers of the encoder, "
-            f"but got {layers}."
+        return TokenClassifier(
+            encoder, num_classes, dropout=config.dropout, precision=config.precision
         )
-    for layer in stack[:layers]:
-        layer.requires_grad_(False)
-
-
-def encoder_layers(encoder: nn.Module) -> nn.ModuleList:
-    """Return the stack of layers, from the bottom: the longest list of modules of one kind."""
-    lists = [module for module in encoder.modules() if isinstance(module, nn.ModuleList)]
-    if not lists:
-        raise UserError(f"the layers of a {type(encoder).__name__} cannot be found.")
-    return max(lists, key=len)
-
-
-def _input_embeddings(encoder: nn.Module) -> nn.Module | None:
-    getter = getattr(encoder, "get_input_embeddings", None)
-    return getter() if getter is not None else None

@@ -23,8 +23,8 @@ from prokd.labels import TagSet
 from prokd.prototypes import class_sums, means_of_sums
 from prokd.sequences import likeliest_tags
 
-EVALUATION_SENTENCES = 256
-EVALUATION_TOKENS = 16384
+EVALUATION_TOKENS = {"cpu": 1024, "cuda": 16384}
+"""Subwords of a batch, padding in: few enough for a CPU's cache, enough to fill a GPU."""
 
 
 def device_of(runtime: RuntimeConfig) -> torch.device:
@@ -109,21 +109,41 @@ class LabelledSplit:
 
 @torch.no_grad()
 def passes(
-    model: TokenClassifier, encoded: EncodedCorpus, pad_token_id: int
+    model: TokenClassifier,
+    encoded: EncodedCorpus,
+    pad_token_id: int,
+    sentences: npt.NDArray[np.int64] | None = None,
 ) -> Iterator[tuple[Batch, Tensor, Tensor]]:
-    """Yield each batch of a corpus with features (N, D) and logits (N, C), in eval mode."""
+    """Yield each batch of a corpus with features (N, D) and logits (N, C), in eval mode.
+
+    Args:
+        model: Gives features and logits, in its own precision.
+        encoded: The corpus.
+        pad_token_id: Of the tokenizer.
+        sentences: int64, indices of the sentences to look at; None = all.
+    """
     was_training = model.training
     model.eval()
-    for indices in make_batches(
-        encoded,
-        batch_sentences=EVALUATION_SENTENCES,
-        batch_tokens=EVALUATION_TOKENS,
-        generator=None,
-    ):
-        batch = collate(encoded, indices, pad_token_id).to(model.device)
-        features_ND, logits_NC = model(batch)
+    for indices in evaluation_batches(encoded, model.device, sentences):
+        batch = collate(encoded, indices, pad_token_id).to(model.device, non_blocking=True)
+        with model.autocast():
+            features_ND, logits_NC = model(batch)
         yield batch, features_ND, logits_NC
     model.train(was_training)
+
+
+def evaluation_batches(
+    encoded: EncodedCorpus, device: torch.device, sentences: npt.NDArray[np.int64] | None = None
+) -> list[npt.NDArray[np.int64]]:
+    """Return the sentences of each batch of a pass, the longest ones first."""
+    most_tokens = EVALUATION_TOKENS[device.type]
+    return make_batches(
+        encoded,
+        batch_sentences=most_tokens,
+        batch_tokens=most_tokens,
+        generator=None,
+        sentences=sentences,
+    )
 
 
 def predict(
@@ -134,6 +154,25 @@ def predict(
     for batch, _, logits_NC in passes(model, encoded, pad_token_id):
         labels[batch.word_index_N] = logits_NC.argmax(dim=-1)
     return np.asarray(labels.cpu().numpy())
+
+
+def entity_share(
+    model: TokenClassifier, encoded: EncodedCorpus, pad_token_id: int, *, most_sentences: int
+) -> float:
+    """Return the share of tokens that a model takes for a part of an entity.
+
+    Args:
+        model: The model.
+        encoded: The corpus.
+        pad_token_id: Of the tokenizer.
+        most_sentences: Sentences that are looked at, evenly spread over the corpus.
+    """
+    chosen = np.linspace(0, len(encoded) - 1, min(most_sentences, len(encoded)))
+    found, total = torch.zeros((), device=model.device), 0
+    for _, _, logits_NC in passes(model, encoded, pad_token_id, chosen.round().astype(np.int64)):
+        found += (logits_NC.argmax(dim=-1) > 0).sum()
+        total += len(logits_NC)
+    return float(found) / max(total, 1)
 
 
 def predict_in_two_ways(

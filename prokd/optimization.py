@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
 from prokd.config import OptimizationConfig
-from prokd.encoder import TokenClassifier
+from prokd.encoder import TokenClassifier, autocast_type
 
 
 class Optimization:
@@ -22,13 +21,12 @@ class Optimization:
         config: OptimizationConfig,
         *,
         num_steps: int,
-        precision: Literal["auto", "fp32", "bf16", "fp16"] = "fp32",
     ) -> None:
         """Make the optimiser of a model's trained weights for ``num_steps`` steps."""
         self.parameters = [value for value in model.parameters() if value.requires_grad]
-        cuda = model.device.type == "cuda"
         kind = torch.optim.Adam if config.optimizer == "adam" else torch.optim.AdamW
-        self.optimizer = kind(_groups(model, config), lr=config.learning_rate, fused=cuda or None)
+        # One pass over all weights instead of one for each operation.
+        self.optimizer = kind(_groups(model, config), lr=config.learning_rate, fused=True)
         warmup = max(round(config.warmup_fraction * num_steps), 1)
 
         def factor(step: int) -> float:
@@ -38,19 +36,8 @@ class Optimization:
 
         self.schedule = LambdaLR(self.optimizer, factor)
         self.max_gradient_norm = config.max_gradient_norm
-        self.autocast_type = autocast_type(precision, model.device)
-        self.device_type = model.device.type
-        self.scaler = torch.amp.GradScaler(
-            self.device_type, enabled=self.autocast_type is torch.float16
-        )
-
-    def autocast(self) -> AbstractContextManager[None]:
-        """Return the mixed-precision context of a forward pass."""
-        return torch.autocast(
-            self.device_type,
-            dtype=self.autocast_type or torch.bfloat16,
-            enabled=self.autocast_type is not None,
-        )
+        half = autocast_type(model.precision, model.device) is torch.float16
+        self.scaler = torch.amp.GradScaler(model.device.type, enabled=half)
 
     def step(self, loss: Tensor) -> Tensor:
         """Take one step down a loss; return the gradient's L2 norm before clipping, on device."""
@@ -76,19 +63,6 @@ class Optimization:
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
         self.scaler.load_state_dict(state["scaler"])
-
-
-def autocast_type(
-    precision: Literal["auto", "fp32", "bf16", "fp16"], device: torch.device
-) -> torch.dtype | None:
-    """Return the type of mixed precision on a device; None for plain float32."""
-    if device.type != "cuda" or precision == "fp32":
-        return None
-    if precision == "fp16":
-        return torch.float16
-    if precision == "auto" and not torch.cuda.is_bf16_supported():
-        return None
-    return torch.bfloat16
 
 
 def _groups(model: TokenClassifier, config: OptimizationConfig) -> list[dict[str, Any]]:

@@ -15,10 +15,11 @@ from transformers import AutoModelForTokenClassification, PreTrainedTokenizerFas
 from prokd import artifact
 from prokd.config import EncoderConfig, RuntimeConfig
 from prokd.data import Corpus, encode_corpus
-from prokd.encoder import TokenClassifier, load_tokenizer, usable_positions
+from prokd.encoder import TokenClassifier, load_tokenizer
 from prokd.errors import UserError
 from prokd.evaluation import device_of, probabilities
 from prokd.labels import TagSet
+from prokd.layers import usable_positions
 from prokd.runs import read_json
 from prokd.sequences import Places, likeliest_tags
 

@@ -40,7 +40,9 @@ class EncoderConfig(_Frozen):
     freeze_embeddings: bool = Field(True, description="whether the embeddings are not trained")
     dropout: float = Field(0.5, ge=0, lt=1, description="dropout before the classifier")
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
-        "auto", description="autocast type; auto = bf16 on a GPU that has it, fp32 elsewhere"
+        "auto",
+        description="autocast type; auto = bf16 on a GPU that has it, fp32 elsewhere; bf16 also "
+        "acts on a CPU, fp16 on a GPU alone",
     )
 
 
@@ -58,6 +60,13 @@ class OptimizationConfig(_Frozen):
     max_gradient_norm: float = Field(1.0, gt=0, description="clipping threshold, L2 norm")
     batch_sentences: int = Field(128, ge=1, description="most sentences in a batch")
     batch_tokens: int = Field(16384, ge=16, description="most subwords in a batch, padding in")
+    micro_batch_tokens: int | None = Field(
+        None,
+        ge=16,
+        description="most subwords of one forward pass; a larger batch goes in parts, whose "
+        "activations are computed again for the gradient: the same update (dropout draws "
+        "otherwise), less memory, more time; None = the batch in one piece",
+    )
     loss_reduction: Literal["tokens", "sentences"] = Field(
         "tokens", description="Eq. 1, 2 and 11 divided by the number of tokens or of sentences"
     )

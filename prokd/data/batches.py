@@ -33,6 +33,8 @@ class Batch:
         labels_N: int64 (N,), class indices, or None if unlabelled.
         word_index_N: int64 (N,), row of each valid token among the kept words of the corpus.
         places: Sentence of each valid token, and its place in it.
+        bottom_BTD: float (B, T, D), hidden states upon the encoder's frozen part, or None where
+            they are still to be computed.
     """
 
     input_ids_BT: torch.Tensor
@@ -41,6 +43,7 @@ class Batch:
     labels_N: torch.Tensor | None
     word_index_N: torch.Tensor
     places: Places
+    bottom_BTD: torch.Tensor | None = None
 
     @property
     def num_tokens(self) -> int:
@@ -64,6 +67,43 @@ class Batch:
                 sentence_N=move(self.places.sentence_N),
                 position_N=move(self.places.position_N),
             ),
+            bottom_BTD=None if self.bottom_BTD is None else move(self.bottom_BTD),
+        )
+
+    def parts(self, most_tokens: int | None) -> list[Batch]:
+        """Split the batch between sentences into parts of at most that many subwords.
+
+        Args:
+            most_tokens: Padding in; None = one part. A sentence that is longer is a part alone.
+        """
+        num_sentences, longest = self.input_ids_BT.shape
+        rows = max((most_tokens or self.input_ids_BT.numel()) // longest, 1)
+        if rows >= num_sentences:
+            return [self]
+        counts = torch.bincount(self.places.sentence_N, minlength=num_sentences).tolist()
+        return [
+            self._rows(first, min(first + rows, num_sentences), counts)
+            for first in range(0, num_sentences, rows)
+        ]
+
+    def _rows(self, first: int, end: int, counts: list[int]) -> Batch:
+        """Return the sentences ``first`` to ``end`` as a batch of their own."""
+        longest = self.input_ids_BT.shape[1]
+        begin = sum(counts[:first])
+        tokens = slice(begin, begin + sum(counts[first:end]))
+        return Batch(
+            input_ids_BT=self.input_ids_BT[first:end],
+            attention_mask_BT=self.attention_mask_BT[first:end],
+            token_index_N=self.token_index_N[tokens] - first * longest,
+            labels_N=None if self.labels_N is None else self.labels_N[tokens],
+            word_index_N=self.word_index_N[tokens],
+            places=Places(
+                self.places.sentence_N[tokens] - first,
+                self.places.position_N[tokens],
+                end - first,
+                max([*counts[first:end], 1]),
+            ),
+            bottom_BTD=None if self.bottom_BTD is None else self.bottom_BTD[first:end],
         )
 
 
@@ -73,6 +113,7 @@ def make_batches(
     batch_sentences: int,
     batch_tokens: int,
     generator: np.random.Generator | None,
+    sentences: npt.NDArray[np.int64] | None = None,
 ) -> list[npt.NDArray[np.int64]]:
     """Group sentences of similar length; every sentence is in exactly one batch.
 
@@ -87,6 +128,7 @@ def make_batches(
         batch_tokens: Largest number of subwords in a batch, padding included, >= 1. A sentence
             that is longer than this is a batch of its own.
         generator: Source of randomness, or None.
+        sentences: int64, indices of the sentences that take part; None = all.
 
     Returns:
         The indices of the sentences of each batch, int64 (B,).
@@ -100,9 +142,10 @@ def make_batches(
             f"(batch_sentences={batch_sentences}, batch_tokens={batch_tokens})."
         )
     lengths = np.diff(encoded.offsets)
+    chosen = np.arange(len(lengths)) if sentences is None else sentences
     if generator is None:
-        return _cut(np.arange(len(lengths)), lengths, batch_sentences, batch_tokens)
-    order = generator.permutation(len(lengths))
+        return _cut(chosen, lengths, batch_sentences, batch_tokens)
+    order = generator.permutation(chosen)
     chunk = MEGA_CHUNK * batch_sentences
     batches = [
         batch

@@ -18,6 +18,7 @@ S6. The stable reading looks at target text without dropout before it labels it
     (`pseudo_label_features`).
 S7. The stable reading starts from the teacher's weights: with the prior of S3, features that do
     not tell classes apart yet would make every pseudo-label "O" (`start`).
+S8. The frozen part of the encoder runs without dropout, as the teacher's (T5).
 """
 
 from __future__ import annotations
@@ -84,6 +85,7 @@ class StudentStage:
     ) -> None:
         """Make optimiser and prototype bank; put the teacher's probabilities on the device."""
         self.model, self.config = model, config
+        model.micro_batch_tokens = config.student.micro_batch_tokens
         self.target_train, self.source_dev = target_train, source_dev
         self.pad_token_id = pad_token_id
         self.epoch, self.num_epochs = 0, config.student.epochs
@@ -91,9 +93,7 @@ class StudentStage:
         self.teacher_probabilities = (values / values.sum(dim=-1, keepdim=True)).to(model.device)
         self.teacher_distribution_C = self.teacher_probabilities.mean(dim=0)
         num_steps = sum(len(self._batches(epoch)) for epoch in range(self.num_epochs))
-        self.optimization = Optimization(
-            model, config.student, num_steps=num_steps, precision=config.encoder.precision
-        )
+        self.optimization = Optimization(model, config.student, num_steps=num_steps)
         self.bank = PrototypeBank(model.num_classes, model.num_features).to(model.device)
 
     @property
@@ -112,9 +112,9 @@ class StudentStage:
         self.model.train()
         for indices in self._batches(self.epoch):
             batch = collate(self.target_train, indices, self.pad_token_id)
-            batch = batch.to(self.model.device, non_blocking=True)
+            batch = self.model.with_bottom(batch.to(self.model.device, non_blocking=True))
             teacher_NC = self.teacher_probabilities[batch.word_index_N]
-            with self.optimization.autocast():
+            with self.model.autocast():
                 features_ND, logits_NC = self.model(batch)
             student_NC = torch.softmax(logits_NC.float(), dim=-1)
             distillation = distillation_loss(
@@ -258,7 +258,7 @@ class StudentStage:
     def _without_dropout(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return features and probabilities of a second forward pass in eval mode."""
         self.model.eval()
-        with self.optimization.autocast():
+        with self.model.autocast():
             features_ND, logits_NC = self.model(batch)
         self.model.train()
         return features_ND, torch.softmax(logits_NC.float(), dim=-1)

@@ -13,6 +13,8 @@ T3. The printed gradient of Eq. 6 is lambda times that of the target's batch pro
 T4. The stable reading starts the alignment after the first epoch, when p means something
     (`alignment.start_epoch`), and lets the two prototypes of a class attract, each class by its
     share, with nothing that repels (`alignment.negatives`, `alignment.class_weights`).
+T5. The frozen part of the encoder runs without dropout, in training too (`frozen_layers`,
+    `freeze_embeddings`): it is never trained, so its output is the same in every epoch.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ from prokd.config import ExperimentConfig
 from prokd.data import Batch, EncodedCorpus, collate, make_batches
 from prokd.encoder import TokenClassifier
 from prokd.errors import CollapsedRun
-from prokd.evaluation import LabelledSplit, corpus_prototypes, predict
+from prokd.evaluation import LabelledSplit, corpus_prototypes, entity_share
 from prokd.optimization import Optimization
 from prokd.prototypes import (
     PrototypeBank,
@@ -45,6 +47,8 @@ from prokd.teacher.health import add_gradient_norms, check_fall
 from prokd.teacher.objective import teacher_objective
 
 SOURCE_STREAM, TARGET_STREAM = 0, 1
+SHARE_SENTENCES = 2000
+"""Target sentences that tell whether alignment has emptied the target: a share to 1 %."""
 
 
 class TeacherStage:
@@ -71,13 +75,12 @@ class TeacherStage:
     ) -> None:
         """Make optimiser and prototype banks."""
         self.model, self.config = model, config
+        model.micro_batch_tokens = config.teacher.micro_batch_tokens
         self.source_train, self.source_dev = source_train, source_dev
         self.target_train, self.pad_token_id = target_train, pad_token_id
         self.epoch, self.num_epochs = 0, config.teacher.epochs
         num_steps = sum(len(self._source_batches(epoch)) for epoch in range(self.num_epochs))
-        self.optimization = Optimization(
-            model, config.teacher, num_steps=num_steps, precision=config.encoder.precision
-        )
+        self.optimization = Optimization(model, config.teacher, num_steps=num_steps)
         size = (model.num_classes, model.num_features)
         self.source_bank = PrototypeBank(*size).to(model.device)
         self.target_bank = PrototypeBank(*size).to(model.device)
@@ -103,7 +106,7 @@ class TeacherStage:
         for step, indices in enumerate(self._source_batches(self.epoch)):
             batch = collate(self.source_train, indices, self.pad_token_id)
             batch = batch.to(self.model.device, non_blocking=True)
-            with self.optimization.autocast():
+            with self.model.autocast():
                 features_ND, logits_NC = self.model(batch)
             assert batch.labels_N is not None, "source batches carry labels"
             tagging = tagging_loss(
@@ -153,7 +156,9 @@ class TeacherStage:
     def _target_entity_share(self) -> float:
         """Return the share of target tokens that the teacher takes for a part of an entity."""
         assert self.target_train is not None, "alignment needs target text"
-        return float((predict(self.model, self.target_train, self.pad_token_id) > 0).mean())
+        return entity_share(
+            self.model, self.target_train, self.pad_token_id, most_sentences=SHARE_SENTENCES
+        )
 
     def _source_batches(self, epoch: int) -> list[Any]:
         return make_batches(
@@ -214,7 +219,7 @@ class TeacherStage:
     ) -> Tensor:
         """Move the target prototypes by one batch (Eq. 4, 5) and return Eq. 6, with gradient."""
         prototypes, settings = self.config.prototypes, self.config.teacher.alignment
-        with self.optimization.autocast():
+        with self.model.autocast():
             features_ND, logits_NC = self.model(batch)
         probabilities_NC = torch.softmax(logits_NC.float(), dim=-1)
         if not settings.weight_gradient:

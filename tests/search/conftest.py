@@ -10,6 +10,7 @@ from search.progress import Progress
 from search.spaces import SPACE
 from search.spec import SearchSpec
 
+STORE = "MLFLOW_TRACKING_URI"
 SIZES = {"train": 64, "dev": 24, "test": 24}
 TINY = {
     "teacher.epochs": 2,
@@ -65,9 +66,19 @@ def output(tmp_path):
     return tmp_path / "out"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_store_of_the_user():
+    """Keep a store that the environment names out of fixtures that outlive a test."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv(STORE, raising=False)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def own_store(monkeypatch):
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    """Take a store away that a test names, by `mlflow.set_tracking_uri` too, when it ends."""
+    monkeypatch.setenv(STORE, "")  # recorded, so that what a test leaves behind is undone
+    monkeypatch.delenv(STORE)
 
 
 @pytest.fixture(scope="session")

@@ -144,7 +144,6 @@ def test_comparing_changes_nothing_and_nothing_else_sees_target_dev(plain, tmp_p
     assert (tmp_path / "out" / file).read_bytes() != (search.output / file).read_bytes()
 
 
-@pytest.mark.xfail(strict=False, reason="what MLflow holds differs between machines; unexplained")
 def test_an_oracle_scores_what_is_there_and_says_so_everywhere(plain, capsys):
     make, search, left = plain
     for path in search.engine.runtime.runs_dir.glob("student-*/oracle.json"):
@@ -174,7 +173,6 @@ def test_an_oracle_scores_what_is_there_and_says_so_everywhere(plain, capsys):
     assert (_told(search), _chosen(search)) == (left.told, left.chosen)
 
 
-@pytest.mark.xfail(strict=False, reason="what MLflow holds differs between machines; unexplained")
 def test_a_criterion_without_labels_ranks(plain):
     make, search, _ = plain
     other = make(search.output, spec=replace(SPEC, select="confidence"))
