@@ -4,8 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-from-lock
 RUN_ARGS ?=
+BENCH_ARGS ?=
 
-.PHONY: run test check format install ui clean
+.PHONY: run test check format install ui bench clean
 
 run: install
 	$(BIN)/python search/run.py --preset mini --lang ar $(RUN_ARGS)
@@ -24,6 +25,9 @@ format: install
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+bench: install
+	$(BIN)/python -m benchmarks $(BENCH_ARGS)
+
 ui: install
 	$(BIN)/mlflow ui --backend-store-uri sqlite:///mlflow.db
 
@@ -39,4 +43,4 @@ $(STAMP): requirements.lock pyproject.toml
 	@touch $(STAMP)
 
 clean:
-	rm -rf $(VENV) runs studies exports reports ray_results mlartifacts mlflow.db
+	rm -rf $(VENV) runs studies exports reports benchmark-results ray_results mlartifacts mlflow.db

@@ -21,7 +21,8 @@ from benchmarks.sizes import Sizes
 from benchmarks.table import Line
 from prokd.config import TeacherConfig
 from prokd.data import Batch
-from prokd.encoder import TokenClassifier, freeze
+from prokd.encoder import TokenClassifier
+from prokd.layers import encoder_layers, freeze
 from prokd.optimization import Optimization
 from prokd.sequences import Places
 from prokd.tagging_loss import tagging_loss
@@ -40,8 +41,9 @@ def measure(setting: Setting, sizes: Sizes) -> list[Line]:
     model = build(BertConfig(vocab_size=119_547)).cuda()
     rate = product_rate()
     batch, tokens = bucket(sizes.gpu_sentences, 119_547)
+    operations = step_operations(model, tokens, batch.num_tokens)
     seconds = step_seconds(model, batch.to("cuda"), sizes.repeats)
-    share = step_operations(model, tokens) / seconds / rate
+    share = operations / seconds / rate
     # A student's step has a second forward pass without gradient: four units instead of three.
     per_epoch = GRID_SENTENCES / sizes.gpu_sentences * seconds
     grid = per_epoch * GRID_EPOCHS * (GRID_TEACHERS * 2 + GRID_POINTS * 4 / 3) / 60
@@ -75,7 +77,7 @@ def build(config: BertConfig) -> TokenClassifier:
     encoder = BertModel(config, add_pooling_layer=False)
     layers = min(FROZEN_LAYERS, config.num_hidden_layers - 1)
     freeze(encoder, layers=layers, embeddings=True)
-    return TokenClassifier(encoder, NUM_CLASSES, dropout=0.5)
+    return TokenClassifier(encoder, NUM_CLASSES, dropout=0.5, precision="auto")
 
 
 def bucket(num_sentences: int, vocabulary: int) -> tuple[Batch, int]:
@@ -99,27 +101,34 @@ def bucket(num_sentences: int, vocabulary: int) -> tuple[Batch, int]:
     return Batch(**values), int(lengths.sum())
 
 
-def step_operations(model: TokenClassifier, tokens: int) -> float:
+def step_operations(model: TokenClassifier, subwords: int, words: int) -> float:
     """Return the floating-point operations of one step's matrix products over real subwords.
 
     Two a weight forward; two more for the gradient of the input and two for that of the weight
-    where a layer is trained. Attention's own products, small at these lengths, are left out.
+    where a layer is trained. What follows the last layer's attention acts on one subword a word.
+    Attention's own products, small at these lengths, are left out.
     """
-    linears = [m for m in model.modules() if isinstance(m, torch.nn.Linear)]
-    trained = sum(m.weight.numel() for m in linears if m.weight.requires_grad)
-    frozen = sum(m.weight.numel() for m in linears if not m.weight.requires_grad)
-    return float(tokens * (6 * trained + 2 * frozen))
+    last = encoder_layers(model.encoder)[-1]
+    upon_attention = {*last.modules(), model.classifier} - {*last.attention.self.modules()}
+    total = 0
+    for module in model.modules():
+        if isinstance(module, torch.nn.Linear):
+            passes = 6 if module.weight.requires_grad else 2
+            tokens = words if module in upon_attention else subwords
+            total += passes * module.weight.numel() * tokens
+    return float(total)
 
 
 def step_seconds(model: TokenClassifier, batch: Batch, repeats: int) -> float:
     """Return the median seconds of a training step, after three to warm up."""
-    optimization = Optimization(model, TeacherConfig(), num_steps=10_000, precision="auto")
+    optimization = Optimization(model, TeacherConfig(), num_steps=10_000)
+    model.train()
     assert batch.labels_N is not None, "the batch has labels"
     times = []
     for _ in range(max(3, repeats) * 2 + 3):
         _wait(model)
         started = perf_counter()
-        with optimization.autocast():
+        with model.autocast():
             _, logits_NC = model(batch)
         optimization.step(tagging_loss(logits_NC, batch.labels_N))
         _wait(model)

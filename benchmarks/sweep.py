@@ -61,7 +61,9 @@ def measure(setting: Setting, sizes: Sizes) -> list[Line]:
         found.update(_ours(setting, config, sizes.points, turn))
         return float(found["wall"])
 
-    mine, other = interleaved(ours, lambda turn: _theirs(setting, config, sizes.points), TURNS)
+    mine, other = interleaved(
+        ours, lambda turn: _theirs(setting, config, sizes.points), TURNS, here=False
+    )
     what = (
         f"{sizes.points}-point sweep, {found['teachers']} teachers, {found['students']} students, "
         f"{sizes.sweep_sentences} sentences, {sizes.sweep_epochs}+{sizes.sweep_epochs} epochs, "

@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 
 from rich.console import Console
 from rich.table import Table
@@ -69,7 +69,11 @@ def mean_and_deviation(values: Sequence[float]) -> str:
 
 
 def interleaved(
-    ours: Callable[[int], float | None], other: Callable[[int], float | None], repeats: int
+    ours: Callable[[int], float | None],
+    other: Callable[[int], float | None],
+    repeats: int,
+    *,
+    here: bool = True,
 ) -> tuple[list[float], list[float]]:
     """Time two things in turns, A B A B, so that a busy machine is busy for both.
 
@@ -77,13 +81,16 @@ def interleaved(
         ours: Is called with 0, 1, ...; returns its cost, or None for the seconds that it took.
         other: The same of the other side.
         repeats: Number of turns.
+        here: Whether seconds are those of the processor in this process, which other programs do
+            not lengthen; else those of the clock on the wall.
     """
+    clock = process_time if here else perf_counter
     results: tuple[list[float], list[float]] = ([], [])
     for turn in range(repeats):
         for side, call in zip(results, (ours, other), strict=True):
-            started = perf_counter()
+            started = clock()
             cost = call(turn)
-            side.append(perf_counter() - started if cost is None else cost)
+            side.append(clock() - started if cost is None else cost)
     return results
 
 

@@ -59,5 +59,5 @@ def test_a_point_trains_both_stages_with_as_many_updates_as_ours(config, tiny_ru
     result = Rival(config, tiny_runtime).run()
     steps = 96 // config.teacher.batch_sentences * config.teacher.epochs
     assert result["teacher_updates"] == result["student_updates"] == steps
-    assert result["source_dev"] > 0.5
+    assert result["source_dev"] > 0.2  # of 16 sentences
     assert 0 <= result["target_test_entity_f1"] <= result["target_test_entity_f1_viterbi"] <= 1
