@@ -36,6 +36,10 @@ def run(
     points: Annotated[int | None, typer.Option(help="Of the sweep.")] = None,
     repeats: Annotated[int | None, typer.Option(help="Turns of A and B.")] = None,
     seeds: Annotated[int | None, typer.Option(help="In the comparison of F1.")] = None,
+    scaling_base: Annotated[
+        int | None, typer.Option(help="Sentences of the smallest size.")
+    ] = None,
+    pruned_sentences: Annotated[int | None, typer.Option(help="Of the pruned grid.")] = None,
 ) -> None:
     """Measure this project beside the recipe of published code; print a table of ratios."""
     wanted = parts or list(PARTS)
@@ -48,6 +52,8 @@ def run(
         "points": points,
         "repeats": repeats,
         "seeds": seeds,
+        "scaling_base": scaling_base,
+        "pruned_sentences": pruned_sentences,
     }
     sizes = replace(
         QUICK if quick else Sizes(), **{k: v for k, v in given.items() if v is not None}

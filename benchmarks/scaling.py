@@ -3,6 +3,7 @@
 Every measurement is a fresh process that trains a teacher and a student for two epochs each. Its
 peak is the highest resident memory, shared pages (the memory-mapped corpora, libraries) included;
 for trials at once the memory is proportional: shared pages are divided among those who share them.
+An epoch is the last one, in processor seconds; trials at once are timed by the clock on the wall.
 """
 
 from __future__ import annotations

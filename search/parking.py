@@ -59,7 +59,7 @@ class ParkingScheduler(FIFOScheduler):
         self.judge: Judge | None = None
         self.closing = False
         self._parked: dict[str, Trial] = {}
-        self._waiting: dict[str, float] = {}
+        self._served: dict[str, float] = {}
         self._idle_since = time.monotonic()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -88,20 +88,20 @@ class ParkingScheduler(FIFOScheduler):
         return str(TrialScheduler.NOOP)
 
     def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
-        """Free as many parked workers as there are trials that wait; Tune starts these itself."""
+        """Give the place of a parked worker to a trial that waits; Tune starts the others."""
         live = tune_controller.get_live_trials()
         if self.closing:
             for trial in list(live):
                 tune_controller.stop_trial(trial)
             return None
         now = time.monotonic()
-        pending = [trial.trial_id for trial in live if trial.status == Trial.PENDING]
-        # A trial is seen once before it is served: only then Tune has a use for the worker.
-        ready = [name for name in pending if self._waiting.get(name, now) < now]
-        self._waiting = {name: self._waiting.get(name, now) for name in pending}
-        for name in ready[: len(self._parked)]:
-            self._waiting[name] = now + PATIENCE
-            tune_controller.stop_trial(self._parked.popitem()[1])
+        pending = {t.trial_id: t for t in live if t.status == Trial.PENDING}
+        self._served = {name: at for name, at in self._served.items() if name in pending}
+        for name, trial in pending.items():
+            if self._parked and now - self._served.get(name, -PATIENCE) >= PATIENCE:
+                self._served[name] = now
+                tune_controller.stop_trial(self._parked.popitem()[1])
+                return trial  # Tune gives it the process that has just become free
         if self._parked and not pending and now - self._idle_since > IDLE_SECONDS:
             for trial in self._parked.values():
                 tune_controller.stop_trial(trial)
