@@ -156,23 +156,28 @@ def predict(
     return np.asarray(labels.cpu().numpy())
 
 
-def entity_share(
+def class_shares(
     model: TokenClassifier, encoded: EncodedCorpus, pad_token_id: int, *, most_sentences: int
-) -> float:
-    """Return the share of tokens that a model takes for a part of an entity.
+) -> tuple[Tensor, Tensor]:
+    """Return the mean probability of each class, and the share of tokens that it is likeliest for.
 
     Args:
         model: The model.
         encoded: The corpus.
         pad_token_id: Of the tokenizer.
         most_sentences: Sentences that are looked at, evenly spread over the corpus.
+
+    Returns:
+        Two distributions, float, (C,).
     """
     chosen = np.linspace(0, len(encoded) - 1, min(most_sentences, len(encoded)))
-    found, total = torch.zeros((), device=model.device), 0
+    sums_2C, total = torch.zeros(2, model.num_classes, device=model.device), 0
     for _, _, logits_NC in passes(model, encoded, pad_token_id, chosen.round().astype(np.int64)):
-        found += (logits_NC.argmax(dim=-1) > 0).sum()
+        sums_2C[0] += torch.softmax(logits_NC.float(), dim=-1).sum(dim=0)
+        sums_2C[1] += torch.bincount(logits_NC.argmax(dim=-1), minlength=model.num_classes)
         total += len(logits_NC)
-    return float(found) / max(total, 1)
+    mean_C, likeliest_C = sums_2C / max(total, 1)
+    return mean_C, likeliest_C
 
 
 def predict_in_two_ways(

@@ -87,6 +87,8 @@ def effective_teacher(config: ExperimentConfig) -> dict[str, Any]:
                 del alignment[name]
             for name in ("update_rate", "update_rate_weighs", "update_rate_acts_on"):
                 del tree["prototypes"][name]
+        if alignment["share_floor"] == 0:
+            del alignment["share_update_rate"]
         if alignment["summation"] == "inside_log":
             del alignment["class_weights"]
         if alignment["negatives"] == "none":

@@ -117,6 +117,30 @@ def class_weights(
     return weights_NC * (weights_NC >= SMALLEST_WEIGHT)
 
 
+def with_share_floor(probabilities_NC: Tensor, *, least_C: Tensor, found_C: Tensor) -> Tensor:
+    """Raise the probabilities of classes that are found less often than they should be.
+
+    A deviation from the paper: p_k <- p_k max(1, pi_k / m_k), rows normalised again; one-sided,
+    what corrects a classifier's outputs for a new class distribution (Saerens et al. 2002).
+
+    Args:
+        probabilities_NC: float, (N, C), rows sum to 1.
+        least_C: float, (C,), pi, >= 0, the least share that each class should have.
+        found_C: float, (C,), m, >= 0, the mean probability that it does have.
+
+    Returns:
+        float, (N, C), rows sum to 1; as they were where no class is below its least share.
+
+    Example:
+        >>> p, found = torch.tensor([[0.8, 0.2]]), torch.tensor([0.9, 0.1])
+        >>> with_share_floor(p, least_C=torch.tensor([0.4, 0.4]), found_C=found).tolist()
+        [[0.5, 0.5]]
+    """
+    floor = torch.finfo(found_C.dtype).tiny
+    raised_NC = probabilities_NC * (least_C / found_C.clamp_min(floor)).clamp_min(1.0)
+    return raised_NC / raised_NC.sum(dim=-1, keepdim=True)
+
+
 def configured_weights(
     probabilities_NC: Tensor, places: Places, settings: PrototypeConfig
 ) -> Tensor:

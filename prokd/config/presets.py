@@ -23,6 +23,7 @@ READINGS: dict[str, dict[str, Any]] = {
         "teacher.alignment.summation": "per_class",
         "teacher.alignment.negatives": "none",
         "teacher.alignment.class_weights": "share",
+        "teacher.alignment.share_floor": 0.7,
         "teacher.alignment.gradient": "batch",
         "teacher.alignment.source": "batch",
         "teacher.alignment.weight_gradient": False,

@@ -138,6 +138,16 @@ class AlignmentConfig(_Frozen):
         description="source prototypes in Eq. 6: of the corpus, without gradient (printed), or of "
         "the source batch, with gradient",
     )
+    share_floor: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="least share, over that before the alignment began, at which each class is "
+        "held in the target by raising its probabilities in Eq. 4; 0 = as they are (printed)",
+    )
+    share_update_rate: float = Field(
+        0.05, gt=0, le=1, description="weight of a batch in the running class shares (share_floor)"
+    )
     start: Literal["corpus", "first_batch"] = Field(
         "corpus", description="first target prototypes: a pass over the corpus, or the first batch"
     )

@@ -12,7 +12,9 @@ T3. The printed gradient of Eq. 6 is lambda times that of the target's batch pro
     `alignment.source`); then there are no averages for lambda to act on.
 T4. The stable reading starts the alignment after the first epoch, when p means something
     (`alignment.start_epoch`), and lets the two prototypes of a class attract, each class by its
-    share, with nothing that repels (`alignment.negatives`, `alignment.class_weights`).
+    share, with nothing that repels (`alignment.negatives`, `alignment.class_weights`). The
+    target's probabilities behind it are raised for a class that loses too much of the share that
+    it had before (`alignment.share_floor`): attraction to the large "O" could empty the others.
 T5. The frozen part of the encoder runs without dropout, in training too (`frozen_layers`,
     `freeze_embeddings`): it is never trained, so its output is the same in every epoch.
 """
@@ -30,7 +32,7 @@ from prokd.config import ExperimentConfig
 from prokd.data import Batch, EncodedCorpus, collate, make_batches
 from prokd.encoder import TokenClassifier
 from prokd.errors import CollapsedRun
-from prokd.evaluation import LabelledSplit, corpus_prototypes, entity_share
+from prokd.evaluation import LabelledSplit, class_shares, corpus_prototypes
 from prokd.optimization import Optimization
 from prokd.prototypes import (
     PrototypeBank,
@@ -45,6 +47,7 @@ from prokd.tagging_loss import tagging_loss
 from prokd.teacher.alignment import alignment_loss, with_gradient
 from prokd.teacher.health import add_gradient_norms, check_fall
 from prokd.teacher.objective import teacher_objective
+from prokd.teacher.shares import TargetShares, entity_share
 
 SOURCE_STREAM, TARGET_STREAM = 0, 1
 SHARE_SENTENCES = 2000
@@ -85,7 +88,7 @@ class TeacherStage:
         self.source_bank = PrototypeBank(*size).to(model.device)
         self.target_bank = PrototypeBank(*size).to(model.device)
         self.best_token_f1 = 0.0
-        self.share_before: float | None = None
+        self.shares = TargetShares()
 
     def run_epoch(self) -> dict[str, float]:
         """Train one epoch; CollapsedRun if a loss breaks or the alignment undoes the tagging."""
@@ -98,8 +101,8 @@ class TeacherStage:
         )
         if aligns and not self.config.teacher.alignment.is_batchwise:
             self._prepare_prototypes()
-        if aligns and self.epoch > 0 and self.share_before is None:
-            self.share_before = self._target_entity_share()
+        if aligns and self.epoch > 0 and self.shares.entity_share is None:
+            self.shares.begin(*self._target_class_shares())
         target_batches = self._endless_target_batches() if aligns else None
         means = RunningMeans(self.model.device)
         self.model.train()
@@ -141,11 +144,11 @@ class TeacherStage:
                 )
         scores = self.source_dev.quick_scores(self.model, self.pad_token_id)
         if aligned:
-            share = self._target_entity_share()
+            share = entity_share(self._target_class_shares()[1])
             metrics["teacher/target_entity_share"] = share
             check_fall(
                 token_f1=(scores["token_f1"], self.best_token_f1),
-                entity_share=(share, self.share_before),
+                entity_share=(share, self.shares.entity_share),
                 keeps=self.config.teacher.collapse_fall,
                 epoch=self.epoch,
             )
@@ -153,10 +156,9 @@ class TeacherStage:
         source = self.config.source
         return metrics | {f"dev/{source}/{name}": value for name, value in scores.items()}
 
-    def _target_entity_share(self) -> float:
-        """Return the share of target tokens that the teacher takes for a part of an entity."""
+    def _target_class_shares(self) -> tuple[Tensor, Tensor]:
         assert self.target_train is not None, "alignment needs target text"
-        return entity_share(
+        return class_shares(
             self.model, self.target_train, self.pad_token_id, most_sentences=SHARE_SENTENCES
         )
 
@@ -224,6 +226,12 @@ class TeacherStage:
         probabilities_NC = torch.softmax(logits_NC.float(), dim=-1)
         if not settings.weight_gradient:
             probabilities_NC = probabilities_NC.detach()
+        if settings.share_floor > 0:
+            probabilities_NC = self.shares.corrected(
+                probabilities_NC,
+                floor=settings.share_floor,
+                update_rate=settings.share_update_rate,
+            )
         weights_NC = configured_weights(probabilities_NC, batch.places, prototypes)
         target_CD, mass_C = weighted_prototypes(features_ND.float(), weights_NC)
         source_CD = self.source_bank.prototypes_CD
@@ -286,7 +294,7 @@ class TeacherStage:
             "source_bank": self.source_bank.state_dict(),
             "target_bank": self.target_bank.state_dict(),
             "best_token_f1": self.best_token_f1,
-            "share_before": self.share_before,
+            "shares": self.shares.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -297,4 +305,4 @@ class TeacherStage:
         self.source_bank.load_state_dict(state["source_bank"])
         self.target_bank.load_state_dict(state["target_bank"])
         self.best_token_f1 = state["best_token_f1"]
-        self.share_before = state["share_before"]
+        self.shares.load_state_dict(state["shares"])
