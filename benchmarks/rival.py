@@ -27,12 +27,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
-from transformers import AutoModel, get_linear_schedule_with_warmup
+from transformers import get_linear_schedule_with_warmup
 
 from benchmarks.rival_data import PADDING_LABEL, Features, decode, features_of, score
+from benchmarks.rival_model import PaddedBatch, TokenTagger
 from prokd.config import ExperimentConfig, RuntimeConfig
 from prokd.corpora import Corpora
-from prokd.encoder import encoder_folder, load_tokenizer
+from prokd.encoder import load_tokenizer
 from prokd.prototypes import (
     class_sums,
     configured_weights,
@@ -40,7 +41,6 @@ from prokd.prototypes import (
     means_of_sums,
     weighted_prototypes,
 )
-from prokd.sequences import Places
 from prokd.student.distillation import distillation_loss
 from prokd.student.objective import student_objective
 from prokd.student.pseudo_labels import (
@@ -53,32 +53,7 @@ from prokd.student.self_training import self_training_loss
 from prokd.tagging_loss import tagging_loss
 from prokd.teacher.alignment import alignment_loss
 from prokd.teacher.objective import teacher_objective
-
-
-class TokenTagger(nn.Module):
-    """An encoder, dropout and a linear layer over every subword."""
-
-    def __init__(self, config: ExperimentConfig, num_classes: int) -> None:
-        """Load the encoder; freeze what the configuration freezes."""
-        super().__init__()
-        torch.manual_seed(config.seed)
-        folder = encoder_folder(config.encoder.name)
-        self.encoder = AutoModel.from_pretrained(
-            folder, dtype=torch.float32, add_pooling_layer=False
-        )
-        if config.encoder.freeze_embeddings:
-            self.encoder.embeddings.requires_grad_(False)
-        for layer in self.encoder.encoder.layer[: config.encoder.frozen_layers]:
-            layer.requires_grad_(False)
-        self.dropout = nn.Dropout(config.encoder.dropout)
-        self.classifier = nn.Linear(self.encoder.config.hidden_size, num_classes)
-        nn.init.normal_(self.classifier.weight, std=0.02)
-        nn.init.zeros_(self.classifier.bias)
-
-    def forward(self, input_ids_BT: Tensor, mask_BT: Tensor) -> tuple[Tensor, Tensor]:
-        """Return features (B, T, D) and logits (B, T, C), padding included."""
-        hidden_BTD = self.encoder(input_ids=input_ids_BT, attention_mask=mask_BT).last_hidden_state
-        return hidden_BTD, self.classifier(self.dropout(hidden_BTD))
+from prokd.teacher.shares import TargetShares
 
 
 class Rival:
@@ -113,7 +88,7 @@ class Rival:
         settings = self.config.teacher if kind == "teacher" else self.config.student
         data = self.source_train if kind == "teacher" else self.target_train
         self.batch = settings.batch_sentences
-        self.kind, self.settings = kind, settings
+        self.kind, self.settings, self.shares = kind, settings, TargetShares()
         if kind == "teacher" or self.config.student.start == "encoder":
             self.model = TokenTagger(self.config, len(self.tag_set))
         self.parameters = [p for p in self.model.parameters() if p.requires_grad]
@@ -129,6 +104,10 @@ class Rival:
         generator = np.random.default_rng([self.config.seed, epoch, 0])
         aligns = alignment.weight > 0 and epoch >= alignment.start_epoch
         targets = self._shuffled(self.target_train, generator)
+        if aligns and epoch > 0 and self.shares.entity_share is None:
+            values_NC = self._probabilities(self.target_train)
+            likeliest_C = torch.bincount(values_NC.argmax(dim=-1), minlength=len(self.tag_set))
+            self.shares.begin(values_NC.mean(dim=0), likeliest_C / len(values_NC))
         total = 0.0
         for indices in self._shuffled(self.source_train, generator):
             self.model.train()
@@ -148,6 +127,12 @@ class Rival:
         settings = self.config.teacher.alignment
         features_ND, logits_NC, batch = self._forward(self.target_train, indices)
         probabilities_NC = torch.softmax(logits_NC, dim=-1).detach()
+        if settings.share_floor > 0:
+            probabilities_NC = self.shares.corrected(
+                probabilities_NC,
+                floor=settings.share_floor,
+                update_rate=settings.share_update_rate,
+            )
         weights_NC = configured_weights(probabilities_NC, batch.places, self.config.prototypes)
         target_CD, mass_C = weighted_prototypes(features_ND, weights_NC)
         source_CD, counts_C = labelled_prototypes(
@@ -234,13 +219,16 @@ class Rival:
 
     def probability_pass(self) -> None:
         """Let the model, now the teacher, say p for every word of target train."""
-        padded = self._logits(self.target_train)
-        labels = self.target_train.labels
+        self.teacher_probabilities = self._probabilities(self.target_train).numpy()
+
+    def _probabilities(self, data: Features) -> Tensor:
+        """Return class probabilities (N, C) of every word of a split, in its order."""
+        padded, labels = self._logits(data), data.labels
         rows = [
             torch.softmax(torch.from_numpy(padded[i][labels[i] != PADDING_LABEL]), dim=-1)
             for i in range(len(labels))
         ]
-        self.teacher_probabilities = torch.cat(rows).numpy().astype(np.float32)
+        return torch.cat(rows)
 
     def evaluate(self, data: Features) -> dict[str, float]:
         """Score a split: entity F1 (seqeval) of tags by themselves and of valid sequences."""
@@ -259,8 +247,8 @@ class Rival:
         assert gathered is not None, "a split has sentences"
         return gathered
 
-    def _forward(self, data: Features, indices: Any) -> tuple[Tensor, Tensor, _Batch]:
-        batch = _Batch(data, indices)
+    def _forward(self, data: Features, indices: Any) -> tuple[Tensor, Tensor, PaddedBatch]:
+        batch = PaddedBatch(data, indices)
         hidden_BTD, logits_BTC = self.model(batch.input_ids_BT, batch.mask_BT)
         valid_BT = batch.labels_BT != PADDING_LABEL
         return hidden_BTD[valid_BT], logits_BTC[valid_BT], batch
@@ -295,21 +283,6 @@ class Rival:
             )
         scores = self.evaluate(self.target_test)
         return result | {f"target_test_{name}": value for name, value in scores.items()}
-
-
-class _Batch:
-    """Padded tensors of some sentences, and where their words are."""
-
-    def __init__(self, data: Features, indices: Any) -> None:
-        indices = torch.as_tensor(np.asarray(indices))
-        self.input_ids_BT, self.mask_BT = data.input_ids[indices], data.masks[indices]
-        self.labels_BT = torch.from_numpy(data.labels[indices.numpy()])
-        lengths = [data.num_words[int(i)] for i in indices]
-        self.places = Places.of_lengths(lengths)
-        firsts = [data.first_row[int(i)] for i in indices]
-        self.rows = np.concatenate(
-            [np.arange(f, f + n) for f, n in zip(firsts, lengths, strict=True)]
-        )
 
 
 def main(job: Path) -> None:

@@ -79,7 +79,8 @@ class ParkingScheduler(FIFOScheduler):
             if found is None:
                 return str(TrialScheduler.CONTINUE)
             state, reason = PRUNED, found
-            trial.temporary_state.ray_actor.cleanup.remote()  # gives the run's folder free
+            if (worker := trial.temporary_state.ray_actor) is not None:
+                worker.cleanup.remote()  # gives the run's folder free
         self._tell(trial, "ended", state, reason)
         if any(other.status == Trial.PENDING for other in tune_controller.get_live_trials()):
             return str(TrialScheduler.STOP)
@@ -95,7 +96,7 @@ class ParkingScheduler(FIFOScheduler):
                 tune_controller.stop_trial(trial)
             return None
         now = time.monotonic()
-        pending = {t.trial_id: t for t in live if t.status == Trial.PENDING}
+        pending: dict[str, Trial] = {t.trial_id: t for t in live if t.status == Trial.PENDING}
         self._served = {name: at for name, at in self._served.items() if name in pending}
         for name, trial in pending.items():
             if self._parked and now - self._served.get(name, -PATIENCE) >= PATIENCE:
