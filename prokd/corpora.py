@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from prokd.config import ExperimentConfig, RuntimeConfig
 from prokd.data import Corpus, EncodedCorpus, check_same_types, encode_corpus, load_corpus
 from prokd.encoder import TokenClassifier, encoder_fingerprint, load_tokenizer
 from prokd.evaluation import LabelledSplit
+from prokd.frozen import with_frozen_features
 from prokd.labels import TagSet
 
 
@@ -102,6 +104,20 @@ class Corpora:
         """Target sentences without labels."""
         return self._encode(self.corpus(self.config.target, "train", labelled=False))
 
+    def prepared(self, model: TokenClassifier, encoded: EncodedCorpus) -> EncodedCorpus:
+        """Return a corpus with what the frozen part of a model makes of it, where that is kept."""
+        return with_frozen_features(
+            encoded,
+            model,
+            encoder_fingerprint=encoder_fingerprint(self.config.encoder.name),
+            pad_token_id=self.pad_token_id,
+            runtime=self.runtime,
+        )
+
+    def prepared_split(self, model: TokenClassifier, split: LabelledSplit) -> LabelledSplit:
+        """Return a labelled split whose corpus is `prepared`."""
+        return replace(split, encoded=self.prepared(model, split.encoded))
+
     def report_fingerprint(self) -> str:
         """Return a hash of the labelled test corpora that a report is made on."""
         digest = hashlib.blake2b(digest_size=8)
@@ -121,18 +137,18 @@ class Corpora:
             counts_file: Where the target's counts of each sentence go (npz), for paired tests.
 
         Returns:
-            ``test/<language>/<measure>`` for the measures of `metrics.report`.
+            ``test/<language>/<measure>`` for the measures of `metrics.flat_report`.
         """
         result: dict[str, float] = {}
         for language in (self.config.source, self.config.target):
-            split = self._split(language, "test")
+            split = self.prepared_split(model, self._split(language, "test"))
             scores, counts = split.full_report(model, self.pad_token_id)
             result |= {f"test/{language}/{name}": value for name, value in scores.items()}
         np.savez_compressed(counts_file, counts=counts)
         return result
 
     def scores(self, model: TokenClassifier, language: str, split: str) -> dict[str, float]:
-        """Return `metrics.report` of a model on any labelled split."""
+        """Return `metrics.flat_report` of a model on any labelled split."""
         return self._split(language, split).full_report(model, self.pad_token_id)[0]
 
     def _split(self, language: str, split: str) -> LabelledSplit:

@@ -165,6 +165,11 @@ class TokenClassifier(nn.Module):
         return self.classifier.out_features
 
     @property
+    def has_bottom(self) -> bool:
+        """Whether there is a frozen part that can be run by itself."""
+        return self.is_layered and bool(self._frozen_parts)
+
+    @property
     def device(self) -> torch.device:
         """Where the weights are."""
         return self.classifier.weight.device
@@ -185,7 +190,7 @@ class TokenClassifier(nn.Module):
 
     def with_bottom(self, batch: Batch) -> Batch:
         """Return the batch with the output of the frozen part, for several forward passes."""
-        if batch.bottom_BTD is not None or not (self.is_layered and self._frozen_parts):
+        if batch.bottom_BTD is not None or not self.has_bottom:
             return batch
         with self.autocast():
             return replace(batch, bottom_BTD=self._bottom(batch))

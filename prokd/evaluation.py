@@ -85,7 +85,7 @@ class LabelledSplit:
     def full_report(
         self, model: TokenClassifier, pad_token_id: int
     ) -> tuple[dict[str, float], npt.NDArray[np.int64]]:
-        """Return `metrics.report` (seqeval), and the counts of each sentence for paired tests.
+        """Return `metrics.flat_report`, and the counts of each sentence for paired tests.
 
         Tags are chosen token by token; ``entity_f1_viterbi`` and ``token_f1_viterbi`` say how good
         the likeliest valid IOB2 tags of each sentence are.
@@ -93,11 +93,7 @@ class LabelledSplit:
         independent, valid = predict_in_two_ways(model, self.encoded, pad_token_id)
         predicted, decoded = self.spread(independent), self.spread(valid)
         tag_set: TagSet = self.encoded.tag_set
-        names = np.array(tag_set.names)
-        ends = np.cumsum(self.encoded.num_words)[:-1]
-        assert self.corpus.tags is not None, "a labelled split keeps its tags"
-        tags = [list(part) for part in np.split(names[predicted], ends)]
-        scores = metrics.report(self.corpus.tags, tags, tag_set)
+        scores = metrics.flat_report(self.gold, predicted, self.sentence_of, tag_set)
         scores["entity_f1_viterbi"] = metrics.entity_f1(
             self.gold, decoded, self.sentence_of, tag_set
         )

@@ -87,7 +87,7 @@ def effective_teacher(config: ExperimentConfig) -> dict[str, Any]:
                 del alignment[name]
             for name in ("update_rate", "update_rate_weighs", "update_rate_acts_on"):
                 del tree["prototypes"][name]
-        if alignment["share_floor"] == 0:
+        if alignment["least_entity_share"] == 0:
             del alignment["share_update_rate"]
         if alignment["summation"] == "inside_log":
             del alignment["class_weights"]

@@ -97,7 +97,7 @@ def run_bottom(
     mask = _mask(encoder, hidden_BTD, attention_mask_BT) if num_layers else None
     for layer in encoder_layers(encoder)[:num_layers]:
         hidden_BTD = layer(hidden_BTD, mask)
-    return hidden_BTD[:, :length]
+    return hidden_BTD[:, :length].contiguous()
 
 
 def run_top(

@@ -117,28 +117,30 @@ def class_weights(
     return weights_NC * (weights_NC >= SMALLEST_WEIGHT)
 
 
-def with_share_floor(probabilities_NC: Tensor, *, least_C: Tensor, found_C: Tensor) -> Tensor:
-    """Raise the probabilities of classes that are found less often than they should be.
+def with_class_shares(probabilities_NC: Tensor, *, expected_C: Tensor, found_C: Tensor) -> Tensor:
+    """Correct probabilities for classes that are found more or less often than expected.
 
-    A deviation from the paper: p_k <- p_k max(1, pi_k / m_k), rows normalised again; one-sided,
-    what corrects a classifier's outputs for a new class distribution (Saerens et al. 2002).
+    A deviation from the paper: p_k <- p_k pi_k / m_k, rows normalised again, which corrects a
+    classifier's outputs for a new class distribution (Saerens et al. 2002).
 
     Args:
         probabilities_NC: float, (N, C), rows sum to 1.
-        least_C: float, (C,), pi, >= 0, the least share that each class should have.
+        expected_C: float, (C,), pi, the share that each class should have.
         found_C: float, (C,), m, >= 0, the mean probability that it does have.
 
     Returns:
-        float, (N, C), rows sum to 1; as they were where no class is below its least share.
+        float, (N, C), rows sum to 1; as they were where both shares are equal, and where every
+        class of a token is expected never.
 
     Example:
-        >>> p, found = torch.tensor([[0.8, 0.2]]), torch.tensor([0.9, 0.1])
-        >>> with_share_floor(p, least_C=torch.tensor([0.4, 0.4]), found_C=found).tolist()
+        >>> p, half = torch.tensor([[0.8, 0.2]]), torch.tensor([0.5, 0.5])
+        >>> with_class_shares(p, expected_C=half, found_C=torch.tensor([0.8, 0.2])).tolist()
         [[0.5, 0.5]]
     """
-    floor = torch.finfo(found_C.dtype).tiny
-    raised_NC = probabilities_NC * (least_C / found_C.clamp_min(floor)).clamp_min(1.0)
-    return raised_NC / raised_NC.sum(dim=-1, keepdim=True)
+    smallest = torch.finfo(found_C.dtype).tiny
+    weighted_NC = probabilities_NC * (expected_C / found_C.clamp_min(smallest))
+    total_N1 = weighted_NC.sum(dim=-1, keepdim=True)
+    return torch.where(total_N1 > 0, weighted_NC / total_N1.clamp_min(smallest), probabilities_NC)
 
 
 def configured_weights(

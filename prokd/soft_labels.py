@@ -44,7 +44,8 @@ def teacher_probabilities(
         with teacher.lock():
             if not path.exists():
                 model = artifact.load(teacher.path, config.encoder, runtime)
-                values = evaluation.probabilities(model, encoded, corpora.pad_token_id)
+                seen = corpora.prepared(model, encoded)
+                values = evaluation.probabilities(model, seen, corpora.pad_token_id)
                 compact = values.numpy().astype(np.float16)
                 write_atomically(path, lambda part: _save(part, compact))
                 logger.info("%s: probabilities of %d words", teacher.path.name, len(compact))

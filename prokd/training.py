@@ -149,7 +149,7 @@ class StageRun:
         This is the only place that reads target labels, after everything is trained and chosen.
 
         Returns:
-            ``test/<target>/<measure>`` and ``test/<source>/<measure>``, see `metrics.report`.
+            ``test/<target>/<measure>`` and ``test/<source>/<measure>``, see `metrics.flat_report`.
         """
         known = self.folder.report()
         key = self.corpora.report_fingerprint()
@@ -209,9 +209,11 @@ class StageRun:
             stage = TeacherStage(
                 model=model,
                 config=config,
-                source_train=corpora.source_train,
-                source_dev=corpora.source_dev,
-                target_train=corpora.target_train if uses_target else None,
+                source_train=corpora.prepared(model, corpora.source_train),
+                source_dev=corpora.prepared_split(model, corpora.source_dev),
+                target_train=corpora.prepared(model, corpora.target_train)
+                if uses_target
+                else None,
                 pad_token_id=corpora.pad_token_id,
             )
         else:
@@ -221,8 +223,8 @@ class StageRun:
             stage = StudentStage(
                 model=model,
                 config=config,
-                target_train=corpora.target_train,
-                source_dev=corpora.source_dev,
+                target_train=corpora.prepared(model, corpora.target_train),
+                source_dev=corpora.prepared_split(model, corpora.source_dev),
                 teacher_probabilities=known,
                 pad_token_id=corpora.pad_token_id,
             )

@@ -23,7 +23,7 @@ READINGS: dict[str, dict[str, Any]] = {
         "teacher.alignment.summation": "per_class",
         "teacher.alignment.negatives": "none",
         "teacher.alignment.class_weights": "share",
-        "teacher.alignment.share_floor": 0.7,
+        "teacher.alignment.least_entity_share": 0.8,
         "teacher.alignment.gradient": "batch",
         "teacher.alignment.source": "batch",
         "teacher.alignment.weight_gradient": False,
@@ -31,14 +31,12 @@ READINGS: dict[str, dict[str, Any]] = {
         "teacher.alignment.start_epoch": 1,
         "prototypes.sharpness": 6.0,
         "prototypes.given_valid_tags": True,
-        "student.start": "teacher",
         "student.distance": "unit",
         "student.distance_scale": 5.0,
         "student.class_prior": True,
         "student.prototype_refresh": "epoch",
         "student.pseudo_labels": "valid",
         "student.pseudo_label_features": "evaluation",
-        "student.confidence": 0.8,
     },
 }
 """Named readings of the paper: `literal` as printed (the defaults), `stable` what works."""

@@ -138,15 +138,16 @@ class AlignmentConfig(_Frozen):
         description="source prototypes in Eq. 6: of the corpus, without gradient (printed), or of "
         "the source batch, with gradient",
     )
-    share_floor: float = Field(
+    least_entity_share: float = Field(
         0.0,
         ge=0,
         le=1,
-        description="least share, over that before the alignment began, at which each class is "
-        "held in the target by raising its probabilities in Eq. 4; 0 = as they are (printed)",
+        description="while the running share of entities in the target is below this part of what "
+        "it was before the alignment began, the probabilities of Eq. 4 are corrected towards the "
+        "class shares of then; 0 = never (printed)",
     )
     share_update_rate: float = Field(
-        0.05, gt=0, le=1, description="weight of a batch in the running class shares (share_floor)"
+        0.1, gt=0, le=1, description="weight of a batch in the running class shares"
     )
     start: Literal["corpus", "first_batch"] = Field(
         "corpus", description="first target prototypes: a pass over the corpus, or the first batch"
@@ -263,3 +264,11 @@ class RuntimeConfig(_Frozen):
     )
     device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
     threads: int | None = Field(None, ge=1, description="CPU threads of torch, None = its default")
+    frozen_cache: Literal["auto", "on", "off"] = Field(
+        "auto",
+        description="keep the output of the encoder's frozen part in cache_dir: always, never, or "
+        "where a layer is frozen and the files stay below frozen_cache_bytes",
+    )
+    frozen_cache_bytes: int = Field(
+        16 * 2**30, ge=0, description="most bytes of all such files together (frozen_cache = auto)"
+    )

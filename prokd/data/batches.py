@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -212,9 +213,21 @@ def collate(
         places=Places(
             _tensor(row_N), _tensor(position_N), len(indices_B), max(int(num_kept_B.max()), 1)
         ),
+        bottom_BTD=_bottom(encoded.frozen_features, mask_BT, ranges(starts_B, lengths_B)),
     )
 
 
-def _tensor(array: npt.NDArray[np.int64]) -> torch.Tensor:
+def _bottom(
+    features: npt.NDArray[Any] | None, mask_BT: npt.NDArray[np.bool_], rows: npt.NDArray[np.int64]
+) -> torch.Tensor | None:
+    if features is None:
+        return None
+    bottom_BTD = np.zeros((*mask_BT.shape, features.shape[1]), dtype=features.dtype)
+    bottom_BTD[mask_BT] = features[rows]
+    tensor = _tensor(bottom_BTD)
+    return tensor.view(torch.bfloat16) if features.dtype == np.uint16 else tensor
+
+
+def _tensor(array: npt.NDArray[Any]) -> torch.Tensor:
     tensor = torch.from_numpy(array)
     return tensor.pin_memory() if torch.cuda.is_available() else tensor

@@ -57,6 +57,8 @@ class EncodedCorpus:
         labels: int16 (K,), class index of each kept word, or None if unlabelled.
         num_words: int32 (S,), words of each sentence, cut ones included.
         num_words_cut: Words that are not kept, over all sentences.
+        frozen_features: float (L, D), or uint16 as bits of bfloat16, hidden states upon the frozen
+            part of an encoder, memory-mapped; None where every batch computes its own.
     """
 
     language: str
@@ -70,6 +72,7 @@ class EncodedCorpus:
     labels: npt.NDArray[np.int16] | None
     num_words: npt.NDArray[np.int32]
     num_words_cut: int
+    frozen_features: npt.NDArray[Any] | None = None
 
     def __len__(self) -> int:
         """Return the number of sentences."""

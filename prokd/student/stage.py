@@ -16,9 +16,7 @@ S5. The stable reading takes the likeliest valid IOB2 tags of a sentence as pseu
     one break spans apart (`pseudo_labels`, `given_valid_tags`).
 S6. The stable reading looks at target text without dropout before it labels it
     (`pseudo_label_features`).
-S7. The stable reading starts from the teacher's weights: with the prior of S3, features that do
-    not tell classes apart yet would make every pseudo-label "O" (`start`).
-S8. The frozen part of the encoder runs without dropout, as the teacher's (T5).
+S7. The frozen part of the encoder runs without dropout, as the teacher's (T5).
 """
 
 from __future__ import annotations

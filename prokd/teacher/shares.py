@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from prokd.prototypes import with_share_floor
+from prokd.prototypes import with_class_shares
 
 
 class TargetShares:
@@ -32,24 +32,28 @@ class TargetShares:
         self.entity_share = entity_share(likeliest_C)
         self._expected_C = self._found_C = mean_C
 
-    def corrected(self, probabilities_NC: Tensor, *, floor: float, update_rate: float) -> Tensor:
-        """Move the running shares by one batch; return its probabilities corrected by them.
+    def corrected(self, probabilities_NC: Tensor, *, least: float, update_rate: float) -> Tensor:
+        """Move the running shares by one batch; correct its probabilities if entities fade.
 
         Args:
             probabilities_NC: float, (N, C), rows sum to 1.
-            floor: Part of its earlier share that each class must keep, in [0, 1].
+            least: Part of the earlier share of entities below which the correction acts, in
+                [0, 1].
             update_rate: Weight of the batch in the running shares, in (0, 1].
 
         Returns:
-            float, (N, C), see `with_share_floor`; as they were where no shares are known.
+            float, (N, C): those of `with_class_shares` where entities are below their least share,
+            else as they were, and as they were where no shares are known.
         """
         if self._expected_C is None or self._found_C is None:
             return probabilities_NC
         batch_C = probabilities_NC.detach().mean(dim=0)
         self._found_C = torch.lerp(self._found_C, batch_C, update_rate)
-        return with_share_floor(
-            probabilities_NC, least_C=floor * self._expected_C, found_C=self._found_C
+        corrected_NC = with_class_shares(
+            probabilities_NC, expected_C=self._expected_C, found_C=self._found_C
         )
+        fades = self._found_C[1:].sum() < least * self._expected_C[1:].sum()
+        return torch.where(fades, corrected_NC, probabilities_NC)
 
     def state_dict(self) -> dict[str, Any]:
         """Return all that a resumed run needs."""

@@ -13,8 +13,8 @@ T3. The printed gradient of Eq. 6 is lambda times that of the target's batch pro
 T4. The stable reading starts the alignment after the first epoch, when p means something
     (`alignment.start_epoch`), and lets the two prototypes of a class attract, each class by its
     share, with nothing that repels (`alignment.negatives`, `alignment.class_weights`). The
-    target's probabilities behind it are raised for a class that loses too much of the share that
-    it had before (`alignment.share_floor`): attraction to the large "O" could empty the others.
+    target's probabilities behind it are corrected towards the class shares from before where
+    entities fade (`alignment.least_entity_share`): attraction to the large "O" can empty them.
 T5. The frozen part of the encoder runs without dropout, in training too (`frozen_layers`,
     `freeze_embeddings`): it is never trained, so its output is the same in every epoch.
 """
@@ -226,10 +226,10 @@ class TeacherStage:
         probabilities_NC = torch.softmax(logits_NC.float(), dim=-1)
         if not settings.weight_gradient:
             probabilities_NC = probabilities_NC.detach()
-        if settings.share_floor > 0:
+        if settings.least_entity_share > 0:
             probabilities_NC = self.shares.corrected(
                 probabilities_NC,
-                floor=settings.share_floor,
+                least=settings.least_entity_share,
                 update_rate=settings.share_update_rate,
             )
         weights_NC = configured_weights(probabilities_NC, batch.places, prototypes)

@@ -37,7 +37,7 @@ NEEDS: dict[str, dict[str, Any]] = {
     "teacher.alignment.start": AVERAGES,
     "teacher.alignment.refresh": AVERAGES,
     "teacher.alignment.positive_in_denominator": {"teacher.alignment.negatives": "across"},
-    "teacher.alignment.share_update_rate": {"teacher.alignment.share_floor": 0.5},
+    "teacher.alignment.share_update_rate": {"teacher.alignment.least_entity_share": 0.8},
     "student.constant_distillation_weight": {"student.schedule": "constant"},
     "student.first_epoch": {"student.schedule": "cumulative"},
     "student.distance_scale": {"student.distance": "unit"},

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
 import numpy as np
 import pytest
 from seqeval.metrics import f1_score as seqeval_f1
 from seqeval.metrics.sequence_labeling import get_entities
+from seqeval.metrics.sequence_labeling import precision_recall_fscore_support as lenient_scores
+from seqeval.metrics.v1 import precision_recall_fscore_support as strict_scores
+from seqeval.scheme import IOB2
 
 from prokd import metrics
 from prokd.labels import TagSet
 
 TAGS = TagSet.of(["PER", "LOC", "ORG"])
+Tags = list[list[str]]
+Scorer = Callable[..., Any]
 
 
 def random_labels(seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -25,6 +35,34 @@ def random_labels(seed: int) -> tuple[np.ndarray, np.ndarray]:
 def by_sentence(labels: np.ndarray, sentence_of: np.ndarray) -> list[list[str]]:
     last = sentence_of[-1] + 1 if len(sentence_of) else 0
     return [[TAGS.names[i] for i in labels[sentence_of == number]] for number in range(last)]
+
+
+def seqeval_report(gold: Tags, predicted: Tags) -> dict[str, float]:
+    """The entity-level part of a report, by seqeval."""
+    result: dict[str, float] = {}
+    strict = partial(strict_scores, scheme=IOB2)
+    for suffix, score in (("", lenient_scores), ("_strict", strict)):
+        micro = seqeval_scores(score, gold, predicted)
+        for name, value in zip(("precision", "recall", "f1"), micro, strict=True):
+            result[f"entity_{name}{suffix}"] = float(value)
+        for kind in TAGS.entity_types:
+            only = [of_type(kind, gold), of_type(kind, predicted)]
+            result[f"entity_f1{suffix}/{kind}"] = float(seqeval_scores(score, *only)[2])
+    return result
+
+
+def seqeval_scores(score: Scorer, gold: Tags, predicted: Tags) -> Sequence[Any]:
+    """Call seqeval, which warns or fails where there is no entity at all."""
+    if not any(tag != "O" for tags in (*gold, *predicted) for tag in tags):
+        return (0.0, 0.0, 0.0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        result: Sequence[Any] = score(gold, predicted, average="micro", zero_division=0)
+    return result[:3]
+
+
+def of_type(kind: str, tags: Tags) -> Tags:
+    return [[tag if tag[2:] == kind else "O" for tag in sentence] for sentence in tags]
 
 
 @pytest.mark.parametrize("seed", range(200))
@@ -50,6 +88,8 @@ def test_spans_and_f1_equal_seqeval(seed: int) -> None:
         assert ours == 0
     report = metrics.report(tags, by_sentence(predicted, sentence_of), TAGS)
     assert report["entity_f1"] == pytest.approx(ours, abs=1e-12)
+    theirs = seqeval_report(tags, by_sentence(predicted, sentence_of))
+    assert {name: report[name] for name in theirs} == theirs  # to the bit
     counts = metrics.sentence_counts(gold, predicted, sentence_of, TAGS)
     assert metrics.f1_score(*counts.sum(axis=0)) == pytest.approx(ours, abs=1e-12)
 
