@@ -127,10 +127,10 @@ class Rival:
         settings = self.config.teacher.alignment
         features_ND, logits_NC, batch = self._forward(self.target_train, indices)
         probabilities_NC = torch.softmax(logits_NC, dim=-1).detach()
-        if settings.share_floor > 0:
+        if settings.least_entity_share > 0:
             probabilities_NC = self.shares.corrected(
                 probabilities_NC,
-                floor=settings.share_floor,
+                least=settings.least_entity_share,
                 update_rate=settings.share_update_rate,
             )
         weights_NC = configured_weights(probabilities_NC, batch.places, self.config.prototypes)
