@@ -5,8 +5,9 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-from-lock
 RUN_ARGS ?=
 CHAOS_ARGS ?=
+BENCH_ARGS ?=
 
-.PHONY: run test check chaos test-hosts format install ui clean
+.PHONY: run test check chaos test-hosts bench format install ui clean
 
 run: install
 	$(BIN)/python search/run.py --preset mini --lang ar $(RUN_ARGS)
@@ -33,6 +34,9 @@ format: install
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+bench: install
+	$(BIN)/python -m benchmarks $(BENCH_ARGS)
+
 ui: install
 	$(BIN)/mlflow ui --backend-store-uri sqlite:///mlflow.db
 
@@ -48,4 +52,4 @@ $(STAMP): requirements.lock pyproject.toml
 	@touch $(STAMP)
 
 clean:
-	rm -rf $(VENV) runs studies exports reports ray_results mlartifacts mlflow.db
+	rm -rf $(VENV) runs studies exports reports benchmark-results ray_results mlartifacts mlflow.db

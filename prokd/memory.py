@@ -59,9 +59,10 @@ class PeakMemory:
         return next(float(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 2**10
 
 
-def ran_out_of_memory(error: RuntimeError) -> bool:
+def ran_out_of_memory(error: BaseException) -> bool:
     """Return whether an error says that a device, or the machine, has no memory left."""
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+    kinds = (torch.OutOfMemoryError, MemoryError)
+    return isinstance(error, kinds) or "can't allocate memory" in str(error)
 
 
 def epoch_within_memory(

@@ -9,7 +9,8 @@ from transformers import AutoConfig, AutoModel
 
 from prokd.checkpoints import KEPT
 from prokd.config import EncoderConfig
-from prokd.encoder import encoder_folder, freeze
+from prokd.encoder import encoder_folder
+from prokd.layers import freeze
 
 FLOAT_BYTES = 4
 

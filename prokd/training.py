@@ -124,17 +124,18 @@ class StageRun:
             if self.stage is None:
                 self.stage = self._build_stage()
             if self.epoch < self.num_epochs:  # else it was killed between its last epoch and DONE
-                self._train_epoch(self.stage)
+                self._train_epoch()
             if self.epoch == self.num_epochs:
                 self._finish()
         return self.history[-1]
 
-    def _train_epoch(self, stage: Stage) -> None:
+    def _train_epoch(self) -> None:
+        assert self.stage is not None, "a stage is there to be trained"
         started = time.monotonic()
         try:
             longest = self.config.data.max_length
             self.stage, metrics = epoch_within_memory(
-                stage, self._rebuild_stage, self.folder.kind, self.settings, longest
+                self.stage, self._rebuild_stage, self.folder.kind, self.settings, longest
             )
         except CollapsedRun as error:
             self._checkpoints.close()

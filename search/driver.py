@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from optuna.pruners import MedianPruner
 from optuna.trial import FrozenTrial, TrialState
 
 from prokd.runs import ORACLE
@@ -18,12 +19,14 @@ from search.criteria import Choice, compare, write_comparison
 from search.engine import Engine
 from search.exports import export_best
 from search.plan import Experiment
-from search.results import Row, Standing, heading, leaderboard, row, write_csv
+from search.pruning import STARTUP as PRUNING_STARTUP
+from search.pruning import Pruning, warmup
+from search.results import Pruned, Row, Standing, heading, leaderboard, row, write_csv
 from search.search_log import SearchLog
 from search.spaces import in_symbols, points
 from search.spec import SearchSpec
-from search.study import SearchStudy
-from search.trainables import COLLAPSED, DONE, PAUSED
+from search.study import PRUNED_AFTER, SearchStudy
+from search.trainables import COLLAPSED, DONE, PAUSED, PRUNED
 from search.tuner import Outcome
 
 FINISHED = Outcome(DONE)
@@ -45,6 +48,7 @@ class SearchSummary:
         exports: Folders of the best students, best first.
         csv: The leaderboard as a file.
         choices: What each criterion would choose, if that was asked for; none without scores.
+        pruned: The trials that were stopped since they fell behind.
     """
 
     study: str
@@ -54,6 +58,7 @@ class SearchSummary:
     exports: Sequence[Path]
     csv: Path
     choices: Sequence[Choice] | None = None
+    pruned: Sequence[Pruned] = ()
 
 
 class Search:
@@ -94,7 +99,13 @@ class Search:
         spec, progress = self.spec, self.engine.progress
         startup = min(STARTUP, max(self.engine.cluster.width, spec.trials // 2))
         path = self.output / "studies" / f"{self.name}.journal"
-        with SearchStudy(path, self.name, spec.space, grid=spec.grid, startup=startup) as study:
+        pruner = None
+        if spec.prune:
+            epochs = spec.base.student.epochs
+            pruner = MedianPruner(PRUNING_STARTUP, n_warmup_steps=warmup(epochs))
+        with SearchStudy(
+            path, self.name, spec.space, grid=spec.grid, startup=startup, pruner=pruner
+        ) as study:
             self.log.open(self.name, spec.space, spec.seeds, self.data)
             going, errors = study.reconcile(), 0
             self._close_forgotten(study)
@@ -125,8 +136,9 @@ class Search:
     def _train(self, study: SearchStudy, trials: Sequence[FrozenTrial]) -> None:
         experiments: list[Experiment] = []
         owner: dict[str, FrozenTrial] = {}
+        members: dict[int, list[Experiment]] = {}
         for trial in trials:
-            own = self._experiments(trial)
+            own = members[trial.number] = self._experiments(trial)
             run_id = self.log.open_trial(trial.number, trial.params, own)
             study.annotate(
                 trial.number,
@@ -147,7 +159,8 @@ class Search:
             if len(rows[trial.number]) == len(self.spec.seeds):
                 self._settle(study, trial, rows[trial.number])
 
-        self.engine.run(experiments, finished, oracle=self.oracle)
+        judge = Pruning(study, members) if self.spec.prune else None
+        self.engine.run(experiments, finished, oracle=self.oracle, judge=judge)
 
     def _settle(self, study: SearchStudy, trial: FrozenTrial, rows: Sequence[Row]) -> None:
         """Tell the study how a trial ended, after its last seed."""
@@ -155,7 +168,9 @@ class Search:
         number, label = trial.number, f"trial {trial.number}  {in_symbols(trial.params)}"
         unfinished = [row.outcome for row in rows if row.objective is None]
         collapsed = [outcome for outcome in unfinished if outcome.state == COLLAPSED]
-        broken = [outcome for outcome in unfinished if outcome.state not in (COLLAPSED, PAUSED)]
+        pruned = [outcome for outcome in unfinished if outcome.state == PRUNED]
+        known = (COLLAPSED, PAUSED, PRUNED)
+        broken = [outcome for outcome in unfinished if outcome.state not in known]
         if not unfinished:
             value = statistics.fmean(row.objective or 0.0 for row in rows)
             study.tell(number, value)
@@ -166,6 +181,10 @@ class Search:
             study.fail(number, reason, retry=not collapsed)
             self.log.close_trial(number, "FAILED", reason=reason)
             self.engine.progress.result(label, None, reason)
+        elif pruned:
+            study.prune(number, pruned[0].reason)
+            self.log.close_trial(number, "KILLED", reason=pruned[0].reason)
+            self.engine.progress.result(label, None, pruned[0].reason, pruned=True)
         else:  # paused: it stays a running trial of the study and goes on next time
             self.log.close_trial(number, "KILLED")
 
@@ -210,7 +229,11 @@ class Search:
         )
         folder = self.output / "exports" / self.name
         csv = folder / "leaderboard.csv"
-        write_csv(csv, standings, self.spec.select)
+        pruned = [
+            Pruned(t.number, t.params, t.user_attrs[PRUNED_AFTER], float(t.value or 0.0))
+            for t in study.pruned()
+        ]
+        write_csv(csv, standings, self.spec.select, pruned)
         best = standings[: self.export_best]
         exports = export_best(
             best, folder, self.engine.runtime, self.engine.tracker, self.spec.select
@@ -221,7 +244,9 @@ class Search:
         choices = self._compare(members, done) if self.compare_criteria else None
         if choices:
             write_comparison(folder / "criteria.csv", choices)
-        return SearchSummary(self.name, standings, left, study.reasons(), exports, csv, choices)
+        return SearchSummary(
+            self.name, standings, left, study.reasons(), exports, csv, choices, pruned
+        )
 
     def _compare(
         self, members: Mapping[int, Sequence[Experiment]], done: Sequence[Experiment]

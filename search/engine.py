@@ -20,7 +20,7 @@ from search.plan import DataDescriptions, Experiment
 from search.progress import Progress
 from search.tracking import Tracker
 from search.trainables import COLLAPSED, DONE, PAUSED, STOPPED, absolute, job
-from search.tuner import Outcome, train
+from search.tuner import Judge, Outcome, Workers
 
 Finished = Callable[[Experiment, Outcome], None]
 
@@ -87,9 +87,10 @@ class Engine:
         threads = runtime.threads or cluster.threads
         self.runtime = absolute(runtime).model_copy(update={"threads": threads})
         self.cluster, self.storage = cluster, output / "ray_results"
+        self.workers = Workers(cluster, self.storage, max_failures)
         self.tracker, self.progress = tracker, progress
         self.descriptions = descriptions or DataDescriptions(runtime)
-        self.max_failures, self.deadline = max_failures, deadline
+        self.deadline = deadline
         self.reuse = Reuse()
         self.nodes = {"expected": nodes.description(), "storage": nodes.mark_storage(output)}
         self.stopping = False
@@ -107,7 +108,8 @@ class Engine:
         self.stop_file.touch()
 
     def close(self) -> None:
-        """Remove what a stop has left for the workers to see."""
+        """End the processes that train; remove what a stop has left for them to see."""
+        self.workers.close()
         self.stop_file.unlink(missing_ok=True)
 
     def run(
@@ -116,6 +118,7 @@ class Engine:
         finished: Finished | None = None,
         *,
         oracle: bool = False,
+        judge: Judge | None = None,
     ) -> list[Outcome]:
         """Train what is missing and return how each experiment's student ended.
 
@@ -123,18 +126,24 @@ class Engine:
             experiments: Any configurations, of any languages and data sets.
             finished: Is called once for each experiment, as soon as its end is known.
             oracle: Whether finished students are also scored on labelled target dev.
+            judge: Decides after each epoch of a student whether it is pruned.
         """
-        return _Round(self, tuple(experiments), finished or _ignore, oracle).run()
+        return _Round(self, tuple(experiments), finished or _ignore, oracle, judge).run()
 
 
 class _Round:
-    """One list of experiments on its way through the two tuners; watches the workers."""
+    """One list of experiments on its way, teachers first; watches the workers."""
 
     def __init__(
-        self, engine: Engine, experiments: Sequence[Experiment], finished: Finished, oracle: bool
+        self,
+        engine: Engine,
+        experiments: Sequence[Experiment],
+        finished: Finished,
+        oracle: bool,
+        judge: Judge | None,
     ) -> None:
         self.engine, self.experiments, self.finished = engine, experiments, finished
-        self.oracle = oracle
+        self.oracle, self.judge = oracle, judge
         self.members: dict[Kind, dict[str, list[Experiment]]] = {"teacher": {}, "student": {}}
         for experiment in experiments:
             for kind, runs in self.members.items():
@@ -237,16 +246,8 @@ class _Round:
                 )
             )
         engine.progress.phase(kind, sum(not e.folder(kind).done for e in experiments))
-        train(
-            kind,
-            jobs,
-            self,
-            cluster=engine.cluster,
-            storage=engine.storage,
-            max_failures=engine.max_failures,
-            deadline=engine.deadline,
-            is_stopping=lambda: engine.stopping,
-        )
+        judge = self.judge if kind == "student" else None
+        engine.workers.train(kind, jobs, self, is_over=lambda: engine.is_over, judge=judge)
 
     def _without(self, experiment: Experiment) -> Outcome:
         """Return the outcome of a student whose teacher is not there."""

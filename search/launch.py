@@ -115,7 +115,7 @@ def _show(progress: Progress, spec: SearchSpec, summary: SearchSummary) -> None:
     wide = progress.console if progress.console.is_terminal else Console(width=120)
     wide.file = progress.console.file
     if summary.standings:
-        wide.print(table(summary.standings[:SHOWN], target, select))
+        wide.print(table(summary.standings[:SHOWN], target, select, summary.pruned[:SHOWN]))
         say(f"leaderboard: {summary.csv}")
     for number, reason in summary.failed.items():
         say(f"trial {number} failed: {reason}")

@@ -89,15 +89,21 @@ class Progress:
         """Tell that a run has left its worker."""
         self.running.pop((kind, name), None)
 
-    def result(self, label: str, value: float | None, reason: str = "") -> None:
+    def result(
+        self, label: str, value: float | None, reason: str = "", *, pruned: bool = False
+    ) -> None:
         """Show a result, and remember it if it is the best so far.
 
         Args:
             label: What it is the result of.
-            value: The measure, higher is better; None if it failed.
-            reason: Why it failed.
+            value: The measure, higher is better; None if it failed or was pruned.
+            reason: Why.
+            pruned: Whether it was stopped since it fell behind, which is no failure.
         """
-        if value is None:
+        if pruned:
+            self.done += 1
+            shown = reason
+        elif value is None:
             self.failed += 1
             shown = f"failed: {reason}"
         else:

@@ -143,13 +143,35 @@ class Standing:
         return max(self.rows, key=lambda row: row.objective or 0.0)
 
 
+@dataclass(frozen=True)
+class Pruned:
+    """A trial that has no place on the leaderboard: it was stopped since it fell behind.
+
+    Args:
+        trial: Number of the trial.
+        point: What was searched.
+        epoch: Its last one.
+        value: Mean over seeds of source-dev F1 after that epoch.
+    """
+
+    trial: int
+    point: Point
+    epoch: int
+    value: float
+
+
 def leaderboard(trials: Sequence[tuple[int, Point, float, Sequence[Row]]]) -> list[Standing]:
     """Rank trials, given as number, point, objective and rows; the earlier of equals first."""
     ordered = sorted(trials, key=lambda trial: (-trial[2], trial[0]))
     return [Standing(rank, *trial) for rank, trial in enumerate(ordered, start=1)]
 
 
-def table(standings: Sequence[Standing], target: str, select: str = SOURCE_DEV) -> Table:
+def table(
+    standings: Sequence[Standing],
+    target: str,
+    select: str = SOURCE_DEV,
+    pruned: Sequence[Pruned] = (),
+) -> Table:
     """Draw a leaderboard of students of a target language, ranked by a criterion."""
     drawn = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     paths = list(standings[0].point) if standings else []
@@ -165,6 +187,14 @@ def table(standings: Sequence[Standing], target: str, select: str = SOURCE_DEV) 
             _mean_and_deviation(standing),
             str(standing.trial),
         )
+    for stopped in pruned:
+        drawn.add_row(
+            "pruned",
+            *(str(stopped.point[path]) for path in paths),
+            f"{stopped.value:.4f}",
+            f"after epoch {stopped.epoch}",
+            str(stopped.trial),
+        )
     return drawn
 
 
@@ -175,9 +205,14 @@ def _mean_and_deviation(standing: Standing) -> str:
     return f"{mean:.4f} ± {deviation:.4f}" if len(standing.rows) > 1 else f"{mean:.4f}"
 
 
-def write_csv(path: Path, standings: Sequence[Standing], select: str = SOURCE_DEV) -> None:
-    """Write a leaderboard, ranked by a criterion, one line a trial."""
-    records = []
+def write_csv(
+    path: Path,
+    standings: Sequence[Standing],
+    select: str = SOURCE_DEV,
+    pruned: Sequence[Pruned] = (),
+) -> None:
+    """Write a leaderboard, ranked by a criterion, one line a trial; pruned trials at its end."""
+    records: list[dict[str, Any]] = []
     for standing in standings:
         found = means(standing.rows)
         mean, deviation = standing.target_f1 or (None, None)
@@ -185,6 +220,7 @@ def write_csv(path: Path, standings: Sequence[Standing], select: str = SOURCE_DE
             {
                 "rank": standing.rank,
                 "trial": standing.trial,
+                "state": "complete",
                 **standing.point,
                 "select": select,
                 "objective": standing.objective,
@@ -196,6 +232,10 @@ def write_csv(path: Path, standings: Sequence[Standing], select: str = SOURCE_DE
                 "students": " ".join(row.experiment.student.signature for row in standing.rows),
             }
         )
+    empty = dict.fromkeys(records[0] if records else ())
+    for stopped in pruned:
+        state = {"trial": stopped.trial, "state": f"pruned after epoch {stopped.epoch}"}
+        records.append(empty | state | {**stopped.point, "select": select})
     write_records(path, records)
 
 

@@ -59,10 +59,15 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     return seeds
 
 
-def check_criterion(name: str) -> None:
-    """Refuse a name that no criterion has."""
+def check_criterion(name: str, *, prune: bool = False) -> None:
+    """Refuse a name that no criterion has, and one that pruning could not go by."""
     if name not in CRITERIA:
         raise UserError(f"the criterion must be one of {', '.join(CRITERIA)}, but got {name!r}.")
+    if prune and name != SOURCE_DEV:
+        raise UserError(
+            f"--prune must go with --select {SOURCE_DEV}, the criterion that is known after every "
+            f"epoch, but got --select {name}."
+        )
 
 
 def base_configs(
@@ -126,6 +131,9 @@ def search(
     select: Annotated[
         str, typer.Option(metavar="CRITERION", help=f"{', '.join(CRITERIA)} (sees labels).")
     ] = SOURCE_DEV,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Stop students that fall behind on source dev.")
+    ] = False,
     compare_criteria: Annotated[
         bool,
         typer.Option("--compare-criteria", help="Score all by the oracle when all is chosen."),
@@ -157,7 +165,7 @@ def search(
     begun = time.time()
     budget = None if time_budget is None else parse_seconds(time_budget)
     seed_list = parse_seeds(seeds)
-    check_criterion(select)
+    check_criterion(select, prune=prune)
     configs, fixed = base_configs(
         preset=preset,
         reading=reading,
@@ -174,7 +182,9 @@ def search(
     default = TRIALS[preset]
     is_grid = grid or (trials is None and default is None)
     number = min(size, trials or (size if is_grid else default or size))
-    specs = [SearchSpec(config, space, seed_list, is_grid, number, select) for config in configs]
+    specs = [
+        SearchSpec(config, space, seed_list, is_grid, number, select, prune) for config in configs
+    ]
     runtime = RuntimeConfig(data_dirs=tuple(data_dirs), runs_dir=output / "runs")
     descriptions = DataDescriptions(runtime)
     for spec in specs:  # a mistake in the data shows before anything is started

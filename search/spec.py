@@ -27,6 +27,7 @@ class SearchSpec:
         grid: Whether all points are visited, instead of sampled by TPE.
         trials: Number of points in all, those of earlier starts included.
         select: The criterion that is the objective, one of `prokd.runs.CRITERIA`.
+        prune: Whether students that fall behind are not trained to their end.
     """
 
     base: ExperimentConfig
@@ -35,6 +36,7 @@ class SearchSpec:
     grid: bool
     trials: int
     select: str = SOURCE_DEV
+    prune: bool = False
 
     @property
     def title(self) -> str:
@@ -53,6 +55,7 @@ class SearchSpec:
             "data": data,
             "space": {path: list(values.choices) for path, values in self.space.items()},
             "seeds": list(self.seeds),
+            **({"prune": True} if self.prune else {}),
         }
         kind = "grid" if self.grid else "tpe"
         languages = f"{self.base.source}-{self.base.target}"

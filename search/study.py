@@ -18,6 +18,7 @@ from typing import Any
 import optuna
 from filelock import FileLock, Timeout
 from optuna.distributions import BaseDistribution
+from optuna.pruners import MedianPruner
 from optuna.samplers import BaseSampler, GridSampler, TPESampler
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
@@ -32,6 +33,8 @@ optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 REASON = "reason"
 """User attribute of a trial without a value: why it has none."""
+PRUNED_AFTER = "pruned_after"
+"""User attribute of a trial that was pruned: its last epoch. A collapsed one has none."""
 
 
 def key(point: Point) -> str:
@@ -107,17 +110,26 @@ class SearchStudy:
         space: What is varied.
         grid: Whether all points are visited in a fixed order, instead of sampled by TPE.
         startup: Number of points that TPE draws at random before it models.
+        pruner: Says which trials fall behind, if there is pruning.
 
     Raises:
         UserError: Another process drives the study.
     """
 
     def __init__(
-        self, path: Path, name: str, space: Space, *, grid: bool, startup: int = 10
+        self,
+        path: Path,
+        name: str,
+        space: Space,
+        *,
+        grid: bool,
+        startup: int = 10,
+        pruner: MedianPruner | None = None,
     ) -> None:
         """Open or create the study."""
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path, self.name, self.space, self.grid = path, name, space, grid
+        self.pruner = pruner
         self._lock = FileLock(path.with_suffix(".lock"), timeout=0)
         try:
             self._lock.acquire()
@@ -209,10 +221,32 @@ class SearchStudy:
         self.annotate(number, {REASON: reason})
         self.study.tell(number, state=TrialState.FAIL if retry else TrialState.PRUNED)
 
+    def falls_behind(self, number: int, epoch: int, value: float) -> bool:
+        """Note the value that a running trial has after an epoch; tell whether it falls behind."""
+        assert self.pruner is not None, "only a study with a pruner is asked"
+        trial_id = self.study.get_trials(deepcopy=False)[number]._trial_id
+        self._storage.set_trial_intermediate_value(trial_id, epoch, value)
+        return self.pruner.prune(self.study, self._storage.get_trial(trial_id))
+
+    def prune(self, number: int, reason: str) -> None:
+        """Tell that a trial was stopped since it fell behind; its values of before are kept."""
+        trial = self.study.get_trials(deepcopy=False)[number]
+        self.annotate(number, {PRUNED_AFTER: trial.last_step, REASON: reason})
+        self.study.tell(number, state=TrialState.PRUNED)
+
+    def pruned(self) -> list[FrozenTrial]:
+        """Return the trials that were stopped since they fell behind."""
+        stopped = self.trials(TrialState.PRUNED)
+        return [trial for trial in stopped if PRUNED_AFTER in trial.user_attrs]
+
     def reasons(self) -> dict[int, str]:
-        """Return why trials have no value, by number."""
+        """Return why trials have no value, by number; those that were pruned are left out."""
         without = self.trials(TrialState.FAIL, TrialState.PRUNED)
-        return {trial.number: str(trial.user_attrs[REASON]) for trial in without}
+        return {
+            trial.number: str(trial.user_attrs[REASON])
+            for trial in without
+            if PRUNED_AFTER not in trial.user_attrs
+        }
 
     def best(self) -> FrozenTrial | None:
         """Return the trial with the highest objective (the earliest of equals); None if none."""

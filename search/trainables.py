@@ -10,7 +10,7 @@ import json
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from ray.tune import Trainable
 
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from prokd.training import StageRun
 
 TRAINING, DONE, PAUSED, COLLAPSED, REFUSED = "training", "done", "paused", "collapsed", "refused"
-"""Values of a result's ``state``."""
+PRUNED = "pruned"
+"""Values of a result's ``state``; a run is pruned by the driver, not by its worker."""
 STOPPED = "the search was stopped"
 
 
@@ -63,28 +64,39 @@ def job(
     return {"signature": signature, "job": json.dumps(value)}
 
 
-class _StageTrainable(Trainable):
-    kind: ClassVar[Kind]
+class StageTrainable(Trainable):
+    """A teacher's or student's run as a Ray trial; a student's teacher is done by then.
+
+    One process takes jobs of both kinds, one after the other. A result says in ``state`` whether
+    the run goes on; what becomes of the process then is the scheduler's business.
+    """
+
+    kind: Kind
     _run: StageRun | None
     _job: dict[str, Any]
 
     def setup(self, config: dict[str, Any]) -> None:
         """Take a job; the run is opened by its first step."""
+        self.kind = config["kind"]
         self._run = None
         self._job = json.loads(config["job"])
 
     def step(self) -> dict[str, Any]:
         """Train one epoch, or find that there is nothing (more) to train."""
+        started = time.monotonic()
         try:
-            return self._advance()
+            result = self._advance()
         except CollapsedRun as error:
-            return self._end(COLLAPSED, str(error))
+            result = self._end(COLLAPSED, str(error))
         except UserError as error:
-            return self._end(REFUSED, str(error))
+            result = self._end(REFUSED, str(error))
         except (MemoryError, RuntimeError) as error:  # torch's errors of memory are RuntimeErrors
-            if not _is_out_of_memory(error):
+            from prokd.memory import ran_out_of_memory
+
+            if not ran_out_of_memory(error):
                 raise
-            return self._end(REFUSED, f"out of memory: {str(error).splitlines()[0]}")
+            result = self._end(REFUSED, f"out of memory: {str(error).splitlines()[0]}")
+        return result | {"busy": time.monotonic() - started}
 
     def save_checkpoint(self, checkpoint_dir: str) -> dict[str, Any]:
         """Return a marker: the folder of the run holds the state."""
@@ -117,10 +129,12 @@ class _StageTrainable(Trainable):
                 return self._end(PAUSED, "the time budget is spent")
             if self._job["stop"] is not None and Path(self._job["stop"]).exists():
                 return self._end(PAUSED, STOPPED)
-            run.step()
+            metrics = run.step()
             trained = 1
         if not run.done:
-            return {"state": TRAINING, "epoch": run.epoch, "trained": trained}
+            value = metrics[f"dev/{run.config.source}/entity_f1"]
+            going = {"state": TRAINING, "reason": "", "epoch": run.epoch, "trained": trained}
+            return going | {"source_dev": value}
         if self.kind == "student":
             run.report()  # to its file alone: no number of it returns to whoever selects
             if self._job["oracle"]:
@@ -143,34 +157,7 @@ class _StageTrainable(Trainable):
     def _end(self, state: str, reason: str, trained: int = 0) -> dict[str, Any]:
         epoch = self._run.epoch if self._run else 0
         self.cleanup()
-        return {"state": state, "reason": reason, "epoch": epoch, "trained": trained, "done": True}
-
-
-class TeacherTrainable(_StageTrainable):
-    """A teacher's run as a Ray trial."""
-
-    kind = "teacher"
-
-
-class StudentTrainable(_StageTrainable):
-    """A student's run as a Ray trial; its teacher is done by then."""
-
-    kind = "student"
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    """Tell whether the GPU or the CPU had no memory left; trying again would end the same way."""
-    text = str(error)
-    return (
-        isinstance(error, MemoryError)
-        or type(error).__name__ == "OutOfMemoryError"
-        or "can't allocate memory" in text
-    )
-
-
-def trainable(kind: Kind) -> type[Trainable]:
-    """Return the trainable of a kind."""
-    return TeacherTrainable if kind == "teacher" else StudentTrainable
+        return {"state": state, "reason": reason, "epoch": epoch, "trained": trained}
 
 
 def absolute(runtime: RuntimeConfig) -> RuntimeConfig:

@@ -1,15 +1,21 @@
-"""Stage runs on Ray Tune: a queue of jobs, as many at a time as the cluster holds."""
+"""Stage runs on Ray Tune: one experiment, fed with jobs, as many at a time as there is room.
+
+Tune runs in a thread of its own, so that workers do not wait while the driver logs and plans. The
+experiment lasts as long as its `Workers`, and so do the processes that train.
+"""
 
 from __future__ import annotations
 
+import os
 import shutil
-import time
+import threading
 import uuid
 import warnings
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import Any, Protocol
 
 from search.cluster import Cluster  # before ray.tune: it sets the environment that Ray reads
@@ -20,10 +26,13 @@ from ray.tune.experiment import Trial
 from ray.tune.search import Searcher
 
 from prokd.runs import Kind
-from search.trainables import PAUSED, TRAINING, trainable
+from search.parking import Event, Judge, ParkingScheduler
+from search.trainables import PAUSED, StageTrainable
 
 ERROR = "error"
 """State of a run that ended by an error outside of training, such as a lost worker."""
+LEAST_PENDING = 4
+"""Trials that ask for room at the same time, at least: what a growing cluster grows by."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +40,8 @@ class Outcome:
     """How a stage run ended.
 
     Args:
-        state: ``done``, ``collapsed``, ``refused`` (a mistake in its input), ``paused`` (out of
-            time) or ``error``.
+        state: ``done``, ``collapsed``, ``refused`` (a mistake in its input), ``pruned``,
+            ``paused`` (out of time) or ``error``.
         reason: In words, if it is not done.
     """
 
@@ -57,30 +66,41 @@ class Watcher(Protocol):
 
 
 class JobQueue(Searcher):
-    """Hands out a fixed list of jobs until it is empty or at an end; nothing is searched.
+    """Hands out jobs in order; nothing is searched. There may be more later, until it is closed.
 
     Args:
-        jobs: Configs of trials.
-        deadline: Seconds since 1970 after which no job is handed out; None = no end.
+        events: Is told of jobs that are not handed out because their batch is over.
     """
 
-    def __init__(self, jobs: Sequence[dict[str, Any]], deadline: float | None = None) -> None:
-        """Fill the queue."""
+    def __init__(self, events: SimpleQueue[Event]) -> None:
+        """Make an empty queue."""
         super().__init__()
-        self.waiting = deque(jobs)
-        self.deadline = deadline
+        self.events, self.closed = events, False
+        self._waiting: deque[tuple[dict[str, Any], Callable[[], bool]]] = deque()
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Ray saves its Tuner; ours is never restored and cannot be saved.
+        return {}
+
+    def put(self, jobs: Sequence[dict[str, Any]], is_over: Callable[[], bool]) -> None:
+        """Add jobs, none of which is handed out once their batch is over."""
+        self._waiting.extend((job, is_over) for job in jobs)
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]
-        """Return the next job, or that there is none."""
-        late = self.deadline is not None and time.time() >= self.deadline
-        if late or not self.waiting:
+        """Return the next job, that there is none now, or that there will be none."""
+        if self.closed:
             return str(self.FINISHED)
-        return self.waiting.popleft()
+        while self._waiting:
+            job, is_over = self._waiting.popleft()
+            if not is_over():
+                return job
+            self.events.put(Event(job["batch"], "late", job["signature"]))
+        return None
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
-        """Do nothing: the watcher is told by the callback."""
+        """Do nothing: the scheduler tells what becomes of jobs."""
 
     def save(self, checkpoint_path: str) -> None:
         """Do nothing: a search is taken up from its folders, never from Ray's files."""
@@ -90,58 +110,140 @@ class JobQueue(Searcher):
 
 
 class _Reporter(tune.Callback):
-    def __init__(self, kind: Kind, watcher: Watcher) -> None:
-        self.kind, self.watcher = kind, watcher
-        self.running: set[str] = set()
+    def __init__(self, events: SimpleQueue[Event]) -> None:
+        self.events = events
 
     def __getstate__(self) -> dict[str, Any]:
-        # Ray saves its Tuner, callbacks included; ours is never restored and cannot be saved.
-        return {"kind": self.kind}
+        return {}  # like the queue's
 
     def on_trial_start(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
     ) -> None:
-        self.running.add(trial.config["signature"])
-        self.watcher.started(self.kind, trial.config["signature"])
-
-    def on_trial_result(
-        self,
-        iteration: int,
-        trials: list[Trial],
-        trial: Trial,
-        result: dict[str, Any],
-        **info: Any,
-    ) -> None:
-        name, state = trial.config["signature"], result["state"]
-        if result["trained"] or state == TRAINING:
-            self.watcher.advanced(self.kind, name, result["epoch"], result["trained"])
-        if state != TRAINING:
-            self.running.discard(name)
-            self.watcher.ended(self.kind, name, Outcome(state, result["reason"]))
+        self.events.put(Event(trial.config["batch"], "started", trial.config["signature"]))
 
     def on_trial_error(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
     ) -> None:
         lines = [line for line in str(trial.get_error() or "").splitlines() if line.strip()]
         reason = lines[-1].strip() if lines else "the worker was lost"
-        self.running.discard(trial.config["signature"])
-        self.watcher.ended(self.kind, trial.config["signature"], Outcome(ERROR, reason))
+        config = trial.config
+        self.events.put(Event(config["batch"], "ended", config["signature"], (ERROR, reason)))
 
 
-class _Stopper(tune.Stopper):
-    """Ends the tuner when a stop is asked for and no run is at work any more."""
+class Workers:
+    """Processes that train stage runs, started when first needed, warm until they are closed.
 
-    def __init__(self, reporter: _Reporter, is_stopping: Callable[[], bool]) -> None:
-        self.reporter, self.is_stopping = reporter, is_stopping
+    Args:
+        cluster: The Ray that is connected to.
+        storage: Folder for Ray's own files, shared by all nodes; they are removed at the end.
+        max_failures: How often a run is started again after a lost worker.
+    """
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {}  # saved with the Tuner, never restored
+    def __init__(self, cluster: Cluster, storage: Path, max_failures: int = 2) -> None:
+        """Start nothing yet."""
+        self.cluster, self.storage, self.max_failures = cluster, storage, max_failures
+        self._thread: threading.Thread | None = None
+        self._failure: BaseException | None = None
+        self._busy_before = 0.0
 
-    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
-        return False
+    @property
+    def busy(self) -> float:
+        """Seconds that workers have spent in stages so far, all together."""
+        return self._busy_before + (self._scheduler.busy if self._thread else 0.0)
 
-    def stop_all(self) -> bool:
-        return self.is_stopping() and not self.reporter.running
+    def train(
+        self,
+        kind: Kind,
+        jobs: Sequence[dict[str, Any]],
+        watcher: Watcher,
+        *,
+        is_over: Callable[[], bool] = bool,
+        judge: Judge | None = None,
+    ) -> None:
+        """Run jobs of one kind; each job's end is told to the watcher, unless it never started.
+
+        Args:
+            kind: ``teacher`` or ``student``.
+            jobs: As `search.trainables.job` describes them.
+            watcher: Is told what happens, in the thread of the caller.
+            is_over: Whether no further job is to be started: time is up, or a stop was asked for.
+                The jobs at hand know it by themselves.
+            judge: Decides after each epoch but the last whether a run is worth going on with; is
+                called in Tune's thread.
+        """
+        if not jobs or is_over():
+            return
+        if self._thread is None or not self._thread.is_alive():
+            self._start()
+        batch = uuid.uuid4().hex[:8]
+        self._scheduler.judge = judge
+        self._queue.put([{**job, "kind": kind, "batch": batch} for job in jobs], is_over)
+        left = len(jobs)
+        try:
+            while left:
+                event = self._next_event()
+                if event.batch == batch:
+                    left -= event.what in ("ended", "late")
+                    _tell(watcher, kind, event)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """End the processes; runs that are not finished go on from their folders next time."""
+        self._busy_before = self.busy
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            self._queue.closed = self._scheduler.closing = True
+            thread.join(timeout=30)
+
+    def _next_event(self) -> Event:
+        while True:
+            try:
+                return self._events.get(timeout=1.0)
+            except Empty:
+                if self._thread is None or not self._thread.is_alive():
+                    raise RuntimeError("Ray Tune has ended before its jobs.") from self._failure
+
+    def _start(self) -> None:
+        self._events: SimpleQueue[Event] = SimpleQueue()
+        self._queue, self._scheduler = JobQueue(self._events), ParkingScheduler(self._events)
+        self._thread = threading.Thread(target=self._fit, name="tune", daemon=True)
+        self._thread.start()
+
+    def _fit(self) -> None:
+        name = f"stages-{uuid.uuid4().hex[:8]}"
+        pending = max(LEAST_PENDING, self.cluster.width)
+        os.environ.setdefault("TUNE_MAX_PENDING_TRIALS_PG", str(pending))
+        os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "86400")  # nothing is restored from it
+        resources = {"cpu": self.cluster.cpus, "gpu": self.cluster.gpus}
+        try:
+            tuner = tune.Tuner(
+                tune.with_resources(StageTrainable, resources),
+                tune_config=tune.TuneConfig(
+                    search_alg=self._queue,
+                    scheduler=self._scheduler,
+                    num_samples=-1,
+                    reuse_actors=True,
+                    trial_name_creator=_trial_name,
+                    trial_dirname_creator=_trial_name,
+                ),
+                run_config=tune.RunConfig(
+                    name=name,
+                    storage_path=str(self.storage.resolve()),
+                    failure_config=tune.FailureConfig(max_failures=self.max_failures),
+                    checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+                    callbacks=[_Reporter(self._events)],
+                    verbose=0,
+                ),
+            )
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                tuner.fit()
+        except BaseException as error:
+            self._failure = error
+        finally:
+            shutil.rmtree(self.storage / name, ignore_errors=True)
 
 
 def train(
@@ -152,55 +254,27 @@ def train(
     cluster: Cluster,
     storage: Path,
     max_failures: int,
-    deadline: float | None = None,
-    is_stopping: Callable[[], bool] = bool,
+    is_over: Callable[[], bool] = bool,
 ) -> None:
-    """Run jobs of one kind; each job's end is told to the watcher, unless it was never started.
-
-    Args:
-        kind: ``teacher`` or ``student``.
-        jobs: As `search.trainables.job` describes them.
-        watcher: Is told what happens.
-        cluster: The Ray that is connected to.
-        storage: Folder for Ray's own files, shared by all nodes; they are removed at the end.
-        max_failures: How often a run is started again after a lost worker.
-        deadline: Seconds since 1970 after which no epoch is started.
-        is_stopping: Whether nothing more is to be started; the jobs know it by their stop file.
-    """
-    if not jobs or is_stopping():
-        return
-    name = f"{kind}s-{uuid.uuid4().hex[:8]}"
-    reporter = _Reporter(kind, watcher)
-    resources = {"cpu": cluster.cpus, "gpu": cluster.gpus}
-    tuner = tune.Tuner(
-        tune.with_resources(trainable(kind), resources),
-        tune_config=tune.TuneConfig(
-            search_alg=JobQueue(jobs, deadline),
-            num_samples=len(jobs),
-            reuse_actors=True,
-            trial_name_creator=_trial_name,
-            trial_dirname_creator=_trial_name,
-        ),
-        run_config=tune.RunConfig(
-            name=name,
-            storage_path=str(storage.resolve()),
-            failure_config=tune.FailureConfig(max_failures=max_failures),
-            checkpoint_config=tune.CheckpointConfig(num_to_keep=1),
-            callbacks=[reporter],
-            stop=_Stopper(reporter, is_stopping),
-            verbose=0,
-        ),
-    )
+    """Run jobs of one kind on workers of their own; see `Workers`."""
+    workers = Workers(cluster, storage, max_failures)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tuner.fit()
+        workers.train(kind, jobs, watcher, is_over=is_over)
     finally:
-        shutil.rmtree(storage / name, ignore_errors=True)
+        workers.close()
+
+
+def _tell(watcher: Watcher, kind: Kind, event: Event) -> None:
+    if event.what == "started":
+        watcher.started(kind, event.signature)
+    elif event.what == "advanced":
+        watcher.advanced(kind, event.signature, *event.arguments)
+    elif event.what == "ended":
+        watcher.ended(kind, event.signature, Outcome(*event.arguments))
 
 
 def _trial_name(trial: Trial) -> str:
     return str(trial.config["signature"])
 
 
-__all__ = ["ERROR", "PAUSED", "JobQueue", "Outcome", "Watcher", "train"]
+__all__ = ["ERROR", "PAUSED", "JobQueue", "Judge", "Outcome", "Watcher", "Workers", "train"]

@@ -40,8 +40,8 @@ def tiny_config(**overrides):
     return build_config("mini", overrides=TINY | {"target": "ar"} | overrides)
 
 
-def tiny_spec(trials=3, *, grid=False, seeds=(0,), space=SPACE, **overrides):
-    return SearchSpec(tiny_config(**overrides), space, seeds, grid, trials)
+def tiny_spec(trials=3, *, grid=False, seeds=(0,), space=SPACE, prune=False, **overrides):
+    return SearchSpec(tiny_config(**overrides), space, seeds, grid, trials, prune=prune)
 
 
 @pytest.fixture(scope="session")
@@ -100,9 +100,18 @@ def open_engine(local_ray, runtime, output):
     from search.engine import Engine
     from search.tracking import Tracker
 
+    made = []
+
     def make(runtime=runtime, output=output, **arguments):
         progress = Progress(Console(width=200, record=True, quiet=False))
         tracker = Tracker(output, "cpu")
-        return Engine(runtime, local_ray, output, tracker=tracker, progress=progress, **arguments)
+        for engine in made:  # there is room for one worker
+            engine.close()
+        made.append(
+            Engine(runtime, local_ray, output, tracker=tracker, progress=progress, **arguments)
+        )
+        return made[-1]
 
-    return make
+    yield make
+    for engine in made:
+        engine.close()

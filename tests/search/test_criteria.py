@@ -93,13 +93,19 @@ def plain(local_ray, corpus, cache, tmp_path_factory):
     from search.progress import Progress
     from search.tracking import Tracker
 
+    engines = []
+
     def make(output, data=corpus, spec=SPEC, **arguments):
         runtime = RuntimeConfig(
             data_dirs=(data,), cache_dir=cache, runs_dir=output / "runs", device="cpu"
         )
         progress = Progress(Console(width=200, record=True))
-        engine = Engine(runtime, local_ray, output, tracker=Tracker(output), progress=progress)
-        return Search(spec, engine, output, **arguments)
+        for engine in engines:  # there is room for one worker
+            engine.close()
+        engines.append(
+            Engine(runtime, local_ray, output, tracker=Tracker(output), progress=progress)
+        )
+        return Search(spec, engines[-1], output, **arguments)
 
     search = make(tmp_path_factory.mktemp("plain"))
     search.run()
@@ -107,7 +113,9 @@ def plain(local_ray, corpus, cache, tmp_path_factory):
         told=_told(search), chosen=_chosen(search), metrics=_student_metrics(search)
     )
     assert not list(search.engine.runtime.runs_dir.glob("*/oracle.json"))
-    return make, search, left
+    yield make, search, left
+    for engine in engines:
+        engine.close()
 
 
 def test_comparing_changes_nothing_and_nothing_else_sees_target_dev(plain, tmp_path, capsys):

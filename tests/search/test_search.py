@@ -67,7 +67,10 @@ def finished(local_ray, corpus, cache, tmp_path_factory):
         progress = Progress(Console(width=200, record=True))
         engine = Engine(runtime, local_ray, output, tracker=Tracker(output), progress=progress)
         made = Search(_spec(**arguments), engine, output)
-        return made, made.run()
+        try:
+            return made, made.run()
+        finally:
+            engine.close()
 
     return search, *search(trials=3)
 

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from search.plan import DataDescriptions
-from search.trainables import StudentTrainable, TeacherTrainable, job
+from search.trainables import StageTrainable, job
 from tests.search.conftest import tiny_config
 
 
@@ -13,68 +13,69 @@ from tests.search.conftest import tiny_config
 def make_job(runtime):
     data = DataDescriptions(runtime)
 
-    def make(config, **more):
-        return job(config, runtime, signature="x", data=data.training(config), **more)
+    def make(kind, config, **more):
+        made = job(config, runtime, signature="x", data=data.training(config), **more)
+        return made | {"kind": kind}
 
     return make
 
 
 def _steps(trainable):
     results = [trainable.step()]
-    while not results[-1].get("done"):
+    while results[-1]["state"] == "training":
         results.append(trainable.step())
     return results
 
 
 def test_a_teacher_then_its_student_then_nothing_left(make_job, runtime):
     config = tiny_config()
-    teacher = TeacherTrainable(config=make_job(config))
+    teacher = StageTrainable(config=make_job("teacher", config))
     assert [r["state"] for r in _steps(teacher)] == ["training", "done"]
-    student = StudentTrainable(config=make_job(config))
+    student = StageTrainable(config=make_job("student", config))
     results = _steps(student)
     assert [r["trained"] for r in results] == [1, 1]
     assert "objective" not in results[-1]
     assert not [key for result in results for key in result if key.startswith("test")]
     assert list(runtime.runs_dir.glob("student-*/report.json"))
     assert not list(runtime.runs_dir.glob("*/oracle.json"))
-    assert student.reset_config(make_job(config, oracle=True))
+    assert student.reset_config(make_job("student", config, oracle=True))
     (again,) = _steps(student)
     assert list(runtime.runs_dir.glob("student-*/oracle.json"))
-    assert (again["state"], again["trained"], again["done"]) == ("done", 0, True)
+    assert (again["state"], again["trained"]) == ("done", 0)
     student.cleanup()
 
 
 def test_out_of_time_it_pauses_and_goes_on_in_another_worker(make_job, runtime):
     config = tiny_config()
-    first = TeacherTrainable(config=make_job(config))
+    first = StageTrainable(config=make_job("teacher", config))
     assert first.step()["epoch"] == 1
     first._job["deadline"] = time.time()
     paused = first.step()
-    assert (paused["state"], paused["done"], paused["epoch"]) == ("paused", True, 1)
+    assert (paused["state"], paused["epoch"]) == ("paused", 1)
     (path,) = runtime.runs_dir.glob("teacher-*/history.jsonl")
     before = path.read_text()
-    (last,) = _steps(TeacherTrainable(config=make_job(config)))
+    (last,) = _steps(StageTrainable(config=make_job("teacher", config)))
     assert (last["state"], last["epoch"], last["trained"]) == ("done", 2, 1)
     assert path.read_text().startswith(before)
 
 
 def test_what_cannot_be_trained_says_why_instead_of_failing(make_job):
-    lonely = StudentTrainable(config=make_job(tiny_config()))
+    lonely = StageTrainable(config=make_job("student", tiny_config()))
     result = lonely.step()
-    assert (result["state"], result["done"]) == ("refused", True)
+    assert result["state"] == "refused"
     assert "teacher" in result["reason"]
     config = tiny_config(**{"student.collapse_agreement": 1.0})
-    _steps(TeacherTrainable(config=make_job(config)))
-    student = StudentTrainable(config=make_job(config))
+    _steps(StageTrainable(config=make_job("teacher", config)))
+    student = StageTrainable(config=make_job("student", config))
     collapsed = _steps(student)[-1]
     assert collapsed["state"] == "collapsed"
     assert "agree" in collapsed["reason"]
-    assert student.reset_config(make_job(config))
+    assert student.reset_config(make_job("student", config))
     assert student.step()["state"] == "collapsed"
 
 
 def test_rays_checkpoint_is_a_marker(make_job, tmp_path):
-    trainable = TeacherTrainable(config=make_job(tiny_config()))
+    trainable = StageTrainable(config=make_job("teacher", tiny_config()))
     assert trainable.save_checkpoint(str(tmp_path)) == {"epoch": 0}
     trainable.step()
     assert trainable.save_checkpoint(str(tmp_path)) == {"epoch": 1}

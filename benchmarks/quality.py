@@ -1,0 +1,63 @@
+"""Whether both recipes come to the same F1: same data, method and updates, several seeds."""
+
+from __future__ import annotations
+
+import shutil
+import statistics
+
+from benchmarks.rival import Rival
+from benchmarks.setting import Setting
+from benchmarks.sizes import Sizes
+from benchmarks.table import Line, mean_and_deviation
+from prokd.runs import Kind
+from prokd.training import StageRun
+
+KINDS: tuple[Kind, ...] = ("teacher", "student")
+MEASURES = ("entity_f1", "entity_f1_viterbi")
+
+
+def measure(setting: Setting, sizes: Sizes) -> list[Line]:
+    """Return the lines of target-test F1, by single tags and by valid sequences."""
+    shutil.rmtree(setting.runtime("quality").runs_dir, ignore_errors=True)
+    ours, theirs = [], []
+    for seed in range(sizes.seeds):
+        ours.append(_ours(setting, sizes, seed))
+        theirs.append(_theirs(setting, sizes, seed))
+    lines = []
+    for name in (*MEASURES, "updates"):
+        mine, other = [x[name] for x in ours], [x[name] for x in theirs]
+        if name == "updates":
+            texts = (f"{mine[0]:.0f}", f"{other[0]:.0f}", "")
+            lines.append(Line("quality", "updates of a run", *texts, "", len(ours), mine[0]))
+            continue
+        difference = statistics.fmean(mine) - statistics.fmean(other)
+        text = f"{100 * difference:+.2f}"
+        target = "within the spread over seeds"
+        texts = (mean_and_deviation(mine), mean_and_deviation(other), text)
+        what = f"target test {name}, percent"
+        lines.append(Line("quality", what, *texts, target, len(ours), difference))
+    return lines
+
+
+def _config(setting: Setting, sizes: Sizes, seed: int):
+    epochs = {"teacher.epochs": sizes.epochs, "student.epochs": sizes.epochs}
+    return setting.config(sizes.sentences, sizes.evaluated, seed=seed, **epochs)
+
+
+def _ours(setting: Setting, sizes: Sizes, seed: int) -> dict[str, float]:
+    config, runtime = _config(setting, sizes, seed), setting.runtime("quality")
+    updates = 0
+    for kind in KINDS:
+        with StageRun(kind, config, runtime) as run:
+            run.run()
+            updates += run.stage.optimization.schedule.last_epoch  # type: ignore[union-attr]
+            scores = run.report() if kind == "student" else {}
+    found = {name: scores[f"test/{config.target}/{name}"] for name in MEASURES}
+    return found | {"updates": float(updates)}
+
+
+def _theirs(setting: Setting, sizes: Sizes, seed: int) -> dict[str, float]:
+    rival = Rival(_config(setting, sizes, seed), setting.runtime("quality"))
+    result = rival.run()
+    found = {name: result[f"target_test_{name}"] for name in MEASURES}
+    return found | {"updates": float(rival.updates)}

@@ -1,0 +1,107 @@
+"""Steps and passes in one process: teacher, student, probabilities, evaluation with decoding.
+
+A step is an epoch's time over its number of updates, with all that an epoch does besides (batches,
+prototypes, health checks, the score on a small dev split, ours also its checkpoint). The first
+epoch, which has no alignment in it, is not counted. Times are processor seconds of one thread.
+"""
+
+from __future__ import annotations
+
+import shutil
+from time import process_time
+
+from benchmarks.rival import Rival
+from benchmarks.setting import Setting
+from benchmarks.sizes import Sizes
+from benchmarks.table import Line, interleaved, ratio_line
+from prokd import artifact, evaluation
+from prokd.corpora import Corpora
+from prokd.evaluation import LabelledSplit
+from prokd.runs import Kind
+from prokd.training import StageRun
+
+DEV_SENTENCES = 32
+
+
+def measure(setting: Setting, sizes: Sizes) -> list[Line]:
+    """Return the lines of four ratios."""
+    epochs = sizes.repeats + 1
+    config = setting.config(
+        sizes.sentences,
+        DEV_SENTENCES,
+        **{"teacher.epochs": epochs, "student.epochs": epochs},
+    )
+    runtime = setting.runtime("steps")
+    shutil.rmtree(runtime.runs_dir, ignore_errors=True)
+    rival = Rival(config, runtime)
+    lines = [_steps("teacher", rival, setting, config, runtime, sizes, "≥ 5x")]
+    with StageRun("teacher", config, runtime) as run:
+        model = artifact.load(run.folder.path, config.encoder, runtime)
+    corpora = Corpora(config, runtime)
+    pad, target = corpora.pad_token_id, corpora.target_train
+    ours, theirs = interleaved(
+        lambda turn: _nothing(evaluation.probabilities(model, target, pad)),
+        lambda turn: rival.probability_pass(),
+        sizes.repeats,
+    )
+    lines.append(ratio_line("steps", "teacher's probability pass", ours, theirs, target="≥ 5x"))
+    lines.append(_steps("student", rival, setting, config, runtime, sizes, "≥ 5x"))
+    lines.append(_evaluation(setting, sizes, model, rival))
+    return lines
+
+
+def _nothing(value: object) -> None:
+    """Return None: the time counts, not the value."""
+
+
+def _steps(
+    kind: Kind, rival: Rival, setting: Setting, config, runtime, sizes: Sizes, target: str
+) -> Line:
+    """Return the ratio of a stage's steps."""
+    rival.start(kind)
+    epoch_of = rival.teacher_epoch if kind == "teacher" else rival.student_epoch
+
+    def theirs(turn: int) -> None:
+        epoch_of(turn + 1)
+        rival.evaluate(rival.source_dev)
+
+    with StageRun(kind, config, runtime) as run:
+        run.step()
+        epoch_of(0)
+        updates = {"before": _updates(run)}
+
+        def ours(turn: int) -> float:
+            started = process_time()
+            run.step()
+            seconds = process_time() - started
+            if run.stage is not None and not run.done:
+                updates["ours"] = _updates(run) - updates["before"]
+                updates["before"] = _updates(run)
+            return seconds / updates.get("ours", updates["before"])
+
+        before = rival.updates
+        mine, other = interleaved(ours, theirs, sizes.repeats)
+        per_epoch = (rival.updates - before) / sizes.repeats
+    other = [seconds / per_epoch for seconds in other]
+    return ratio_line("steps", f"{kind} step", mine, other, target=target)
+
+
+def _updates(run: StageRun) -> int:
+    stage = run.stage
+    assert stage is not None, "a run that trains has a stage"
+    return int(stage.optimization.schedule.last_epoch)  # type: ignore[attr-defined]
+
+
+def _evaluation(setting: Setting, sizes: Sizes, model: object, rival: Rival) -> Line:
+    """Return the ratio of a full report with decoding on target test."""
+    config, runtime = setting.config(sizes.sentences, sizes.evaluated), setting.runtime("steps")
+    corpora, padded = Corpora(config, runtime), Rival(config, runtime)
+    padded.model, padded.batch = rival.model, rival.batch
+    corpus = corpora.corpus(config.target, "test")
+    split = LabelledSplit(corpus, corpora._encode(corpus))
+    ours, theirs = interleaved(
+        lambda turn: _nothing(split.full_report(model, corpora.pad_token_id)),  # type: ignore[arg-type]
+        lambda turn: _nothing(padded.evaluate(padded.target_test)),
+        sizes.repeats,
+    )
+    return ratio_line("steps", "evaluation with decoding", ours, theirs, target="≥ 10x")

@@ -1,0 +1,69 @@
+"""Pruning: students that fall behind by the search's own criterion are not trained to their end.
+
+The criterion is entity F1 on source dev, known after every epoch; no target label has a part in
+it. A trial is judged when all of its seeds have finished an epoch, by the mean over them, against
+the finished trials at the same epoch (`optuna.pruners.MedianPruner`). Which trials are finished by
+then depends on how many run at once, so what is pruned may differ from machine to machine. A
+pruned student's folder stays as it is: a search without pruning trains it on.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+
+from search.plan import Experiment
+from search.study import SearchStudy
+
+STARTUP = 4
+"""Trials that must be finished before any is pruned."""
+
+
+def warmup(epochs: int) -> int:
+    """Return the first epoch after which a trial is judged.
+
+    >>> warmup(3), warmup(10)
+    (1, 3)
+    """
+    return max(1, epochs // 3)
+
+
+class Pruning:
+    """Judges the students of some trials after each epoch; see `search.parking.Judge`.
+
+    Args:
+        study: Is told every value, and knows those of before.
+        trials: Experiments of each trial, one a seed, by number.
+    """
+
+    def __init__(self, study: SearchStudy, trials: Mapping[int, Sequence[Experiment]]) -> None:
+        """Note which student belongs to which trial."""
+        self.study, self.trials = study, trials
+        self._reasons: dict[int, str] = {}
+        self._owner: dict[str, int | None] = {}
+        for number, own in trials.items():
+            for experiment in own:
+                name = experiment.student.signature
+                # A student that several trials share is trained for all of them.
+                self._owner[name] = None if name in self._owner else number
+
+    def __call__(self, signature: str, epoch: int, value: float) -> str | None:
+        """Return why a student is pruned after this epoch; None if it goes on."""
+        number = self._owner.get(signature)
+        if number is None or number in self._reasons:
+            return None if number is None else self._reasons[number]
+        values = [value]
+        for experiment in self.trials[number]:
+            if experiment.student.signature != signature:
+                history = experiment.student.history()
+                if len(history) < epoch:
+                    return None
+                values.append(history[epoch - 1][f"dev/{experiment.config.source}/entity_f1"])
+        mean = statistics.fmean(values)
+        if not self.study.falls_behind(number, epoch, mean):
+            return None
+        self._reasons[number] = (
+            f"pruned after epoch {epoch}: source-dev F1 {mean:.4f} is below the median of the "
+            f"finished trials"
+        )
+        return self._reasons[number]
