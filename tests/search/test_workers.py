@@ -1,7 +1,6 @@
 """Processes that stay warm from one batch of jobs to the next, and end when they are told to."""
 
 import os
-import time
 from pathlib import Path
 
 import pytest
