@@ -82,7 +82,7 @@ def test_killed_between_the_last_epoch_and_its_mark(config, tiny_runtime, tmp_pa
     with StageRun("teacher", config, tiny_runtime) as run:
         for _ in range(EPOCHS - 1):
             run.step()
-        run._train_epoch(run.stage)  # and nothing after it
+        run._train_epoch()  # and nothing after it
     with StageRun("teacher", config, tiny_runtime) as run:
         run.run()
         assert run.trained_epochs == 0
