@@ -13,7 +13,7 @@ from prokd.errors import UserError
 from search import nodes
 from search.engine import Engine
 from search.store import Store
-from search.trainables import TeacherTrainable, job
+from search.trainables import StageTrainable, job
 from tests.search.conftest import tiny_config
 from tests.search.test_recovery import _descendants
 
@@ -62,29 +62,33 @@ def test_a_node_that_sees_another_storage_is_named(tmp_path):
         nodes.check(nodes.description(), storage)
 
 
+def _teacher(*arguments, **settings):
+    made = job(*arguments, signature="x", data={}, **settings)
+    return StageTrainable({**made, "kind": "teacher"})
+
+
 def test_a_late_node_is_looked_at_before_its_first_trial(runtime, tmp_path):
     config = tiny_config()
     wrong = {"expected": {**nodes.description(), "torch": "0.0"}, "storage": {}}
-    trial = TeacherTrainable(job(config, runtime, signature="x", data={}, nodes=wrong))
+    trial = _teacher(config, runtime, nodes=wrong)
     result = trial.train()
-    assert (result["state"], result["done"]) == ("refused", True)
+    assert result["state"] == "refused"
     assert "same torch" in result["reason"]
     assert not runtime.runs_dir.exists()
 
 
 def test_out_of_memory_ends_one_trial_with_a_sentence(runtime, monkeypatch):
-    trial = TeacherTrainable(job(tiny_config(), runtime, signature="x", data={}))
+    trial = _teacher(tiny_config(), runtime)
     monkeypatch.setattr(trial, "_open", lambda: torch.empty(1 << 50))
     result = trial.train()
-    assert (result["state"], result["done"]) == ("refused", True)
+    assert result["state"] == "refused"
     assert result["reason"].startswith("out of memory: ")
 
 
 def test_a_stop_is_seen_by_a_trial_on_any_node(runtime, tmp_path):
     stop = tmp_path / "stop"
     stop.touch()
-    made = job(tiny_config(), runtime, signature="x", data={}, stop=stop)
-    trial = TeacherTrainable(made)
+    trial = _teacher(tiny_config(), runtime, stop=stop)
     trial._run = type("Run", (), {"done": False, "epoch": 0, "close": lambda self: None})()
     assert trial.train()["state"] == "paused"
 
