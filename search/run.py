@@ -59,10 +59,15 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     return seeds
 
 
-def check_criterion(name: str) -> None:
-    """Refuse a name that no criterion has."""
+def check_criterion(name: str, *, prune: bool = False) -> None:
+    """Refuse a name that no criterion has, and one that pruning cannot go by."""
     if name not in CRITERIA:
         raise UserError(f"the criterion must be one of {', '.join(CRITERIA)}, but got {name!r}.")
+    if prune and name != SOURCE_DEV:
+        raise UserError(
+            f"--prune must go with --select {SOURCE_DEV}, the criterion that is known after every "
+            f"epoch, but got --select {name}."
+        )
 
 
 def base_configs(
@@ -150,12 +155,7 @@ def search(
     begun = time.time()
     budget = None if time_budget is None else parse_seconds(time_budget)
     seed_list = parse_seeds(seeds)
-    check_criterion(select)
-    if prune and select != SOURCE_DEV:
-        raise UserError(
-            f"--prune must go with --select {SOURCE_DEV}, the criterion that is known after every "
-            f"epoch, but got --select {select}."
-        )
+    check_criterion(select, prune=prune)
     configs, fixed = base_configs(
         preset=preset,
         reading=reading,
