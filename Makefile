@@ -4,9 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-from-lock
 RUN_ARGS ?=
+CHAOS_ARGS ?=
 BENCH_ARGS ?=
 
-.PHONY: run test check format install ui bench clean
+.PHONY: run test check chaos test-hosts bench format install ui clean
 
 run: install
 	$(BIN)/python search/run.py --preset mini --lang ar $(RUN_ARGS)
@@ -14,6 +15,14 @@ run: install
 test: install
 	$(BIN)/python -m pytest -q -n 2 --dist loadscope
 	$(MAKE) --no-print-directory check
+
+# A search is disturbed in ten ways, twice each, and must end like an undisturbed one.
+chaos: install
+	$(BIN)/python -m tests.cluster.chaos $(CHAOS_ARGS)
+
+# `ray up` on three hosts that are namespaces of this machine; needs root, sshd, rsync, iproute2.
+test-hosts: install
+	$(BIN)/python -m tests.cluster.ray_up
 
 check: install
 	$(BIN)/ruff check .

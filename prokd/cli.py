@@ -19,6 +19,7 @@ from prokd.config import (
     with_overrides,
 )
 from prokd.errors import CollapsedRun, UserError
+from prokd.gc_command import gc
 
 app = typer.Typer(
     add_completion=False,
@@ -177,8 +178,7 @@ def evaluate(
     if json_output:
         typer.echo(json.dumps(scores, indent=2))
         return
-    for name, value in scores.items():
-        typer.echo(f"{name:40s} {value:.4f}")
+    typer.echo("\n".join(f"{name:40s} {value:.4f}" for name, value in scores.items()))
 
 
 @app.command()
@@ -268,6 +268,9 @@ def data(
         max_length=config.data.max_length,
     )
     typer.echo(format_report(rows))
+
+
+app.command()(gc)
 
 
 def run_app(command: Callable[[], Any]) -> None:

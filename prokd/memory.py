@@ -1,10 +1,24 @@
-"""Giving memory back between two runs of one process."""
+"""The memory of one run: how much it took at most, what to do when it runs out, giving it back."""
 
 from __future__ import annotations
 
 import gc
+import logging
+import resource
+import sys
+from collections.abc import Callable
+from pathlib import Path
 
 import torch
+
+from prokd.config import OptimizationConfig
+from prokd.encoder import TokenClassifier
+from prokd.errors import UserError
+from prokd.stage import Stage
+
+logger = logging.getLogger(__name__)
+
+_RESET, _STATUS = Path("/proc/self/clear_refs"), Path("/proc/self/status")
 
 
 def release_memory() -> None:
@@ -12,3 +26,95 @@ def release_memory() -> None:
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
+
+
+class PeakMemory:
+    """The most memory that was in use since this was made.
+
+    On a GPU: what PyTorch had allocated there. On a CPU: the resident memory of the whole process,
+    with its libraries and the pages of mapped files that it touched; where the system cannot
+    start a new count, since the process began.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        """Start a new count."""
+        self.device = device
+        if device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(device)
+            return
+        try:
+            _RESET.write_text("5")
+        except OSError:
+            return
+
+    def megabytes(self) -> float:
+        """Return the peak so far, in units of 2**20 bytes."""
+        if self.device.type == "cuda":
+            return torch.cuda.max_memory_allocated(self.device) / 2**20
+        try:
+            lines = _STATUS.read_text().splitlines()
+        except OSError:
+            unit = 2**20 if sys.platform == "darwin" else 2**10
+            return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+        return next(float(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 2**10
+
+
+def ran_out_of_memory(error: BaseException) -> bool:
+    """Return whether an error says that a device, or the machine, has no memory left."""
+    kinds = (torch.OutOfMemoryError, MemoryError)
+    return isinstance(error, kinds) or "can't allocate memory" in str(error)
+
+
+def epoch_within_memory(
+    stage: Stage,
+    rebuild: Callable[[], Stage],
+    kind: str,
+    config: OptimizationConfig,
+    max_length: int,
+) -> tuple[Stage, dict[str, float]]:
+    """Train one epoch; where memory runs out, begin it again with batches in smaller parts.
+
+    Args:
+        stage: The stage before the epoch.
+        rebuild: Forgets the stage, and makes it anew as it was before the epoch.
+        kind: ``teacher`` or ``student``, for messages.
+        config: Its settings.
+        max_length: Most subwords of a sentence, which is not split.
+
+    Returns:
+        The stage after the epoch, and the metrics.
+
+    Raises:
+        UserError: One sentence at once is too much already.
+    """
+    while True:
+        try:
+            return stage, stage.run_epoch()
+        except RuntimeError as error:
+            if not ran_out_of_memory(error):
+                raise
+        tokens = smaller_parts(stage.model, kind=kind, config=config, max_length=max_length)
+        logger.warning("out of memory: %s.micro_batch_tokens is %d from here on", kind, tokens)
+        del stage
+        release_memory()
+        stage = rebuild()
+        stage.model.micro_batch_tokens = tokens
+
+
+def smaller_parts(
+    model: TokenClassifier, *, kind: str, config: OptimizationConfig, max_length: int
+) -> int:
+    """Return half the subwords that went through a model at once, for another try.
+
+    Raises:
+        UserError: One sentence at once is too much already.
+    """
+    largest = min(config.batch_sentences * max_length, max(config.batch_tokens, max_length))
+    now = min(model.micro_batch_tokens or largest, largest)
+    if now <= max_length:
+        raise UserError(
+            f"the {kind} does not fit into the memory of {model.device} with one sentence at a "
+            f"time: lower data.max_length ({max_length}) or {kind}.batch_sentences "
+            f"({config.batch_sentences}), or run fewer trials on one device."
+        )
+    return max(now // 2, max_length)

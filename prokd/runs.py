@@ -1,12 +1,13 @@
 """The folder of one stage run: what it is, how far it came, what came out.
 
 ``<runs_dir>/<kind>-<signature>/`` holds ``identity.json`` (what makes the run), ``config.json``
-(the full settings of whoever ran it first), ``checkpoint.pt`` (last epoch), ``history.jsonl``
-(metrics of each epoch), then ``stage.json`` + ``weights.safetensors`` (what was trained),
-``result.json`` and, last of all, ``DONE``. Afterwards come ``report.json`` (scores on the test
-splits) and, where an oracle was asked for, ``oracle.json`` (score on labelled target dev). Every
-file is written beside its place and renamed, so a process killed at any moment leaves a folder
-from which the next one goes on.
+(the full settings of whoever ran it first), ``checkpoint-<epoch>-<sha256>.pt`` (the last two
+epochs, gone when the run is over; see `prokd.checkpoints`), ``history.jsonl`` (metrics of each
+epoch), then ``stage.json`` + ``weights.safetensors`` (what was trained), ``result.json`` and, last
+of all, ``DONE``. Afterwards come ``report.json`` (scores on the test splits) and, where an oracle
+was asked for, ``oracle.json`` (score on labelled target dev). Every file is written beside its
+place and renamed, so a process killed at any moment leaves a folder from which the next one goes
+on.
 """
 
 from __future__ import annotations
@@ -78,10 +79,9 @@ class RunFolder:
         self.signature = signature
         self.path = Path(runs_dir) / f"{kind}-{signature}"
 
-    @property
-    def checkpoint(self) -> Path:
-        """The state after the last finished epoch."""
-        return self.path / "checkpoint.pt"
+    def checkpoints(self) -> list[Path]:
+        """Return the states after the last finished epochs, newest first."""
+        return sorted(self.path.glob("checkpoint-*.pt"), reverse=True)
 
     @property
     def done(self) -> bool:
@@ -91,7 +91,7 @@ class RunFolder:
     @property
     def started(self) -> bool:
         """Whether at least one epoch is on disk."""
-        return self.done or self.checkpoint.exists()
+        return self.done or bool(self.checkpoints())
 
     def result(self) -> dict[str, Any] | None:
         """Return the source-dev result of a finished run; None before."""
@@ -137,14 +137,26 @@ class RunFolder:
         write_atomically(path, lambda part: part.write_text(text, encoding="utf-8"))
 
     def mark_done(self, result: dict[str, Any]) -> None:
-        """Write the result and, after it, the mark that ends a run; drop the checkpoint."""
+        """Write the result and, after it, the mark that ends a run; drop the checkpoints."""
         write_json(self.path / "result.json", result)
         write_atomically(self.path / "DONE", lambda part: part.write_text(self.signature + "\n"))
-        self.checkpoint.unlink(missing_ok=True)
+        self.drop_checkpoints()
 
     def mark_failed(self, reason: str) -> None:
         """Write why the run is no result; running it again gives the same and is not tried."""
         write_json(self.path / "failure.json", {"reason": reason})
+        self.drop_checkpoints()
+
+    def drop_checkpoints(self) -> None:
+        """Remove the checkpoints: the run is over."""
+        for path in self.checkpoints():
+            path.unlink(missing_ok=True)
+
+    def clear_parts(self) -> None:
+        """Remove what a killed process left half written; the folder must be locked."""
+        for part in self.path.glob(".*-*"):
+            if not part.name.startswith(".mlflow"):  # the driver's, which may be writing now
+                part.unlink(missing_ok=True)
 
     @contextmanager
     def lock(self) -> Iterator[None]:

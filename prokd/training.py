@@ -11,13 +11,15 @@ import torch
 from filelock import FileLock
 
 from prokd import artifact
+from prokd.checkpoints import Checkpoints, clear_about_space
 from prokd.config import ExperimentConfig, RuntimeConfig
 from prokd.corpora import Corpora
 from prokd.encoder import build_classifier, load_tokenizer
 from prokd.errors import CollapsedRun
 from prokd.evaluation import device_of
 from prokd.identity import signature, student_identity, teacher_identity
-from prokd.runs import SOURCE_DEV, Kind, RunFolder, write_atomically, write_json
+from prokd.memory import PeakMemory, epoch_within_memory
+from prokd.runs import SOURCE_DEV, Kind, RunFolder, write_json
 from prokd.seeding import seed_everything
 from prokd.soft_labels import teacher_probabilities
 from prokd.stage import Stage
@@ -66,14 +68,15 @@ class StageRun:
             self.teacher_folder = RunFolder(
                 runtime.runs_dir, "teacher", self.identity["teacher_signature"]
             )
-        settings = config.student if kind == "student" else config.teacher
-        self.num_epochs = settings.epochs
+        self.settings = config.student if kind == "student" else config.teacher
+        self.num_epochs = self.settings.epochs
         self.stage: Stage | None = None
         self.trained_epochs = 0
         self._started_at = time.monotonic()
         self.folder.path.mkdir(parents=True, exist_ok=True)
         self._lock = FileLock(self.folder.path / ".lock")
         self._lock.acquire()
+        self._checkpoints = Checkpoints(self.folder)
         try:
             self._open()
         except BaseException:
@@ -84,7 +87,9 @@ class StageRun:
         if (reason := self.folder.failure()) is not None:
             raise CollapsedRun(reason)
         self.history = self.folder.history()
-        if not self.done:
+        if self.done:
+            self.folder.drop_checkpoints()  # whoever finished it may have been killed before
+        else:
             write_json(self.folder.path / "identity.json", self.identity)
             write_json(self.folder.path / "config.json", self.config.model_dump())
 
@@ -111,33 +116,43 @@ class StageRun:
 
         Raises:
             CollapsedRun: Training collapsed in this epoch; the folder says so from now on.
+            UserError: The disk is full; the checkpoint before is kept.
         """
         if self.done:
             return self.history[-1]
-        if self.stage is None:
-            self.stage = self._build_stage()
+        with clear_about_space(self.folder.path):
+            if self.stage is None:
+                self.stage = self._build_stage()
+            if self.epoch < self.num_epochs:  # else it was killed between its last epoch and DONE
+                self._train_epoch()
+            if self.epoch == self.num_epochs:
+                self._finish()
+        return self.history[-1]
+
+    def _train_epoch(self) -> None:
+        assert self.stage is not None, "a stage is there to be trained"
         started = time.monotonic()
         try:
-            metrics = self.stage.run_epoch()
+            longest = self.config.data.max_length
+            self.stage, metrics = epoch_within_memory(
+                self.stage, self._rebuild_stage, self.folder.kind, self.settings, longest
+            )
         except CollapsedRun as error:
+            self._checkpoints.close()
             self.folder.mark_failed(str(error))
             raise
         self.trained_epochs += 1
         metrics = {"epoch": float(self.epoch + 1), **metrics}
         metrics["seconds"] = time.monotonic() - started
         self.history.append(metrics)
-        state = {"stage": self.stage.state_dict(), "history": self.history}
-        write_atomically(self.folder.checkpoint, lambda part: torch.save(state, part))
-        self.folder.write_history(self.history)
-        if self.epoch == self.num_epochs:
-            self._finish()
-        return metrics
+        rows = list(self.history)
+        state = {"stage": self.stage.state_dict(), "history": rows}
+        self._checkpoints.save(state, self.epoch, lambda: self.folder.write_history(rows))
 
     def run(self) -> dict[str, Any]:
         """Train all that is missing; return the result of the finished run."""
         while not self.done:
-            metrics = self.step()
-            shown = ", ".join(f"{name} {value:.4g}" for name, value in metrics.items())
+            shown = ", ".join(f"{name} {value:.4g}" for name, value in self.step().items())
             logger.info("%s %s: %s", self.folder.kind, self.signature, shown)
         result = self.folder.result()
         assert result is not None, "a DONE folder holds a result"
@@ -181,6 +196,7 @@ class StageRun:
     def close(self) -> None:
         """Give the folder free and forget the model."""
         self.stage = None
+        self._checkpoints.close()
         self._lock.release()
 
     def __enter__(self) -> StageRun:
@@ -191,11 +207,17 @@ class StageRun:
         """Close the run."""
         self.close()
 
+    def _rebuild_stage(self) -> Stage:
+        self.stage = None
+        self._checkpoints.wait()  # it is what the stage goes on from
+        return self._build_stage()
+
     def _build_stage(self) -> Stage:
         config, corpora = self.config, self.corpora
         device = device_of(self.runtime)
         if self.runtime.threads is not None:
             torch.set_num_threads(self.runtime.threads)
+        self._peak = PeakMemory(device)
         seed_everything(config.seed, 0)
         model = build_classifier(
             config.encoder,
@@ -232,10 +254,10 @@ class StageRun:
         return stage
 
     def _resume(self, stage: Stage) -> None:
-        if not self.folder.checkpoint.exists():
+        state = self._checkpoints.load()
+        if state is None:
             self.history = []
             return
-        state = torch.load(self.folder.checkpoint, weights_only=True)
         stage.load_state_dict(state["stage"])
         self.history = state["history"]
         logger.info("%s goes on after epoch %d", self.folder.path.name, self.epoch)
@@ -254,12 +276,14 @@ class StageRun:
         criteria = {SOURCE_DEV: objective}
         if isinstance(self.stage, StudentStage):
             criteria |= self.stage.criteria()
+        self._checkpoints.wait()
         self.folder.mark_done(
             {
                 "signature": self.signature,
                 "objective": objective,
                 "criteria": criteria,
                 "epochs": self.num_epochs,
+                "peak_memory_mb": self._peak.megabytes(),
                 "seconds": sum(row["seconds"] for row in self.history),
                 "metrics": self.history[-1],
             }

@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import socket
-import time
-import uuid
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +15,7 @@ from typing import Any
 # Read by Ray when it is imported: it is told to speak little and to leave Ctrl-C to the driver.
 os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
 os.environ.setdefault("RAY_DEDUP_LOGS", "1")
+os.environ.setdefault("RAY_raylet_start_wait_time_s", "180")  # a busy machine takes its time
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
 os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
@@ -26,10 +25,13 @@ import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from prokd.errors import UserError
+from search import nodes
 
 logger = logging.getLogger(__name__)
 LOCAL = "local"
 """The address that asks for a Ray of one's own."""
+NODE_SECONDS = 300
+"""How long a node may take to answer; it imports the project's packages meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ def connected(
 
     Raises:
         UserError: The address answers not, a trial asks for more than there is, or the nodes do
-            not share the output folder.
+            have other versions or code, or do not share the output folder.
     """
     already = ray.is_initialized()
     place = "on the Ray of this process" if already else _connect(address, num_cpus)
@@ -126,7 +128,13 @@ def _connect(address: str | None, num_cpus: int | None) -> str:
     root = str(Path(__file__).resolve().parents[1])
     paths = [root, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))  # workers inherit it
-    _init(address=LOCAL, include_dashboard=False, num_cpus=num_cpus)
+    # By its own choice Ray would listen on the address by which other machines reach this one.
+    _init(
+        address=LOCAL,
+        include_dashboard=False,
+        num_cpus=num_cpus,
+        _node_ip_address="127.0.0.1",
+    )
     return "on a local Ray, started for this run"
 
 
@@ -159,7 +167,9 @@ def _shipped_code() -> dict[str, Any]:
 
 def _measure(place: str, resources: Resources, output: Path) -> Cluster:
     total = ray.cluster_resources()  # type: ignore[no-untyped-call]
-    cpus, gpus = total.get("CPU", 0.0), total.get("GPU", 0.0)
+    # A cluster that grows by demand says what it may grow to: trials wait for its machines.
+    cpus = max(total.get("CPU", 0.0), float(os.environ.get("PROKD_MAX_CPUS", 0)))
+    gpus = max(total.get("GPU", 0.0), float(os.environ.get("PROKD_MAX_GPUS", 0)))
     cpus_each = resources.cpus or 1.0
     gpus_each = (1.0 if gpus else 0.0) if resources.gpus is None else resources.gpus
     for name, each, there in (("CPUs", cpus_each, cpus), ("GPUs", gpus_each, gpus)):
@@ -172,42 +182,40 @@ def _measure(place: str, resources: Resources, output: Path) -> Cluster:
     if gpus_each:
         width = min(width, int(gpus / gpus_each + 1e-9))
     types = [name.partition(":")[2] for name in total if name.startswith("accelerator_type:")]
-    _check_shared(output)
+    _check_nodes(output)
     device = (types or ["gpu"])[0] if gpus_each else "cpu"
     return Cluster(place, cpus_each, gpus_each, max(1, width), device)
 
 
-def _check_shared(output: Path) -> None:
-    """Let every other node read a file of the output folder."""
+def _check_nodes(output: Path) -> None:
+    """Let every other node show that it has the same versions and code and sees the output."""
     here = ray.get_runtime_context().get_node_id()
     others = [node for node in _nodes() if node["Alive"] and node["NodeID"] != here]
-    if not others:
-        return
-    output.mkdir(parents=True, exist_ok=True)
-    probe = output / f".probe-{uuid.uuid4().hex[:8]}"
-    probe.write_text("prokd", encoding="utf-8")
-    try:
-        for node in others:
-            affinity = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-            seen = _sees.options(scheduling_strategy=affinity).remote(str(probe.resolve()))
-            if not ray.get(seen):
-                raise UserError(
-                    f"the output folder must be shared by all nodes of the cluster, but "
-                    f"{output.resolve()} cannot be read on {node['NodeManagerHostname']}."
-                )
-    finally:
-        probe.unlink()
+    expected, storage = nodes.description(), nodes.mark_storage(output)
+    waiting = {}
+    for node in others:
+        affinity = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+        remote = _difference.options(scheduling_strategy=affinity)
+        waiting[remote.remote(expected, storage)] = node["NodeManagerHostname"]
+    for reference, host in waiting.items():
+        try:
+            difference = ray.get(reference, timeout=NODE_SECONDS)
+        except ray.exceptions.RayError as error:
+            first = str(error).strip().splitlines()[0]
+            raise UserError(f"every node must run a task, but {host} does not: {first}") from None
+        if difference:
+            raise UserError(difference)
 
 
 def _nodes() -> list[dict[str, Any]]:
-    nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
-    return nodes
+    found: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
+    return found
 
 
 @ray.remote(num_cpus=0)
-def _sees(path: str) -> bool:
-    for _ in range(20):  # network file systems show new files after a moment
-        if Path(path).exists():
-            return True
-        time.sleep(0.25)
-    return False
+def _difference(expected: dict[str, str], storage: dict[str, str]) -> str:
+    try:
+        nodes.check(expected, storage)
+    except UserError as error:
+        return str(error)
+    return ""

@@ -7,7 +7,6 @@ one round unless time is limited. Running a search again continues it: see `sear
 from __future__ import annotations
 
 import statistics
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,7 +25,7 @@ from search.results import Pruned, Row, Standing, heading, leaderboard, row, wri
 from search.search_log import SearchLog
 from search.spaces import in_symbols, points
 from search.spec import SearchSpec
-from search.study import PRUNED_AFTER, SearchStudy
+from search.study import PRUNED_AFTER, REASON, SearchStudy
 from search.trainables import COLLAPSED, DONE, PAUSED, PRUNED
 from search.tuner import Outcome
 
@@ -109,10 +108,11 @@ class Search:
         ) as study:
             self.log.open(self.name, spec.space, spec.seeds, self.data)
             going, errors = study.reconcile(), 0
+            self._close_forgotten(study)
             left = spec.trials - study.num_settled
             progress.begin(spec.title, left, heading(spec.select))
             try:
-                while not self._is_late():
+                while not self.engine.is_over:
                     before = study.num_settled
                     room = spec.trials - before - errors
                     width = min(room, self._round_width(before, startup))
@@ -133,10 +133,6 @@ class Search:
         at_random = startup - settled  # these do not depend on one another
         return max(width, -(-at_random // width) * width)
 
-    def _is_late(self) -> bool:
-        deadline = self.engine.deadline
-        return deadline is not None and time.time() >= deadline
-
     def _train(self, study: SearchStudy, trials: Sequence[FrozenTrial]) -> None:
         experiments: list[Experiment] = []
         owner: dict[str, FrozenTrial] = {}
@@ -150,7 +146,7 @@ class Search:
                     "signature": [e.student.signature for e in own],
                     "teacher_signature": [e.teacher.signature for e in own],
                     "folder": [str(e.student.path) for e in own],
-                    "mlflow_run": run_id,
+                    **self._link(run_id),
                 },
             )
             experiments += [replace(e, parent_run=run_id) for e in own]
@@ -168,6 +164,7 @@ class Search:
 
     def _settle(self, study: SearchStudy, trial: FrozenTrial, rows: Sequence[Row]) -> None:
         """Tell the study how a trial ended, after its last seed."""
+        study.annotate(trial.number, self._link(self.log.run_id(trial.number)))
         number, label = trial.number, f"trial {trial.number}  {in_symbols(trial.params)}"
         unfinished = [row.outcome for row in rows if row.objective is None]
         collapsed = [outcome for outcome in unfinished if outcome.state == COLLAPSED]
@@ -190,6 +187,19 @@ class Search:
             self.engine.progress.result(label, None, pruned[0].reason, pruned=True)
         else:  # paused: it stays a running trial of the study and goes on next time
             self.log.close_trial(number, "KILLED")
+
+    def _link(self, run_id: str) -> dict[str, str]:
+        """Return the trial's attribute that leads to its MLflow run, once that is made."""
+        known = self.engine.tracker.known_id(run_id)
+        return {"mlflow_run": known} if known else {}
+
+    def _close_forgotten(self, study: SearchStudy) -> None:
+        """End the MLflow runs of failed trials whose driver was killed before it could."""
+        for trial in study.trials(TrialState.FAIL, TrialState.PRUNED):
+            if self.log.is_forgotten(trial.number):
+                self.log.open_trial(trial.number, trial.params, self._experiments(trial))
+                status = "KILLED" if PRUNED_AFTER in trial.user_attrs else "FAILED"
+                self.log.close_trial(trial.number, status, reason=trial.user_attrs[REASON])
 
     def _row(self, experiment: Experiment, outcome: Outcome = FINISHED) -> Row:
         return row(experiment, outcome, self.spec.select)

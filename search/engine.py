@@ -6,17 +6,20 @@ the run folders is not trained again; what lies half done is continued.
 
 from __future__ import annotations
 
+import time
+import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from prokd.config import RuntimeConfig
 from prokd.runs import Kind
+from search import nodes
 from search.cluster import Cluster
 from search.plan import DataDescriptions, Experiment
 from search.progress import Progress
 from search.tracking import Tracker
-from search.trainables import COLLAPSED, DONE, PAUSED, absolute, job
+from search.trainables import COLLAPSED, DONE, PAUSED, STOPPED, absolute, job
 from search.tuner import Judge, Outcome, Workers
 
 Finished = Callable[[Experiment, Outcome], None]
@@ -63,6 +66,9 @@ class Engine:
         descriptions: Fingerprints that were read already.
         max_failures: How often a run is started again after a lost worker.
         deadline: Seconds since 1970 after which no epoch is started; None = no end.
+
+    Attributes:
+        stopping: Whether `stop` was called.
     """
 
     def __init__(
@@ -80,16 +86,31 @@ class Engine:
         """Take the places; nothing is trained yet."""
         threads = runtime.threads or cluster.threads
         self.runtime = absolute(runtime).model_copy(update={"threads": threads})
-        self.cluster = cluster
-        self.workers = Workers(cluster, output / "ray_results", max_failures)
+        self.cluster, self.storage = cluster, output / "ray_results"
+        self.workers = Workers(cluster, self.storage, max_failures)
         self.tracker, self.progress = tracker, progress
         self.descriptions = descriptions or DataDescriptions(runtime)
         self.deadline = deadline
         self.reuse = Reuse()
+        self.nodes = {"expected": nodes.description(), "storage": nodes.mark_storage(output)}
+        self.stopping = False
+        self.stop_file = self.storage / f".stop-{uuid.uuid4().hex[:12]}"
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more may be started: time is up, or a stop was asked for."""
+        return self.stopping or (self.deadline is not None and time.time() >= self.deadline)
+
+    def stop(self) -> None:
+        """Let the epochs at hand end, on whatever node, and start no other."""
+        self.stopping = True
+        self.stop_file.parent.mkdir(parents=True, exist_ok=True)
+        self.stop_file.touch()
 
     def close(self) -> None:
-        """End the processes that train."""
+        """End the processes that train; remove what a stop has left for them to see."""
         self.workers.close()
+        self.stop_file.unlink(missing_ok=True)
 
     def run(
         self,
@@ -144,7 +165,7 @@ class _Round:
         for experiment in [*unscored, *ready]:
             if not self._is_settled(experiment):
                 name = experiment.student.signature
-                self.ended("student", name, Outcome(PAUSED, "the time budget is spent"))
+                self.ended("student", name, self._paused())
         settled = self.outcomes["student"]
         return [settled[experiment.student.signature] for experiment in self.experiments]
 
@@ -210,7 +231,7 @@ class _Round:
         jobs = []
         for experiment in experiments:
             folder = experiment.folder(kind)
-            if not folder.done and folder.checkpoint.exists():
+            if not folder.done and folder.checkpoints():
                 engine.reuse.continued[folder.signature] = len(folder.history())
             jobs.append(
                 job(
@@ -220,18 +241,24 @@ class _Round:
                     data=dict(experiment.data),
                     oracle=self.oracle,
                     deadline=engine.deadline,
+                    stop=engine.stop_file,
+                    nodes=engine.nodes,
                 )
             )
         engine.progress.phase(kind, sum(not e.folder(kind).done for e in experiments))
         judge = self.judge if kind == "student" else None
-        engine.workers.train(kind, jobs, self, deadline=engine.deadline, judge=judge)
+        engine.workers.train(kind, jobs, self, is_over=lambda: engine.is_over, judge=judge)
 
     def _without(self, experiment: Experiment) -> Outcome:
         """Return the outcome of a student whose teacher is not there."""
         teacher = self.outcomes["teacher"].get(experiment.teacher.signature)
         if teacher is None or teacher.state == PAUSED:
-            return Outcome(PAUSED, "the time budget is spent")
+            return self._paused()
         return Outcome(teacher.state, f"its teacher: {teacher.reason}")
+
+    def _paused(self) -> Outcome:
+        stopped = self.engine.stopping
+        return Outcome(PAUSED, STOPPED if stopped else "the time budget is spent")
 
     def _lacks(self, experiment: Experiment) -> bool:
         """Tell whether a student is still without the oracle's score that was asked for."""

@@ -50,11 +50,8 @@ def export_best(
         kept.append(place)
         config = experiment.config
         name = f"prokd-{config.data.dataset}-{config.source}-{config.target}{suffix}"
-        uri = tracker.log_model(experiment, place, name)
-        if standing.rank == 1:
-            objective = best.objective or 0.0
-            measure = _measure(experiment, select)
-            tracker.register(experiment, uri, name, objective=objective, measure=measure)
+        champion = (best.objective or 0.0, _measure(experiment, select))
+        tracker.publish(experiment, place, name, champion if standing.rank == 1 else None)
     for stale in folder.glob("rank*"):
         if stale.is_dir() and stale not in kept:
             shutil.rmtree(stale)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ from search.cluster import Resources, connected
 from search.criteria import comparison_table
 from search.driver import Search, SearchSummary
 from search.engine import Engine
+from search.interruption import stopping_cleanly
 from search.plan import DataDescriptions
 from search.progress import Progress
 from search.results import table
@@ -38,6 +38,8 @@ def opened(
 ) -> Iterator[Engine]:
     """Open an engine: connect to a Ray, say where, open the MLflow store.
 
+    At the end the store is told what it missed while it was away. Ctrl-C ends the block cleanly.
+
     Args:
         runtime: Where data and runs lie.
         output: Folder of the MLflow store.
@@ -53,21 +55,31 @@ def opened(
         width = f"{cluster.width} at a time"
         each = f"{cluster.cpus:g} CPU" + (f", {cluster.gpus:g} GPU" if cluster.gpus else "")
         shown.say(f"running {cluster.place} ({width}, {each} each)")
+        tracker = Tracker(output, cluster.device, shown.say)
+        tracker.check()
         engine = Engine(
             runtime,
             cluster,
             output.resolve(),
-            tracker=Tracker(output, cluster.device),
+            tracker=tracker,
             progress=shown,
             descriptions=descriptions,
             max_failures=max_failures,
             deadline=deadline,
         )
+
+        def stop() -> None:
+            engine.stop()
+            shown.say("stopping when the epochs at hand are done (again: at once)")
+
         try:
-            yield engine
+            with stopping_cleanly(stop):
+                yield engine
+                tracker.send_rest()
         finally:
-            shown.end()
+            tracker.abandon()
             engine.close()
+            shown.end()
 
 
 def run_searches(
@@ -81,6 +93,8 @@ def run_searches(
     """Run searches one after the other and print what came out of each."""
     summaries = []
     for spec in specs:
+        if engine.stopping:
+            break
         summary = Search(
             spec, engine, output, export_best=export_best, compare_criteria=compare_criteria
         ).run()
@@ -89,7 +103,7 @@ def run_searches(
     say = engine.progress.say
     for line in engine.reuse.lines():
         say(line)
-    say(f"MLflow: {sys.executable} -m mlflow ui --backend-store-uri {engine.tracker.uri}")
+    say(f"MLflow: {engine.tracker.how_to_open}")
     return summaries
 
 

@@ -60,7 +60,7 @@ def parse_seeds(text: str) -> tuple[int, ...]:
 
 
 def check_criterion(name: str, *, prune: bool = False) -> None:
-    """Refuse a name that no criterion has, and one that pruning cannot go by."""
+    """Refuse a name that no criterion has, and one that pruning could not go by."""
     if name not in CRITERIA:
         raise UserError(f"the criterion must be one of {', '.join(CRITERIA)}, but got {name!r}.")
     if prune and name != SOURCE_DEV:
@@ -145,13 +145,23 @@ def search(
     cpus_per_trial: Annotated[Optional[float], typer.Option(min=0.1)] = None,  # noqa: UP045
     max_failures: Annotated[int, typer.Option(min=0, help="Restarts of a lost run.")] = 2,
     export_best: Annotated[int, typer.Option(min=0, help="Students to export.")] = 1,
-    output: Annotated[Path, typer.Option(help="Folder of runs/, studies/, exports/ ...")] = Path(),
+    output: Annotated[
+        Path, typer.Option(envvar="PROKD_OUTPUT", help="Folder of runs/, studies/, exports/ ...")
+    ] = Path(),
+    cluster: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(help="Cluster file that `ray up` took: run on its head, watch from here."),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Count, start nothing.")] = False,
 ) -> None:
     """Search the hyperparameters of teacher and student; running it again continues."""
     from search.plan import DataDescriptions
     from search.spec import SearchSpec, plan_lines
 
+    if cluster is not None:
+        from search.remote import submit, without_option
+
+        raise typer.Exit(submit(cluster, without_option(sys.argv[1:]), say=typer.echo))
     begun = time.time()
     budget = None if time_budget is None else parse_seconds(time_budget)
     seed_list = parse_seeds(seeds)
@@ -188,7 +198,7 @@ def search(
     if dry_run:
         typer.echo("dry run: nothing is started")
         for spec in specs:
-            for line in plan_lines(spec, descriptions, output.resolve()):
+            for line in plan_lines(spec, descriptions, output.resolve(), export_best):
                 typer.echo(line)
         return
     from search.cluster import Resources
@@ -203,9 +213,11 @@ def search(
         deadline=None if budget is None else begun + budget,
         descriptions=descriptions,
     ) as engine:
-        run_searches(
+        summaries = run_searches(
             engine, specs, output, export_best=export_best, compare_criteria=compare_criteria
         )
+    if engine.stopping and (len(summaries) < len(specs) or any(s.left for s in summaries)):
+        raise typer.Exit(130)
 
 
 def main() -> None:

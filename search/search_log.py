@@ -20,7 +20,8 @@ class SearchLog:
 
     Args:
         tracker: The store.
-        ids: File that remembers the ids of the runs.
+        ids: File that remembers the id of the search's run; those of its trials lie each in a file
+            of its own in a folder beside it, so that a long search writes no longer than a short.
         base: Every setting that is not searched.
         select: The criterion that is the objective.
     """
@@ -52,8 +53,7 @@ class SearchLog:
     def open_trial(self, number: int, point: Point, experiments: Sequence[Experiment]) -> str:
         """Return the id of a trial's run, open for its stage runs."""
         self._open[number] = self.tracker.open_run(
-            self.ids,
-            f"trial-{number}",
+            *self._trial(number),
             self.base,
             name=f"trial {number} {in_symbols(point)}",
             params=dict(point),
@@ -68,9 +68,18 @@ class SearchLog:
         )
         return self._open[number]
 
+    def run_id(self, number: int) -> str:
+        """Return the run of a trial that is open, or what stands for it."""
+        return self._open[number]
+
+    def is_forgotten(self, number: int) -> bool:
+        """Tell whether a trial's run was made and never ended."""
+        known = self.tracker.ids.known(*self._trial(number))
+        return bool(known) and not known.get("closed")
+
     def is_logged(self, number: int) -> bool:
-        """Tell whether the store has a trial's run."""
-        return self.tracker.has_run(self.ids, f"trial-{number}")
+        """Tell whether a trial's run was made and ended."""
+        return self.tracker.is_closed(*self._trial(number))
 
     def close_trial(
         self, number: int, status: str, rows: Sequence[Row] = (), *, reason: str = ""
@@ -79,7 +88,14 @@ class SearchLog:
         run_id = self._open.pop(number)
         if reason:
             self.tracker.tag(run_id, {"reason": reason})
-        self.tracker.close_run(run_id, means(rows), status=status)
+        self.tracker.close_run(run_id, means(rows), status=status, ids=self._trial(number))
+
+    def _trial(self, number: int) -> tuple[Path, str]:
+        """Return the file and the key that remember a trial's run."""
+        key = f"trial-{number}"
+        if self.tracker.ids.known(self.ids, key):  # all in one file, as they once were
+            return self.ids, key
+        return self.ids.with_suffix("") / f"{key}.json", key
 
     def close(
         self, objectives: Mapping[int, float], files: Sequence[Path], *, finished: bool
@@ -91,11 +107,14 @@ class SearchLog:
             files: Logged as artifacts, if they are there.
             finished: Whether nothing is left to do.
         """
-        best = float("-inf")
+        best, rows = float("-inf"), []
         for step, number in enumerate(sorted(objectives), start=1):
             best = max(best, objectives[number])
-            values = {"objective": objectives[number], "best_objective": best}
-            self.tracker.log(self.parent, values, step=step)
+            rows.append((step, {"objective": objectives[number], "best_objective": best}))
+        ids, state = self.tracker.ids, {"objectives": [objectives[n] for n in sorted(objectives)]}
+        if ids.known(self.ids, "search").get("objectives") != state["objectives"]:
+            self.tracker.log_rows(self.parent, rows)
+            self.tracker.outbox.tell(lambda: ids.remember(self.ids, "search", state))
         for file in files:
             if file.exists():
                 self.tracker.log_file(self.parent, file)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,11 +93,37 @@ def preview(spec: SearchSpec, descriptions: DataDescriptions, output: Path) -> l
     return [e for point in chosen for e in spec.experiments("", point, data, runs_dir)]
 
 
-def plan_lines(spec: SearchSpec, descriptions: DataDescriptions, output: Path) -> Iterator[str]:
+def plan_lines(
+    spec: SearchSpec, descriptions: DataDescriptions, output: Path, exports: int = 1
+) -> Iterator[str]:
     """Yield what a search needs, what of it is done and what the rest will cost."""
     experiments = preview(spec, descriptions, output)
     seeds = f"{len(spec.seeds)} seed{'s' if len(spec.seeds) > 1 else ''}"
     how = "of the grid" if spec.grid else "by TPE; counted for an even spread of points"
     yield f"{spec.title}: {spec.trials} trials x {seeds}, {how}"
-    for line in describe([need(experiments, "teacher"), need(experiments, "student")], None):
+    needs = [need(experiments, "teacher"), need(experiments, "student")]
+    for line in describe(needs, None):
         yield f"  {line}"
+    yield f"  {disk_line(spec.base, sum(item.missing for item in needs), exports)}"
+
+
+def disk_line(config: ExperimentConfig, missing: int, exports: int) -> str:
+    """Write how much disk a search will take: what stays, and what comes and goes meanwhile."""
+    from prokd.sizes import run_sizes
+
+    sizes = run_sizes(config.encoder)
+    copies = 2 if os.environ.get("MLFLOW_TRACKING_URI", "").startswith("http") else 1
+    runs, exported = copies * missing * sizes.artifact, 2 * exports * sizes.export
+    return (
+        f"disk: {_bytes(runs)} for {missing} runs and {_bytes(exported)} for exports will stay; "
+        f"meanwhile at most {_bytes(sizes.checkpoints)} of checkpoints for each run at work"
+    )
+
+
+def _bytes(number: float) -> str:
+    """Write a size in words.
+
+    >>> _bytes(2_500_000), _bytes(3_210_000_000)
+    ('2.5 MB', '3.2 GB')
+    """
+    return f"{number / 1e9:.1f} GB" if number >= 1e9 else f"{number / 1e6:.1f} MB"

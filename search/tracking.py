@@ -1,169 +1,61 @@
-"""MLflow: what a run is called, its parameters, metrics and artifacts. The only mlflow import.
+"""What MLflow is told of stage runs and models: names, parameters, metrics and artifacts.
 
 Everything is logged by the driver, from the run folders. Ids of MLflow runs are kept beside what
 they belong to (``mlflow.json`` in a run folder, or beside a study), so that logging again goes on
 in the same run: a stage run has one MLflow run however often it was interrupted or asked for.
+MLflow is imported here and in `search.store` alone.
 """
 
 from __future__ import annotations
 
 import importlib.metadata
 import json
-import logging
 import os
-import time
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlparse
 
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-
-import mlflow
-from mlflow.entities import Metric, Param, RunTag
-from mlflow.exceptions import MlflowException
-from mlflow.tracking import MlflowClient
-
-from prokd.config import ExperimentConfig
 from prokd.runs import ORACLE, Kind, RunFolder
 from search.plan import Experiment
 from search.provenance import environment, flatten
-from search.run_ids import RunIds
+from search.store import PARENT, Store
 
-for _name in ("mlflow", "alembic"):
-    logging.getLogger(_name).setLevel(logging.ERROR)
+# isort: split
+import mlflow  # after the store, which sets the environment that MLflow reads
+from mlflow.entities import RunTag
 
-PARENT = "mlflow.parentRunId"
 STAGE = "stage"
 REQUIREMENTS = ("torch", "transformers")
 CHAMPION = "champion"
-EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
-"""Opens the UI on the views for model training instead of those for language-model traces."""
 
 
-class Tracker:
-    """One MLflow store.
-
-    Args:
-        output: Folder of the default store (``mlflow.db`` and ``mlartifacts``); the environment
-            variable MLFLOW_TRACKING_URI names another one.
-        device: What the runs are trained on, for their tags.
-    """
-
-    def __init__(self, output: Path, device: str = "cpu") -> None:
-        """Open the store."""
-        output = output.resolve()
-        given = os.environ.get("MLFLOW_TRACKING_URI")
-        self.uri = given or f"sqlite:///{output / 'mlflow.db'}"
-        self.artifacts = None if given else (output / "mlartifacts").as_uri()
-        self.device = device
-        self.ids = RunIds(self.uri)
-        self._experiments: dict[str, str] = {}
-        self._open: set[str] = set()
-        output.mkdir(parents=True, exist_ok=True)
-        self.client = MlflowClient(self.uri, registry_uri=self.uri)
-
-    def experiment(self, config: ExperimentConfig) -> str:
-        """Return the id of ``prokd/<dataset>/<source>-<target>``; it is created if needed."""
-        name = f"prokd/{config.data.dataset}/{config.source}-{config.target}"
-        if name not in self._experiments:
-            try:
-                made = self.client.create_experiment(
-                    name, artifact_location=self.artifacts, tags=EXPERIMENT_TAGS
-                )
-            except MlflowException:  # it is there, or another driver was faster
-                found = self.client.get_experiment_by_name(name)
-                if found is None:
-                    raise
-                if found.lifecycle_stage == "deleted":
-                    self.client.restore_experiment(found.experiment_id)
-                made = found.experiment_id
-            self._experiments[name] = made
-        return self._experiments[name]
-
-    def open_run(
-        self,
-        ids: Path,
-        key: str,
-        config: ExperimentConfig,
-        *,
-        name: str,
-        params: Mapping[str, Any],
-        parent: str | None = None,
-        tags: Mapping[str, str] | None = None,
-    ) -> str:
-        """Return the id of a run, which is created if there is none yet.
-
-        Args:
-            ids: JSON file that remembers the id.
-            key: Of the run within that file.
-            config: Names the experiment.
-            name: What the run is called.
-            params: Logged when the run is created.
-            parent: Id of the run that it is nested in.
-            tags: Set when the run is created.
-        """
-        run_id: str | None = self.ids.known(ids, key).get("run_id")
-        if run_id is None or not self._exists(run_id):
-            all_tags = {**environment(), "device": self.device, **(tags or {})}
-            nested = {PARENT: parent} if parent else {}
-            run = self.client.create_run(
-                self.experiment(config), run_name=name, tags={**all_tags, **nested}
-            )
-            run_id = run.info.run_id
-            entries = [Param(path, str(value)) for path, value in params.items()]
-            for first in range(0, len(entries), 100):
-                self.client.log_batch(run_id, params=entries[first : first + 100])
-            self.ids.forget(ids, key)
-            self.ids.remember(ids, key, {"run_id": run_id})
-        else:
-            self.client.update_run(run_id, status="RUNNING")
-        return run_id
-
-    def has_run(self, ids: Path, key: str) -> bool:
-        """Tell whether the store still has the run that is remembered."""
-        return self._exists(self.ids.known(ids, key).get("run_id"))
-
-    def close_run(
-        self, run_id: str, metrics: Mapping[str, float] | None = None, *, status: str = "FINISHED"
-    ) -> None:
-        """Log final numbers and end a run with a status of MLflow (FINISHED, FAILED, KILLED)."""
-        self.log(run_id, metrics or {})
-        self.client.set_terminated(run_id, status=status)
-
-    def log(self, run_id: str, metrics: Mapping[str, float], step: int = 0) -> None:
-        """Log numbers in one batch."""
-        if metrics:
-            now = int(time.time() * 1000)
-            batch = [Metric(name, float(value), now, step) for name, value in metrics.items()]
-            self.client.log_batch(run_id, metrics=batch)
-
-    def tag(self, run_id: str, tags: Mapping[str, str]) -> None:
-        """Set tags of a run."""
-        self.client.log_batch(run_id, tags=[RunTag(k, v) for k, v in tags.items()])
-
-    def log_json(self, run_id: str, file: str, value: Any) -> None:
-        """Log a JSON artifact."""
-        self.client.log_text(run_id, json.dumps(value, indent=2, ensure_ascii=False), file)
-
-    def log_file(self, run_id: str, file: Path) -> None:
-        """Log a file as an artifact."""
-        self.client.log_artifact(run_id, str(file))
+class Tracker(Store):
+    """An MLflow store that stage runs and models are logged to."""
 
     def stage(
         self, experiment: Experiment, kind: Kind, *, ended: bool = False, oracle: bool = False
     ) -> str:
-        """Bring the MLflow run of a stage run up to what its folder holds; return its id.
+        """Bring the MLflow run of a stage run up to what its folder holds.
 
         Args:
             experiment: Whose teacher or student it is.
             kind: Which of the two.
             ended: Whether nobody is training it any more.
             oracle: Whether an oracle was asked for, so that its score is logged too.
+
+        Returns:
+            The id of the run; empty while the store is away and has no such run.
         """
+        folder = experiment.folder(kind)
+        self.outbox.tell(
+            lambda: self._stage(experiment, kind, ended=ended, oracle=oracle),
+            key=(folder.path, ended, oracle),
+        )
+        return str(self.ids.known(folder.path / "mlflow.json", STAGE).get("run_id", ""))
+
+    def _stage(self, experiment: Experiment, kind: Kind, *, ended: bool, oracle: bool) -> None:
         folder = experiment.folder(kind)
         ids = folder.path / "mlflow.json"
         known = self.ids.known(ids, STAGE)
@@ -173,65 +65,61 @@ class Tracker:
         mark += [scores["fingerprint"]] if scores else []
         is_logged = known.get("ended", [])[: len(mark)] == mark
         if folder.done and is_logged and self._exists(known["run_id"]):
-            return str(known["run_id"])
-        if known.get("run_id") in self._open:
-            run_id = str(known["run_id"])
-        else:
+            return
+        run_id = known.get("run_id")
+        if run_id is None or run_id not in self._open:
             run_id = self._open_stage(experiment, kind, ids)
         logged = self.ids.known(ids, STAGE).get("epochs", 0)
         history = folder.history()
-        for row in history[logged:]:
-            self.log(run_id, row, step=int(row["epoch"]))
-        self.ids.remember(ids, STAGE, {"epochs": len(history)})
+        self._log([(int(row["epoch"]), row) for row in history[logged:]], run_id)
+        self.ids.remember(ids, STAGE, {"epochs": max(logged, len(history))})
         if ended:
             self._end_stage(folder, run_id, report, oracle=bool(scores))
             self.ids.remember(ids, STAGE, {"ended": mark})
             self._open.discard(run_id)
-        return run_id
 
     def _open_stage(self, experiment: Experiment, kind: Kind, ids: Path) -> str:
         folder, config = experiment.folder(kind), experiment.config
         settings = config.model_dump(mode="json")
-        is_new = not self._exists(self.ids.known(ids, STAGE).get("run_id"))
-        run_id = self.open_run(
-            ids,
-            STAGE,
-            config,
-            name=folder.path.name,
-            params=flatten(settings),
-            parent=experiment.parent_run,
-            tags={
-                "kind": kind,
-                "signature": folder.signature,
-                "teacher_signature": experiment.teacher.signature,
-                "seed": str(config.seed),
-                "variant": experiment.variant,
-                **{f"data.{name}": value for name, value in experiment.data.items()},
-                **experiment.tags,
-            },
-        )
-        if is_new:
-            self.log_json(run_id, "config.json", settings)
+        parent = experiment.parent_run
+        tags = {
+            **environment(),
+            "device": self.device,
+            "kind": kind,
+            "signature": folder.signature,
+            "teacher_signature": experiment.teacher.signature,
+            "seed": str(config.seed),
+            "variant": experiment.variant,
+            **{f"data.{name}": value for name, value in experiment.data.items()},
+            **experiment.tags,
+            **({PARENT: self._id(parent)} if parent else {}),
+        }
+        run_id = self._make_run(ids, STAGE, config, folder.path.name, flatten(settings), tags)
+        if not self.ids.known(ids, STAGE).get("config"):
+            text = json.dumps(settings, indent=2, ensure_ascii=False)
+            self.client.log_text(run_id, text, "config.json")
+            self.ids.remember(ids, STAGE, {"config": True})
         self._open.add(run_id)
         return run_id
 
     def _end_stage(
         self, folder: RunFolder, run_id: str, report: Mapping[str, Any], *, oracle: bool
     ) -> None:
+        status = "KILLED"
         if (result := folder.result()) is not None:
             final = {"objective": result["objective"], "seconds": result["seconds"]}
             known = result.get("criteria", {}) if folder.kind == "student" else {}
             criteria = {f"criteria/{name}": value for name, value in known.items()}
             if oracle:
                 criteria[f"criteria/{ORACLE}"] = folder.criterion(ORACLE)
-            self.close_run(run_id, final | criteria | report.get("metrics", {}))
+            self._log([(0, final | criteria | report.get("metrics", {}))], run_id)
             for file in ("weights.safetensors", "stage.json", "result.json"):
                 self._log_weights(run_id, folder.path / file)
+            status = "FINISHED"
         elif (reason := folder.failure()) is not None:
-            self.tag(run_id, {"reason": reason})
-            self.close_run(run_id, status="FAILED")
-        else:
-            self.close_run(run_id, status="KILLED")
+            self.client.log_batch(run_id, tags=[RunTag("reason", reason)])
+            status = "FAILED"
+        self.client.set_terminated(run_id, status=status)
 
     def _log_weights(self, run_id: str, file: Path) -> None:
         """Log a large file that nobody changes: on the same disk it is linked, not copied."""
@@ -247,6 +135,30 @@ class Tracker:
             else:
                 return
         self.client.log_artifact(run_id, str(file))
+
+    def publish(
+        self,
+        experiment: Experiment,
+        folder: Path,
+        name: str,
+        champion: tuple[float, Mapping[str, str]] | None = None,
+    ) -> None:
+        """Log an exported student as a model; register it if it may be the champion.
+
+        Args:
+            experiment: Whose student it is.
+            folder: What `prokd.training.export` wrote.
+            name: Of the model.
+            champion: Its objective and measure (see `register`), if it is the best of its search.
+        """
+
+        def tell() -> None:
+            uri = self.log_model(experiment, folder, name)
+            if champion is not None:
+                objective, measure = champion
+                self.register(experiment, uri, name, objective=objective, measure=measure)
+
+        self.outbox.tell(tell)
 
     def log_model(self, experiment: Experiment, folder: Path, name: str) -> str:
         """Log an exported student as a model of its run, once; return its URI.
@@ -317,26 +229,3 @@ class Tracker:
                 return False
         self.client.set_registered_model_alias(name, CHAMPION, mine.version)
         return True
-
-    @contextmanager
-    def _as_current(self) -> Iterator[None]:
-        """Let MLflow's global functions use this store."""
-        before = os.environ.get("MLFLOW_TRACKING_URI")
-        mlflow.set_tracking_uri(self.uri)
-        mlflow.set_registry_uri(self.uri)
-        try:
-            yield
-        finally:
-            mlflow.set_tracking_uri("")
-            mlflow.set_registry_uri("")
-            os.environ.pop("MLFLOW_TRACKING_URI", None)
-            if before is not None:
-                os.environ["MLFLOW_TRACKING_URI"] = before
-
-    def _exists(self, run_id: str | None) -> bool:
-        if run_id is None:
-            return False
-        try:
-            return bool(self.client.get_run(run_id).info.lifecycle_stage == "active")
-        except MlflowException:
-            return False

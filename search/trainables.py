@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from ray.tune import Trainable
 from prokd.config import ExperimentConfig, RuntimeConfig
 from prokd.errors import CollapsedRun, UserError
 from prokd.runs import Kind
+from search.nodes import check
 
 if TYPE_CHECKING:
     from prokd.training import StageRun
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 TRAINING, DONE, PAUSED, COLLAPSED, REFUSED = "training", "done", "paused", "collapsed", "refused"
 PRUNED = "pruned"
 """Values of a result's ``state``; a run is pruned by the driver, not by its worker."""
+STOPPED = "the search was stopped"
 
 
 def job(
@@ -33,6 +36,8 @@ def job(
     data: dict[str, str],
     oracle: bool = False,
     deadline: float | None = None,
+    stop: Path | None = None,
+    nodes: Mapping[str, Mapping[str, str]] | None = None,
 ) -> dict[str, Any]:
     """Describe a stage run as the config of a Ray trial.
 
@@ -43,6 +48,8 @@ def job(
         data: Fingerprints of what the experiment reads.
         oracle: Whether a finished student is also scored on labelled target dev.
         deadline: Seconds since 1970 after which no further epoch is started.
+        stop: A file that the driver makes when no further epoch shall be started.
+        nodes: Arguments of `search.nodes.check`, which a node that joined later has to pass.
     """
     value = {
         "config": config.model_dump(mode="json"),
@@ -50,6 +57,8 @@ def job(
         "data": data,
         "oracle": oracle,
         "deadline": deadline,
+        "stop": str(stop) if stop else None,
+        "nodes": nodes,
     }
     # One text: Ray looks into nested values for search spaces of its own and copies them around.
     return {"signature": signature, "job": json.dumps(value)}
@@ -81,6 +90,12 @@ class StageTrainable(Trainable):
             result = self._end(COLLAPSED, str(error))
         except UserError as error:
             result = self._end(REFUSED, str(error))
+        except (MemoryError, RuntimeError) as error:  # torch's errors of memory are RuntimeErrors
+            from prokd.memory import ran_out_of_memory
+
+            if not ran_out_of_memory(error):
+                raise
+            result = self._end(REFUSED, f"out of memory: {str(error).splitlines()[0]}")
         return result | {"busy": time.monotonic() - started}
 
     def save_checkpoint(self, checkpoint_dir: str) -> dict[str, Any]:
@@ -112,6 +127,8 @@ class StageTrainable(Trainable):
         if not run.done:
             if deadline is not None and time.time() >= deadline:
                 return self._end(PAUSED, "the time budget is spent")
+            if self._job["stop"] is not None and Path(self._job["stop"]).exists():
+                return self._end(PAUSED, STOPPED)
             metrics = run.step()
             trained = 1
         if not run.done:
@@ -125,6 +142,8 @@ class StageTrainable(Trainable):
         return self._end(DONE, "", trained)
 
     def _open(self) -> StageRun:
+        if self._job["nodes"] is not None:
+            check(**self._job["nodes"])
         from prokd.training import StageRun
 
         self._run = StageRun(

@@ -9,11 +9,10 @@ from __future__ import annotations
 import os
 import shutil
 import threading
-import time
 import uuid
 import warnings
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -70,30 +69,30 @@ class JobQueue(Searcher):
     """Hands out jobs in order; nothing is searched. There may be more later, until it is closed.
 
     Args:
-        events: Is told of jobs that are not handed out because time is up.
+        events: Is told of jobs that are not handed out because their batch is over.
     """
 
     def __init__(self, events: SimpleQueue[Event]) -> None:
         """Make an empty queue."""
         super().__init__()
         self.events, self.closed = events, False
-        self._waiting: deque[tuple[dict[str, Any], float | None]] = deque()
+        self._waiting: deque[tuple[dict[str, Any], Callable[[], bool]]] = deque()
 
     def __getstate__(self) -> dict[str, Any]:
         # Ray saves its Tuner; ours is never restored and cannot be saved.
         return {}
 
-    def put(self, jobs: Sequence[dict[str, Any]], deadline: float | None) -> None:
-        """Add jobs, none of which is handed out after the deadline (seconds since 1970)."""
-        self._waiting.extend((job, deadline) for job in jobs)
+    def put(self, jobs: Sequence[dict[str, Any]], is_over: Callable[[], bool]) -> None:
+        """Add jobs, none of which is handed out once their batch is over."""
+        self._waiting.extend((job, is_over) for job in jobs)
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]
         """Return the next job, that there is none now, or that there will be none."""
         if self.closed:
             return str(self.FINISHED)
         while self._waiting:
-            job, deadline = self._waiting.popleft()
-            if deadline is None or time.time() < deadline:
+            job, is_over = self._waiting.popleft()
+            if not is_over():
                 return job
             self.events.put(Event(job["batch"], "late", job["signature"]))
         return None
@@ -158,26 +157,27 @@ class Workers:
         jobs: Sequence[dict[str, Any]],
         watcher: Watcher,
         *,
-        deadline: float | None = None,
+        is_over: Callable[[], bool] = bool,
         judge: Judge | None = None,
     ) -> None:
-        """Run jobs of one kind; each job's end is told to the watcher, unless time was up before.
+        """Run jobs of one kind; each job's end is told to the watcher, unless it never started.
 
         Args:
             kind: ``teacher`` or ``student``.
             jobs: As `search.trainables.job` describes them.
             watcher: Is told what happens, in the thread of the caller.
-            deadline: Seconds since 1970 after which no epoch is started.
+            is_over: Whether no further job is to be started: time is up, or a stop was asked for.
+                The jobs at hand know it by themselves.
             judge: Decides after each epoch but the last whether a run is worth going on with; is
                 called in Tune's thread.
         """
-        if not jobs:
+        if not jobs or is_over():
             return
         if self._thread is None or not self._thread.is_alive():
             self._start()
         batch = uuid.uuid4().hex[:8]
         self._scheduler.judge = judge
-        self._queue.put([{**job, "kind": kind, "batch": batch} for job in jobs], deadline)
+        self._queue.put([{**job, "kind": kind, "batch": batch} for job in jobs], is_over)
         left = len(jobs)
         try:
             while left:
@@ -254,12 +254,12 @@ def train(
     cluster: Cluster,
     storage: Path,
     max_failures: int,
-    deadline: float | None = None,
+    is_over: Callable[[], bool] = bool,
 ) -> None:
     """Run jobs of one kind on workers of their own; see `Workers`."""
     workers = Workers(cluster, storage, max_failures)
     try:
-        workers.train(kind, jobs, watcher, deadline=deadline)
+        workers.train(kind, jobs, watcher, is_over=is_over)
     finally:
         workers.close()
 

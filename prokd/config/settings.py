@@ -241,11 +241,15 @@ class StudentConfig(OptimizationConfig):
     )
 
 
+LANGUAGE = r"^[A-Za-z0-9]{2,}([_-][A-Za-z0-9]+)*$"
+"""A language's code, such as zh or zh-min-nan: it names folders and cannot lead out of them."""
+
+
 class ExperimentConfig(_Frozen):
     """One teacher and its student: all that their numbers depend on."""
 
-    source: str = Field("en", min_length=2, description="language with labels")
-    target: str = Field("ar", min_length=2, description="language without labels")
+    source: str = Field("en", pattern=LANGUAGE, description="language with labels")
+    target: str = Field("ar", pattern=LANGUAGE, description="language without labels")
     seed: int = Field(0, ge=0, lt=2**31)
     data: DataConfig = DataConfig()
     encoder: EncoderConfig = EncoderConfig()

@@ -70,7 +70,26 @@ def test_resumed_run_equals_an_uninterrupted_one(
             assert run.trained_epochs == 1
             assert weights_hash(run.folder.path) == weights_hash(reference)
             assert curve(run.folder.path) == curve(reference)
-            assert not run.folder.checkpoint.exists()
+            assert not run.folder.checkpoints()
+
+
+def test_a_resumed_teacher_remembers_the_shares_from_before_the_alignment(
+    tiny_config: ExperimentConfig, tiny_runtime: RuntimeConfig, tmp_path: Path
+) -> None:
+    fades = {"teacher.alignment.least_entity_share": 1.0, "teacher.epochs": 3}
+    config = with_overrides(tiny_config, fades)
+    free = with_overrides(config, {"teacher.alignment.least_entity_share": 0.0})
+    curves = []
+    for number, (settings, stop) in enumerate(((config, 3), (config, 2), (free, 3))):
+        runtime = moved(tiny_runtime, tmp_path / str(number))
+        with StageRun("teacher", settings, runtime) as run:
+            for _ in range(stop):
+                run.step()
+        with StageRun("teacher", settings, runtime) as run:
+            run.run()
+            curves.append(curve(run.folder.path))
+    assert curves[1] == curves[0]
+    assert curves[2] != curves[0]  # the correction does act
 
 
 def test_finished_run_is_never_trained_again(
@@ -205,7 +224,7 @@ def test_alignment_that_empties_the_target_ends_the_run(
         run.step()
         assert isinstance(run.stage, TeacherStage)
         run.stage.best_token_f1 = 0.0
-        run.stage.share_before = 2.0  # more than there are tokens
+        run.stage.shares.entity_share = 2.0  # more than there are tokens
         with pytest.raises(CollapsedRun, match=r"in 0\.\d+ of the target's tokens, after 2"):
             run.step()
 

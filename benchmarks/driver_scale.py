@@ -1,0 +1,180 @@
+"""What a long search costs its driver: memory, time and storage for each trial.
+
+``python -m benchmarks.driver_scale --trials 100,200,400`` searches a made-up grid on a local Ray
+with the real driver, study, MLflow store and Tune; only the stages are fakes, which write the
+files of a finished run and train nothing. Each length runs in a process and a folder of its own.
+All that is claimed is how a column grows from row to row.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from optuna.distributions import CategoricalDistribution
+from ray.tune import Trainable
+
+from prokd.config import ExperimentConfig, RuntimeConfig, build_config
+from prokd.runs import SOURCE_DEV, Kind, RunFolder, write_json
+
+SIZES = {"train": 16, "dev": 8, "test": 8}
+
+
+class FakeStage(Trainable):
+    """A stage run that is over as soon as it begins; its objective is a smooth function."""
+
+    def setup(self, config: dict[str, Any]) -> None:
+        """Take a job."""
+        self.kind: Kind = config["kind"]
+        self._signature, self._job = config["signature"], json.loads(config["job"])
+
+    def step(self) -> dict[str, Any]:
+        """Write the files of a finished run."""
+        config = ExperimentConfig.model_validate(self._job["config"])
+        folder = RunFolder(Path(self._job["runtime"]["runs_dir"]), self.kind, self._signature)
+        row = {"epoch": 1.0, f"dev/{config.source}/entity_f1": objective(config), "seconds": 0.0}
+        folder.write_history([row])
+        for file in ("weights.safetensors", "stage.json"):
+            (folder.path / file).write_text("{}")
+        if self.kind == "student":
+            report = {"fingerprint": self._job["report"], "metrics": {"test/ar/entity_f1": 0.5}}
+            write_json(folder.path / "report.json", report)
+        value = row[f"dev/{config.source}/entity_f1"]
+        found = {"objective": value, "criteria": {SOURCE_DEV: value}, "epochs": 1, "seconds": 0.0}
+        folder.mark_done(found)
+        return {"state": "done", "reason": "", "epoch": 1, "trained": 1, "busy": 0.0}
+
+    def save_checkpoint(self, checkpoint_dir: str) -> dict[str, Any]:
+        """Return a marker."""
+        return {}
+
+    def load_checkpoint(self, checkpoint: dict[str, Any] | None) -> None:
+        """Do nothing."""
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Take the next job."""
+        self.setup(new_config)
+        return True
+
+
+def objective(config: ExperimentConfig) -> float:
+    """Return a number that depends on what is searched."""
+    student = config.student
+    return 1.0 - (student.prototype_temperature - 0.7) ** 2 - (student.fusion_weight - 0.5) ** 2
+
+
+def write_corpus(folder: Path) -> Path:
+    """Write a few sentences of the phrasebook."""
+    from prokd.mini import generate
+
+    for language in ("en", "ar"):
+        for split, size in SIZES.items():
+            lines: list[str] = []
+            for words, tags in generate(language, split, num_sentences=size):
+                lines += [f"{word} {tag}" for word, tag in zip(words, tags, strict=True)] + [""]
+            path = folder / language / f"{split}.txt"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("\n".join(lines), encoding="utf-8")
+    return folder
+
+
+def search(trials: int, output: Path) -> dict[str, float]:
+    """Run a search of so many trials and return what it cost."""
+    import search.engine
+    import search.tuner
+    from search.cluster import LOCAL, Resources
+    from search.driver import Search
+    from search.launch import opened
+    from search.plan import DataDescriptions
+    from search.spec import SearchSpec
+
+    side = math.ceil(math.sqrt(trials))
+    space = {
+        "student.prototype_temperature": CategoricalDistribution(_values(0.1, 1.0, side)),
+        "student.fusion_weight": CategoricalDistribution(_values(0.0, 1.0, side)),
+    }
+    config = build_config("mini", overrides={"target": "ar"})
+    spec = SearchSpec(config, space, (0,), True, trials)
+    corpus = write_corpus(output / "corpus")
+    runtime = RuntimeConfig(data_dirs=(corpus,), runs_dir=output / "runs", device="cpu")
+    descriptions = DataDescriptions(runtime)
+    report, real_job = descriptions.report(config), search.engine.job
+
+    def job(*arguments: Any, **named: Any) -> dict[str, Any]:
+        made = real_job(*arguments, **named)
+        return {**made, "job": json.dumps({**json.loads(made["job"]), "report": report})}
+
+    search.engine.job = job  # type: ignore[assignment]
+    search.tuner.StageTrainable = FakeStage  # type: ignore[assignment,misc]
+    with opened(
+        runtime, output, address=LOCAL, resources=Resources(cpus=1), descriptions=descriptions
+    ) as engine:
+        before, begun = _memory(), time.monotonic()
+        summary = Search(spec, engine, output, export_best=0).run()
+        seconds = time.monotonic() - begun
+    assert not summary.left, "every trial is told"
+    studies = output / "studies"
+    return {
+        "trials": trials,
+        "ms_per_trial": 1000 * seconds / trials,
+        "driver_mb": _memory(),
+        "driver_growth_kb_per_trial": 1000 * (_memory() - before) / trials,
+        "journal_kb_per_trial": _size(studies, "*.journal") / 1000 / trials,
+        "ids_kb_per_trial": _size(studies, "**/*.json") / 1000 / trials,
+        "mlflow_kb_per_trial": _size(output, "mlflow.db") / 1000 / trials,
+    }
+
+
+def _values(low: float, high: float, number: int) -> list[float]:
+    return [round(low + (high - low) * i / max(1, number - 1), 4) for i in range(number)]
+
+
+def _memory() -> float:
+    """Return the most memory that this process ever had, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+
+
+def _size(folder: Path, pattern: str) -> int:
+    return sum(path.stat().st_size for path in folder.glob(pattern))
+
+
+def main() -> None:
+    """Run each length in a process of its own and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--trials", default="100,200,400")
+    parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--output", type=Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.one:
+        found = search(arguments.one, arguments.output)
+        (arguments.output / "cost.json").write_text(json.dumps(found))
+        return
+    for index, number in enumerate(arguments.trials.split(",")):
+        row = measure(int(number))
+        if index == 0:
+            print("| " + " | ".join(row) + " |", flush=True)
+            print("|" + "---|" * len(row), flush=True)
+        shown = [f"{value:.0f}" if value >= 100 else f"{value:.2f}" for value in row.values()]
+        print("| " + " | ".join(shown) + " |", flush=True)
+
+
+def measure(trials: int) -> dict[str, float]:
+    """Return what a search of so many trials costs, run in a process of its own."""
+    with tempfile.TemporaryDirectory(prefix="prokd-scale-") as name:
+        command = [sys.executable, "-m", "benchmarks.driver_scale", "--one", str(trials)]
+        root = Path(__file__).resolve().parents[1]
+        subprocess.run([*command, "--output", name], check=True, cwd=root, capture_output=True)
+        found: dict[str, float] = json.loads((Path(name) / "cost.json").read_text())
+        return found
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,116 @@
+"""What lies in an output folder and is needed by nothing: found first, removed when asked to.
+
+A run is needed if its signature stands in any file of ``studies/``, ``exports/`` or ``reports/``,
+or if it is the teacher of a student that is needed. A run that somebody trains is left alone.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from prokd.errors import UserError
+from prokd.runs import Kind, RunFolder, read_json
+
+NAMING = ("studies", "exports", "reports")
+TEXT = (".journal", ".json", ".csv", ".md")
+PASSING = "ray_results"
+_SIGNATURE = re.compile(r"(?<![0-9a-f])[0-9a-f]{12}(?![0-9a-f])")
+_RUN = re.compile(r"(teacher|student)-([0-9a-f]{12})")
+
+
+@dataclass(frozen=True)
+class Waste:
+    """Something that nothing needs.
+
+    Args:
+        path: File or folder.
+        num_bytes: That removing it frees; files that lie elsewhere too (hard links) not counted.
+        reason: Why it is not needed.
+    """
+
+    path: Path
+    num_bytes: int
+    reason: str
+
+
+def needed(output: Path) -> set[str]:
+    """Return the signatures of all runs that a study, an export or a report needs."""
+    names: set[str] = set()
+    for folder in NAMING:
+        for path in (output / folder).rglob("*"):
+            names |= set(_SIGNATURE.findall(path.name))
+            if path.is_file() and path.suffix in TEXT:
+                text = path.read_text(encoding="utf-8", errors="replace")
+                names |= set(_SIGNATURE.findall(text))
+    for name in list(names):
+        identity = read_json(output / "runs" / f"student-{name}" / "identity.json")
+        if identity is not None:
+            names.add(str(identity["teacher_signature"]))
+    return names
+
+
+def find_waste(output: Path) -> list[Waste]:
+    """Return all that nothing in an output folder needs; nothing is removed.
+
+    Raises:
+        UserError: A search is running there.
+    """
+    for lock in (output / "studies").glob("*.lock"):
+        try:
+            with FileLock(lock, timeout=0):
+                pass
+        except Timeout:
+            raise UserError(
+                f"nothing may be removed while a search runs, but {lock.stem} is running."
+            ) from None
+    return [*_runs(output), *_passing(output)]
+
+
+def remove(waste: Waste) -> bool:
+    """Remove something, unless it is a run that somebody trains; tell whether it is gone."""
+    if not waste.path.is_dir():
+        waste.path.unlink(missing_ok=True)
+        return True
+    if _RUN.fullmatch(waste.path.name):
+        try:
+            with FileLock(waste.path / ".lock", timeout=0):
+                shutil.rmtree(waste.path)
+        except Timeout:
+            return False
+        return True
+    shutil.rmtree(waste.path, ignore_errors=True)
+    return True
+
+
+def _runs(output: Path) -> Iterator[Waste]:
+    names = needed(output)
+    for path in sorted((output / "runs").glob("*")):
+        match = _RUN.fullmatch(path.name)
+        if match is None:
+            continue
+        if match[2] not in names:
+            yield Waste(path, _size(path), "no study, export or report names this run")
+            continue
+        kind: Kind = "teacher" if match[1] == "teacher" else "student"
+        folder = RunFolder(output / "runs", kind, match[2])
+        if folder.done or folder.failure() is not None:
+            for checkpoint in folder.checkpoints():
+                yield Waste(checkpoint, _size(checkpoint), "a checkpoint of a run that is over")
+
+
+def _passing(output: Path) -> Iterator[Waste]:
+    for path in sorted((output / PASSING).glob("*")):
+        yield Waste(path, _size(path), "left by a driver that was killed")
+    for path in sorted((output / "exports").glob("*/.rank*")):
+        yield Waste(path, _size(path), "an export that was interrupted")
+
+
+def _size(path: Path) -> int:
+    files = [path] if path.is_file() else [p for p in path.rglob("*") if p.is_file()]
+    return sum(f.stat().st_size for f in files if f.stat().st_nlink == 1)

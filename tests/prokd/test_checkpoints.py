@@ -1,0 +1,147 @@
+"""Checkpoints: written aside, checked, passed over when damaged, gone when the run is over."""
+
+import logging
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from prokd.checkpoints import KEPT, Checkpoints
+from prokd.config import ExperimentConfig, RuntimeConfig, with_overrides
+from prokd.errors import UserError
+from prokd.runs import RunFolder
+from prokd.training import StageRun
+
+EPOCHS = 4
+
+
+@pytest.fixture
+def config(tiny_config: ExperimentConfig) -> ExperimentConfig:
+    return with_overrides(tiny_config, {"teacher.epochs": EPOCHS})
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> RunFolder:
+    made = RunFolder(tmp_path, "teacher", "x")
+    made.path.mkdir()
+    return made
+
+
+def damage_by_truncation(path: Path) -> None:
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def damage_one_bit(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def whole_run(config: ExperimentConfig, runtime: RuntimeConfig) -> tuple[bytes, list[float]]:
+    with StageRun("teacher", config, runtime) as run:
+        run.run()
+        return outcome(run)
+
+
+def outcome(run: StageRun) -> tuple[bytes, list[float]]:
+    weights = (run.folder.path / "weights.safetensors").read_bytes()
+    return weights, [row["loss"] for row in run.folder.history() if "loss" in row]
+
+
+@pytest.mark.parametrize("damage", [damage_by_truncation, damage_one_bit, empty])
+@pytest.mark.parametrize("num_damaged", [1, 2])
+def test_damaged_checkpoint(damage, num_damaged, config, tiny_runtime, tmp_path, caplog):
+    other = tiny_runtime.model_copy(update={"runs_dir": tmp_path / "undisturbed"})
+    expected = whole_run(config, other)
+    with StageRun("teacher", config, tiny_runtime) as run:
+        for _ in range(3):
+            run.step()
+        folder = run.folder
+    assert [path.name[:15] for path in folder.checkpoints()] == [
+        "checkpoint-0003",
+        "checkpoint-0002",
+    ]
+    for path in folder.checkpoints()[:num_damaged]:
+        damage(path)
+    with caplog.at_level(logging.WARNING), StageRun("teacher", config, tiny_runtime) as run:
+        run.run()
+        assert run.trained_epochs == EPOCHS - (2 if num_damaged == 1 else 0)
+        assert outcome(run) == expected
+        assert len(run.folder.history()) == EPOCHS
+    assert caplog.text.count("wrong checksum") == num_damaged
+
+
+def test_killed_between_the_last_epoch_and_its_mark(config, tiny_runtime, tmp_path):
+    other = tiny_runtime.model_copy(update={"runs_dir": tmp_path / "undisturbed"})
+    expected = whole_run(config, other)
+    with StageRun("teacher", config, tiny_runtime) as run:
+        for _ in range(EPOCHS - 1):
+            run.step()
+        run._train_epoch()  # and nothing after it
+    with StageRun("teacher", config, tiny_runtime) as run:
+        run.run()
+        assert run.trained_epochs == 0
+        assert outcome(run) == expected
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs the device that is always full")
+def test_full_disk(config, tiny_runtime, tmp_path):
+    other = tiny_runtime.model_copy(update={"runs_dir": tmp_path / "undisturbed"})
+    expected = whole_run(config, other)
+    with StageRun("teacher", config, tiny_runtime) as run:
+        run.step()
+        run._checkpoints.wait()
+        (kept,) = run.folder.checkpoints()
+        (run.folder.path / ".checkpoint-part").symlink_to("/dev/full")
+        run.step()  # its checkpoint is written while the next epoch trains, and fails
+        with pytest.raises(UserError, match=r"needs space on the disk of .*teacher-"):
+            run.step()
+        assert run.folder.checkpoints() == [kept]
+    with StageRun("teacher", config, tiny_runtime) as run:
+        run.run()
+        assert outcome(run) == expected
+        assert not list(run.folder.path.glob(".checkpoint*"))
+
+
+def test_a_state_that_changes_while_it_is_written_is_the_one_that_was_saved(folder):
+    weights = torch.zeros(1_000_000)
+    checkpoints = Checkpoints(folder)
+    checkpoints.save({"nested": [{"weights": weights}], "epoch": 1}, 1, lambda: None)
+    weights += 1
+    checkpoints.wait()
+    state = checkpoints.load()
+    assert state is not None
+    assert not state["nested"][0]["weights"].any()
+
+
+def test_the_last_two_are_kept_and_none_after_the_end(folder):
+    checkpoints, written = Checkpoints(folder), []
+    for epoch in range(1, 6):
+        checkpoints.save({"epoch": epoch}, epoch, lambda epoch=epoch: written.append(epoch))
+    checkpoints.close()
+    assert written == [1, 2, 3, 4, 5]
+    assert len(folder.checkpoints()) == KEPT
+    assert Checkpoints(folder).load() == {"epoch": 5}
+    folder.mark_failed("collapsed")
+    assert folder.checkpoints() == []
+
+
+def test_nothing_but_tensors_and_plain_values_is_loaded(folder):
+    checkpoints = Checkpoints(folder)
+    checkpoints.save({"epoch": Path("/")}, 1, lambda: None)  # an object of any other class
+    checkpoints.wait()
+    with pytest.raises(Exception, match="weights_only"):
+        checkpoints.load()
+
+
+def test_parts_of_a_killed_process_are_removed(folder):
+    (folder.path / ".weights.safetensors-abc").touch()
+    (folder.path / ".mlflow.json-abc").touch()  # the driver's, which may be writing it now
+    (folder.path / ".lock").touch()
+    Checkpoints(folder)
+    assert {path.name for path in folder.path.iterdir()} == {".mlflow.json-abc", ".lock"}
