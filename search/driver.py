@@ -25,7 +25,7 @@ from search.results import Pruned, Row, Standing, heading, leaderboard, row, wri
 from search.search_log import SearchLog
 from search.spaces import in_symbols, points
 from search.spec import SearchSpec
-from search.study import PRUNED_AFTER, SearchStudy
+from search.study import PRUNED_AFTER, REASON, SearchStudy
 from search.trainables import COLLAPSED, DONE, PAUSED, PRUNED
 from search.tuner import Outcome
 
@@ -195,11 +195,11 @@ class Search:
 
     def _close_forgotten(self, study: SearchStudy) -> None:
         """End the MLflow runs of failed trials whose driver was killed before it could."""
-        reasons = study.reasons()
         for trial in study.trials(TrialState.FAIL, TrialState.PRUNED):
             if self.log.is_forgotten(trial.number):
                 self.log.open_trial(trial.number, trial.params, self._experiments(trial))
-                self.log.close_trial(trial.number, "FAILED", reason=reasons[trial.number])
+                status = "KILLED" if PRUNED_AFTER in trial.user_attrs else "FAILED"
+                self.log.close_trial(trial.number, status, reason=trial.user_attrs[REASON])
 
     def _row(self, experiment: Experiment, outcome: Outcome = FINISHED) -> Row:
         return row(experiment, outcome, self.spec.select)

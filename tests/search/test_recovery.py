@@ -146,7 +146,7 @@ def test_killed_worker_is_started_again_and_goes_on(local_ray, runtime, tmp_path
             self.epochs.append(epoch)
             if epoch >= 2 and not killed:
                 for process, command in _descendants(os.getpid()).items():
-                    if "StageTrainable" in command:
+                    if "Trainable" in command:
                         killed.append(process)
                         os.kill(process, signal.SIGKILL)
 

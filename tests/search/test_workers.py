@@ -33,7 +33,7 @@ class _Watcher:
 
 def _stage_processes():
     commands = _descendants(os.getpid()).items()
-    return {process for process, command in commands if "StageTrainable" in command}
+    return {process for process, command in commands if "Trainable" in command}
 
 
 @pytest.fixture
