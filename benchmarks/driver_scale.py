@@ -31,9 +31,11 @@ SIZES = {"train": 16, "dev": 8, "test": 8}
 class FakeStage(Trainable):
     """A stage run that is over as soon as it begins; its objective is a smooth function."""
 
+    kind: Kind
+
     def setup(self, config: dict[str, Any]) -> None:
         """Take a job."""
-        self.kind: Kind = config["kind"]
+        self.kind = config["kind"]
         self._signature, self._job = config["signature"], json.loads(config["job"])
 
     def step(self) -> dict[str, Any]:
@@ -113,7 +115,7 @@ def search(trials: int, output: Path) -> dict[str, float]:
         return {**made, "job": json.dumps({**json.loads(made["job"]), "report": report})}
 
     search.engine.job = job  # type: ignore[assignment]
-    search.tuner.StageTrainable = FakeStage  # type: ignore[assignment,misc]
+    search.tuner.StageTrainable = FakeStage  # type: ignore[misc,assignment]
     with opened(
         runtime, output, address=LOCAL, resources=Resources(cpus=1), descriptions=descriptions
     ) as engine:

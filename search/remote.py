@@ -25,6 +25,7 @@ OPTION = "--cluster"
 ROOT = Path(__file__).resolve().parents[1]
 UNREACHABLE = 4
 """Exit status if the head cannot be reached."""
+INTERRUPTED = 130
 
 
 def read_cluster(file: Path) -> dict[str, Any]:
@@ -114,7 +115,11 @@ def submit(
     plain = "" if sys.stdout.isatty() else "export TTY_COMPATIBLE=0; "  # no live table in a file
     command = f"echo begin-{mark}; cd {folder} && {plain}{shlex.join(words)}; echo end-{mark}-$?"
     executed = [*ray, "exec", str(file), "--no-config-cache", command]
-    return _stream(executed, mark, file, say)
+    try:
+        return _stream(executed, mark, file, say)
+    except KeyboardInterrupt:  # not from a terminal, whose Ctrl-C goes to the head
+        say(f"the search goes on at the head, its log: {_log_command(file)}")
+        return INTERRUPTED
 
 
 def tunnel(file: Path) -> str:

@@ -178,13 +178,20 @@ class Workers:
         batch = uuid.uuid4().hex[:8]
         self._scheduler.judge = judge
         self._queue.put([{**job, "kind": kind, "batch": batch} for job in jobs], is_over)
-        left = len(jobs)
+        left, at_work = len(jobs), set[str]()
         try:
             while left:
                 event = self._next_event()
-                if event.batch == batch:
+                if event is not None and event.batch == batch:
                     left -= event.what in ("ended", "late")
+                    if event.what == "started":
+                        at_work.add(event.signature)
+                    elif event.what == "ended":
+                        at_work.discard(event.signature)
                     _tell(watcher, kind, event)
+                if is_over() and not at_work:
+                    self.close()  # what waits for room, on machines that may never come, ends too
+                    return
         except BaseException:
             self.close()
             raise
@@ -197,13 +204,14 @@ class Workers:
             self._queue.closed = self._scheduler.closing = True
             thread.join(timeout=30)
 
-    def _next_event(self) -> Event:
-        while True:
-            try:
-                return self._events.get(timeout=1.0)
-            except Empty:
-                if self._thread is None or not self._thread.is_alive():
-                    raise RuntimeError("Ray Tune has ended before its jobs.") from self._failure
+    def _next_event(self) -> Event | None:
+        """Return what happened next; None after a second in which nothing did."""
+        try:
+            return self._events.get(timeout=1.0)
+        except Empty:
+            if self._thread is None or not self._thread.is_alive():
+                raise RuntimeError("Ray Tune has ended before its jobs.") from self._failure
+            return None
 
     def _start(self) -> None:
         self._events: SimpleQueue[Event] = SimpleQueue()
