@@ -129,12 +129,19 @@ def _connect(address: str | None, num_cpus: int | None) -> str:
     paths = [root, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))  # workers inherit it
     # By its own choice Ray would listen on the address by which other machines reach this one.
-    _init(
-        address=LOCAL,
-        include_dashboard=False,
-        num_cpus=num_cpus,
-        _node_ip_address="127.0.0.1",
-    )
+    try:
+        _init(
+            address=LOCAL,
+            include_dashboard=False,
+            num_cpus=num_cpus,
+            _node_ip_address="127.0.0.1",
+        )
+    except Exception as error:  # Ray raises no class of its own for it
+        if "timed out during startup" not in str(error):
+            raise
+        raise UserError(
+            "Ray must start within 30 seconds, but did not: this machine is too busy; try again."
+        ) from None
     return "on a local Ray, started for this run"
 
 
