@@ -184,7 +184,7 @@ class TestSettingsThatCannotAct:
     @pytest.mark.parametrize("distance", ["raw", "scaled"])
     def test_scale_of_unit_vectors(self, distance: str) -> None:
         config = with_overrides(BASE, {"student.distance": distance})
-        assert changed(config, {"student.distance_scale": 9.0}) == (False, False)
+        assert changed(config, {"student.distance_scale": 7.0}) == (False, False)
 
 
 GRID = [

@@ -159,7 +159,8 @@ def test_killed_worker_is_started_again_and_goes_on(local_ray, runtime, tmp_path
     assert killed
     assert watcher.outcomes == ["done"]
     assert watcher.epochs[-1] == 5
-    assert len(watcher.epochs) <= 5  # no epoch is trained twice, but for the interrupted one
+    # Trained twice at most: the interrupted epoch and the one whose checkpoint was being written.
+    assert len(watcher.epochs) <= 6
     (lines,) = _histories(runtime.runs_dir).values()
     assert [json.loads(line)["epoch"] for line in lines] == list(range(1, 6))
     watcher = Killer()
