@@ -48,7 +48,9 @@ class TargetShares:
         if self._expected_C is None or self._found_C is None:
             return probabilities_NC
         batch_C = probabilities_NC.detach().mean(dim=0)
-        self._found_C = torch.lerp(self._found_C, batch_C, update_rate)
+        # What a checkpoint gave back lies on the CPU.
+        self._expected_C = self._expected_C.to(batch_C.device)
+        self._found_C = torch.lerp(self._found_C.to(batch_C.device), batch_C, update_rate)
         corrected_NC = with_class_shares(
             probabilities_NC, expected_C=self._expected_C, found_C=self._found_C
         )
