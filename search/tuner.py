@@ -178,16 +178,17 @@ class Workers:
         batch = uuid.uuid4().hex[:8]
         self._scheduler.judge = judge
         self._queue.put([{**job, "kind": kind, "batch": batch} for job in jobs], is_over)
-        left, at_work = len(jobs), set[str]()
+        left, at_work = {job["signature"] for job in jobs}, set[str]()
         try:
             while left:
                 event = self._next_event()
-                if event is not None and event.batch == batch:
-                    left -= event.what in ("ended", "late")
+                # A worker that is lost after its run's end may tell that end once more.
+                if event is not None and event.batch == batch and event.signature in left:
                     if event.what == "started":
                         at_work.add(event.signature)
-                    elif event.what == "ended":
+                    elif event.what in ("ended", "late"):
                         at_work.discard(event.signature)
+                        left.discard(event.signature)
                     _tell(watcher, kind, event)
                 if is_over() and not at_work:
                     self.close()  # what waits for room, on machines that may never come, ends too
