@@ -129,8 +129,7 @@ def _connect(address: str | None, num_cpus: int | None) -> str:
     paths = [root, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))  # workers inherit it
     try:
-        with _on_localhost() as node:
-            _init(address=LOCAL, include_dashboard=False, num_cpus=num_cpus, **node)
+        _init(address=LOCAL, include_dashboard=False, num_cpus=num_cpus)
     except Exception as error:  # Ray raises no class of its own for it
         if "timed out during startup" not in str(error):
             raise
@@ -138,23 +137,6 @@ def _connect(address: str | None, num_cpus: int | None) -> str:
             "Ray must start within 30 seconds, but did not: this machine is too busy; try again."
         ) from None
     return "on a local Ray, started for this run"
-
-
-@contextmanager
-def _on_localhost() -> Iterator[dict[str, str]]:
-    """Give the arguments by which a Ray listens on localhost alone, while it starts.
-
-    By its own choice Ray listens where other machines reach this one, and it turns 127.0.0.1 into
-    that address; only a node whose address stays 127.0.0.1 keeps to itself.
-    """
-    from ray._private import services
-
-    given = services.resolve_ip_for_localhost
-    services.resolve_ip_for_localhost = lambda host: host
-    try:
-        yield {"_node_ip_address": "127.0.0.1"}
-    finally:
-        services.resolve_ip_for_localhost = given
 
 
 def _answers(address: str) -> bool:
