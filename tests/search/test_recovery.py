@@ -127,7 +127,7 @@ def test_killed_driver(corpus, tmp_path):
     assert len({json.dumps(trial.params) for trial in study.trials}) == 3
 
 
-@pytest.mark.xfail(strict=False, reason="how many epochs are told twice depends on the moment of the kill")
+@pytest.mark.xfail(strict=False, reason="depends on the moment of the kill")
 def test_killed_worker_is_started_again_and_goes_on(local_ray, runtime, tmp_path):
     from search.plan import DataDescriptions
     from search.tuner import train
