@@ -127,12 +127,12 @@ def test_killed_driver(corpus, tmp_path):
     assert len({json.dumps(trial.params) for trial in study.trials}) == 3
 
 
-@pytest.mark.xfail(strict=False, reason="depends on the moment of the kill")
 def test_killed_worker_is_started_again_and_goes_on(local_ray, runtime, tmp_path):
     from search.plan import DataDescriptions
     from search.tuner import train
 
-    config = tiny_config(**{"teacher.epochs": 5})
+    epochs = 15  # the driver hears of an epoch later than the worker begins the next one
+    config = tiny_config(**{"teacher.epochs": epochs})
     data = DataDescriptions(runtime).training(config)
     killed = []
 
@@ -159,14 +159,14 @@ def test_killed_worker_is_started_again_and_goes_on(local_ray, runtime, tmp_path
     train("teacher", jobs, watcher, cluster=local_ray, storage=tmp_path / "ray", max_failures=1)
     assert killed
     assert watcher.outcomes == ["done"]
-    assert watcher.epochs[-1] == 5
+    assert watcher.epochs[-1] == epochs
     # Trained twice at most: the interrupted epoch and the one whose checkpoint was being written.
-    assert len(watcher.epochs) <= 6
+    assert len(watcher.epochs) <= epochs + 1
     (lines,) = _histories(runtime.runs_dir).values()
-    assert [json.loads(line)["epoch"] for line in lines] == list(range(1, 6))
+    assert [json.loads(line)["epoch"] for line in lines] == list(range(1, epochs + 1))
     watcher = Killer()
     killed.clear()
-    config = tiny_config(**{"teacher.epochs": 5, "seed": 1})
+    config = tiny_config(**{"teacher.epochs": epochs, "seed": 1})
     jobs = [job(config, runtime, signature="y", data=data)]
     train("teacher", jobs, watcher, cluster=local_ray, storage=tmp_path / "ray", max_failures=0)
     assert watcher.outcomes == ["error"]
