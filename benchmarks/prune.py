@@ -7,15 +7,12 @@ compared.
 from __future__ import annotations
 
 import shutil
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from benchmarks.processes import run
-from benchmarks.search_process import SearchJob
 from benchmarks.setting import Setting
 from benchmarks.sizes import Sizes
-from benchmarks.sweep import space, width
+from benchmarks.sweep import searched
 from benchmarks.table import Line
 from prokd.config import ExperimentConfig
 from prokd.runs import RunFolder
@@ -70,18 +67,7 @@ def _saved(what: str, mine: float, other: float, unit: str, found: dict[str, Any
 def _search(
     setting: Setting, config: ExperimentConfig, points: int, folder: Path, *, prune: bool
 ) -> dict[str, Any]:
-    runtime = setting.runtime("prune").model_copy(update={"runs_dir": folder / "runs"})
-    job = SearchJob(
-        config.model_dump(mode="json"),
-        runtime.model_dump(mode="json"),
-        str(folder),
-        space(points),
-        points,
-        width=width(),
-        prune=prune,
-        export_best=0,
-    )
-    found, _ = run("search_process", folder / "job.json", asdict(job))
+    found, _ = searched(setting, "prune", config, points, folder, prune=prune, export_best=0)
     histories = [
         RunFolder(folder / "runs", "student", path.name.removeprefix("student-")).history()
         for path in (folder / "runs").glob("student-*")

@@ -13,6 +13,7 @@ import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from benchmarks.processes import run
@@ -75,7 +76,29 @@ def measure(setting: Setting, sizes: Sizes) -> list[Line]:
 def _ours(setting: Setting, config: ExperimentConfig, points: int, turn: int) -> dict[str, Any]:
     folder = setting.folder / "sweep" / f"ours-{turn}"
     shutil.rmtree(folder, ignore_errors=True)
-    runtime = setting.runtime("sweep").model_copy(update={"runs_dir": folder / "runs"})
+    found, seconds = searched(setting, "sweep", config, points, folder)
+    return found | {"wall": seconds}
+
+
+def searched(
+    setting: Setting,
+    part: str,
+    config: ExperimentConfig,
+    points: int,
+    folder: Path,
+    **options: Any,
+) -> tuple[dict[str, Any], float]:
+    """Search a space in a process of its own; return what it wrote and its seconds.
+
+    Args:
+        setting: Data and encoder.
+        part: Of the benchmark.
+        config: The experiment.
+        points: Of the space, see `space`.
+        folder: Of the search and its runs.
+        options: Further fields of the job.
+    """
+    runtime = setting.runtime(part).model_copy(update={"runs_dir": folder / "runs"})
     job = SearchJob(
         config.model_dump(mode="json"),
         runtime.model_dump(mode="json"),
@@ -83,9 +106,9 @@ def _ours(setting: Setting, config: ExperimentConfig, points: int, turn: int) ->
         space(points),
         points,
         width=width(),
+        **options,
     )
-    found, seconds = run("search_process", folder / "job.json", asdict(job))
-    return found | {"wall": seconds}
+    return run("search_process", folder / "job.json", asdict(job))
 
 
 def _theirs(setting: Setting, config: ExperimentConfig, points: int) -> None:

@@ -85,7 +85,7 @@ def connected(
         num_cpus: Cores of a Ray that is started here; None = those of the machine.
 
     Raises:
-        UserError: The address answers not, a trial asks for more than there is, or the nodes do
+        UserError: The address answers not, a trial asks for more than there is, or the nodes
             have other versions or code, or do not share the output folder.
     """
     already = ray.is_initialized()

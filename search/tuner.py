@@ -255,24 +255,6 @@ class Workers:
             shutil.rmtree(self.storage / name, ignore_errors=True)
 
 
-def train(
-    kind: Kind,
-    jobs: Sequence[dict[str, Any]],
-    watcher: Watcher,
-    *,
-    cluster: Cluster,
-    storage: Path,
-    max_failures: int,
-    is_over: Callable[[], bool] = bool,
-) -> None:
-    """Run jobs of one kind on workers of their own; see `Workers`."""
-    workers = Workers(cluster, storage, max_failures)
-    try:
-        workers.train(kind, jobs, watcher, is_over=is_over)
-    finally:
-        workers.close()
-
-
 def _tell(watcher: Watcher, kind: Kind, event: Event) -> None:
     if event.what == "started":
         watcher.started(kind, event.signature)
@@ -286,4 +268,4 @@ def _trial_name(trial: Trial) -> str:
     return str(trial.config["signature"])
 
 
-__all__ = ["ERROR", "PAUSED", "JobQueue", "Judge", "Outcome", "Watcher", "Workers", "train"]
+__all__ = ["ERROR", "PAUSED", "JobQueue", "Judge", "Outcome", "Watcher", "Workers"]

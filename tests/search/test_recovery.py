@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import optuna
@@ -129,7 +130,7 @@ def test_killed_driver(corpus, tmp_path):
 
 def test_killed_worker_is_started_again_and_goes_on(local_ray, runtime, tmp_path):
     from search.plan import DataDescriptions
-    from search.tuner import train
+    from search.tuner import Workers
 
     epochs = 15  # the driver hears of an epoch later than the worker begins the next one
     config = tiny_config(**{"teacher.epochs": epochs})
@@ -156,7 +157,8 @@ def test_killed_worker_is_started_again_and_goes_on(local_ray, runtime, tmp_path
 
     watcher = Killer()
     jobs = [job(config, runtime, signature="x", data=data)]
-    train("teacher", jobs, watcher, cluster=local_ray, storage=tmp_path / "ray", max_failures=1)
+    with closing(Workers(local_ray, tmp_path / "ray", max_failures=1)) as workers:
+        workers.train("teacher", jobs, watcher)
     assert killed
     assert watcher.outcomes == ["done"]
     assert watcher.epochs[-1] == epochs
@@ -168,5 +170,6 @@ def test_killed_worker_is_started_again_and_goes_on(local_ray, runtime, tmp_path
     killed.clear()
     config = tiny_config(**{"teacher.epochs": epochs, "seed": 1})
     jobs = [job(config, runtime, signature="y", data=data)]
-    train("teacher", jobs, watcher, cluster=local_ray, storage=tmp_path / "ray", max_failures=0)
+    with closing(Workers(local_ray, tmp_path / "ray", max_failures=0)) as workers:
+        workers.train("teacher", jobs, watcher)
     assert watcher.outcomes == ["error"]
