@@ -219,8 +219,11 @@ class Tracker(Store):
         if mine is None:
             run_id = self.ids.known(student.path / "mlflow.json", STAGE)["run_id"]
             tags = {**own, "objective": repr(objective)}
+            model_id = uri.removeprefix("models:/")  # a server takes no such source without it
             with self._as_current():  # the registry looks the model up in the global store
-                mine = self.client.create_model_version(name, uri, run_id, tags=tags)
+                mine = self.client.create_model_version(
+                    name, uri, run_id, tags=tags, model_id=model_id
+                )
         aliases = self.client.get_registered_model(name).aliases
         if CHAMPION in aliases:
             rival = self.client.get_model_version_by_alias(name, CHAMPION).tags
