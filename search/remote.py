@@ -113,7 +113,9 @@ def submit(
     mark = uuid.uuid4().hex
     words = ["python", "-u", "-m", module, *arguments]
     plain = "" if sys.stdout.isatty() else "export TTY_COMPATIBLE=0; "  # no live table in a file
-    command = f"echo begin-{mark}; cd {folder} && {plain}{shlex.join(words)}; echo end-{mark}-$?"
+    is_up = "ray status >/dev/null 2>&1"  # false as well before Ray is installed
+    search = f"cd {folder} && {plain}{shlex.join(words)}; echo end-{mark}-$?"
+    command = f"{is_up} || {{ echo its Ray does not run; exit; }}; echo begin-{mark}; {search}"
     executed = [*ray, "exec", str(file), "--no-config-cache", command]
     try:
         return _stream(executed, mark, file, say)

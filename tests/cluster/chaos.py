@@ -20,11 +20,12 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from tests.mlflow_server import mlflow_server
 
 ROOT = Path(__file__).resolve().parents[2]
 os.environ.setdefault("RAY_worker_niceness", "0")  # else workers starve on a busy machine
@@ -229,12 +230,13 @@ def head_killed(world: World) -> None:
 
 def mlflow_down(world: World) -> None:
     seconds = float(os.environ.get("PROKD_CHAOS_MLFLOW_SECONDS", "60"))
-    with mlflow_server(world) as (stop, start):
+    with mlflow_server(world.output) as server:
+        world.uri = server.uri
         driver = world.start()
         world.random_moment(driver)
-        stop()
+        server.stop()
         time.sleep(seconds)
-        start()
+        server.start()
         world.notes.append(f"exit {world.end(driver)}")
         world.finish()
         check(world, reference(world))
@@ -400,53 +402,6 @@ def check(world: World, expected: dict[str, Any]) -> None:
         wanted = len(expected["runs"][run.info.run_name]["history"])
         assert sorted(set(steps) - {0}) == list(range(1, wanted + 1)), f"{name}: {steps}"
     assert sum(r.data.tags["kind"] == "trial" for r in logged) == len(world.trials())
-
-
-@contextmanager
-def mlflow_server(world: World) -> Iterator[tuple[Callable[[], None], Callable[[], None]]]:
-    """Run an MLflow server; yields functions that stop it and start it again."""
-    import socket
-    import urllib.request
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    world.uri = f"http://127.0.0.1:{port}"
-    world.output.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1"]
-    command += ["--port", str(port), "--workers", "1"]
-    command += ["--backend-store-uri", f"sqlite:///{world.output / 'server.db'}"]
-    command += ["--artifacts-destination", str(world.output / "served")]
-    environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    server: list[subprocess.Popen[bytes]] = []
-
-    def start() -> None:
-        with (world.folder / "mlflow.log").open("ab") as log:
-            server.append(
-                subprocess.Popen(
-                    command, env=environment, stdout=log, stderr=log, start_new_session=True
-                )
-            )
-        end = time.monotonic() + 180
-        while time.monotonic() < end:
-            try:
-                urllib.request.urlopen(f"{world.uri}/health", timeout=2).close()
-                return
-            except OSError:
-                time.sleep(0.3)
-        raise TimeoutError("the MLflow server does not come up")
-
-    def stop() -> None:
-        running = server.pop()
-        os.killpg(running.pid, signal.SIGKILL)
-        running.wait()
-
-    start()
-    try:
-        yield stop, start
-    finally:
-        if server:
-            stop()
 
 
 class Ray:
