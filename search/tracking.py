@@ -20,11 +20,12 @@ from urllib.parse import unquote, urlparse
 from prokd.runs import ORACLE, Kind, RunFolder
 from search.plan import Experiment
 from search.provenance import environment, flatten
-from search.store import PARENT, Store
+from search.store import PARENT, Store, is_away, without_secrets
 
 # isort: split
 import mlflow  # after the store, which sets the environment that MLflow reads
 from mlflow.entities import RunTag
+from mlflow.exceptions import MlflowException
 
 STAGE = "stage"
 REQUIREMENTS = ("torch", "transformers")
@@ -145,6 +146,8 @@ class Tracker(Store):
     ) -> None:
         """Log an exported student as a model; register it if it may be the champion.
 
+        A store that refuses it, for want of rights say, costs a sentence and not the search.
+
         Args:
             experiment: Whose student it is.
             folder: What `prokd.training.export` wrote.
@@ -153,10 +156,16 @@ class Tracker(Store):
         """
 
         def tell() -> None:
-            uri = self.log_model(experiment, folder, name)
-            if champion is not None:
-                objective, measure = champion
-                self.register(experiment, uri, name, objective=objective, measure=measure)
+            try:
+                uri = self.log_model(experiment, folder, name)
+                if champion is not None:
+                    objective, measure = champion
+                    self.register(experiment, uri, name, objective=objective, measure=measure)
+            except MlflowException as error:
+                if is_away(error):
+                    raise
+                reason = without_secrets(str(error).splitlines()[0])
+                self.outbox.say(f"MLflow does not take the model {name} ({folder}): {reason}")
 
         self.outbox.tell(tell)
 

@@ -83,10 +83,21 @@ def test_versions_are_those_of_the_lock():
     text = "".join(path.read_text(encoding="utf-8") for path in PLACEHOLDERS)
     assert re.findall(r'rayVersion: "([^"]+)"', text) == [lock["ray"]]
     rays = re.findall(r"ray(?:\[\w+\])?==([\d.]+)", text)
-    assert len(rays) >= 2
     assert set(rays) == {lock["ray"]}
     assert set(re.findall(r"python(3\.\d+)", text)) == {"3.11"}
-    assert "-r ~/prokd/requirements.lock" in text
+    assert (
+        text.count("-r ~/prokd/requirements.lock\n    -r ~/prokd/requirements-cluster.lock") == 2
+    )
+
+
+def test_the_lock_of_a_cluster_adds_to_the_other_and_takes_nothing_back():
+    def names(file):
+        lines = (ROOT / file).read_text(encoding="utf-8").splitlines()
+        return {line.split("==")[0].lower() for line in lines if not line.startswith("#")}
+
+    more = names("requirements-cluster.lock")
+    assert {"boto3", "aiohttp-cors", "py-spy"} <= more
+    assert not more & names("requirements.lock")
 
 
 def test_node_types_fit_each_other(cluster):
@@ -159,7 +170,8 @@ def test_mlflow_asks_for_a_password_that_no_file_of_ours_holds(each):
     login = next(text for text in each["head_setup_commands"] if "token_urlsafe" in text)
     assert "umask 077" in login
     assert any('"$MLFLOW_TRACKING_PASSWORD"' in text for text in each["head_start_ray_commands"])
-    assert any("mlflow[auth]" in text for text in each["setup_commands"])
+    assert any("requirements.lock" in text for text in each["setup_commands"])
+    assert "Flask-WTF==" in (ROOT / "requirements.lock").read_text(encoding="utf-8")
 
 
 def test_the_login_is_made_once_and_is_its_owners_alone(cluster, tmp_path):

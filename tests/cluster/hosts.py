@@ -72,7 +72,7 @@ def _run(*words: str) -> None:
     subprocess.run(words, check=True, capture_output=True)
 
 
-def build_venv(home: Path, requirements: Path) -> None:
+def build_venv(home: Path, locks: Sequence[Path]) -> None:
     """Make ``/root/venv`` as a host sees it, where the packages need no network afterwards."""
     home.mkdir(parents=True, exist_ok=True)
     python = shutil.which("python3.11", path="/usr/bin:/usr/local/bin") or sys.executable
@@ -81,8 +81,7 @@ def build_venv(home: Path, requirements: Path) -> None:
         f"mount --bind {home} /root",
         f"test -x /root/venv/bin/python || {python} -m venv /root/venv",
         f"{pip} 'pip>=24'",
-        f"{pip} -r {requirements}",
-        f"{pip} -c {requirements} 'ray[default]==2.60.0' 'mlflow[auth]'",
+        f"{pip} " + " ".join(f"-r {lock}" for lock in locks),
     ]
     environment = {**os.environ, "PIP_CACHE_DIR": str(home.parent / "pip-cache")}
     command = ["unshare", "--mount", "sh", "-ec", "\n".join(steps)]
@@ -118,7 +117,8 @@ def hosts(folder: Path, venv_home: Path, number: int) -> Iterator[Hosts]:
         for daemon in daemons:
             daemon.send_signal(signal.SIGKILL)  # its processes end with their namespace
             daemon.wait()
-        for name in names:
+        for name in names:  # the link first: a network namespace goes when the kernel has time
+            subprocess.run(["ip", "link", "del", f"{name}-o"], check=False, capture_output=True)
             subprocess.run(["ip", "netns", "del", name], check=False, capture_output=True)
         subprocess.run(["ip", "link", "del", BRIDGE], check=False, capture_output=True)
 

@@ -185,7 +185,7 @@ def main() -> None:
         folder = Path(name)
         cache = os.environ.get("PROKD_HOSTS_VENV")
         venv_home = Path(cache) if cache else folder / "home"
-        build_venv(venv_home, ROOT / "requirements.lock")
+        build_venv(venv_home, sorted(ROOT.glob("requirements*.lock")))
         with hosts(folder / "hosts", venv_home, 3) as place:
             play(Laptop(folder, place))
     print("ray up, search from outside, results, ray down: all as docs/cluster.md says")

@@ -4,6 +4,7 @@ import csv
 import hashlib
 import json
 import time
+from pathlib import Path
 
 import mlflow
 import pytest
@@ -12,8 +13,10 @@ from optuna.distributions import CategoricalDistribution
 from optuna.trial import TrialState
 
 from prokd.config import with_overrides
+from prokd.errors import UserError
 from search.driver import Search
 from search.study import SearchStudy
+from tests.mlflow_server import mlflow_server
 from tests.search.conftest import tiny_config, tiny_spec, write_corpus
 
 pytestmark = pytest.mark.ray
@@ -147,6 +150,36 @@ def test_mlflow_holds_every_stage_once_and_nested(finished):
     mlflow.set_tracking_uri(search.engine.tracker.uri)
     loaded = mlflow.transformers.load_model("models:/prokd-phrasebook-en-ar@champion")
     assert loaded.model.num_labels == 7
+
+
+def test_a_server_with_a_login_takes_runs_and_the_champion(finished, tmp_path, monkeypatch):
+    from search.exports import export_best
+    from search.tracking import Tracker
+
+    _, search, summary = finished
+    user, password, said = "admin", "correct horse battery", []
+    with mlflow_server(tmp_path / "server", (user, password)) as server:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", server.uri)
+        with pytest.raises(UserError, match="wants to know who asks"):
+            Tracker(search.output).check()
+        monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", user)
+        monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", password)
+        tracker = Tracker(search.output, say=said.append)
+        tracker.check()
+        best = summary.standings[:1]
+        run_id = tracker.stage(best[0].best_row.experiment, "student", ended=True)
+        export_best(best, tmp_path / "exports", search.engine.runtime, tracker)
+        assert not said
+        name = "prokd-phrasebook-en-ar"
+        version = tracker.client.get_model_version_by_alias(name, "champion")
+        assert version.run_id == run_id
+        run = tracker.client.get_run(run_id)
+        assert password not in str(run.to_dictionary())
+        config = tracker.client.download_artifacts(run_id, "config.json", str(tmp_path))
+        assert password not in Path(config).read_text(encoding="utf-8")
+        # What the server refuses costs a sentence, not the search.
+        tracker.publish(best[0].best_row.experiment, tmp_path / "exports", "no/name", (1.0, {}))
+        assert [line for line in said if "does not take the model no/name" in line] == said != []
 
 
 def test_no_test_number_reaches_the_study(finished):
