@@ -7,6 +7,9 @@ RUN_ARGS ?=
 CHAOS_ARGS ?=
 BENCH_ARGS ?=
 
+# A search and its tests start many processes: each would compile all packages anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: run test check chaos test-hosts bench format install ui clean
 
 run: install

@@ -7,7 +7,7 @@ import os
 import socket
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,8 @@ os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
 os.environ.setdefault("TUNE_WARN_INSUFFICENT_RESOURCE_THRESHOLD_S", "600")
 
 import ray
+from ray._common.network_utils import is_localhost
+from ray._private import ray_constants, services
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from prokd.errors import UserError
@@ -106,7 +108,8 @@ def _connect(address: str | None, num_cpus: int | None) -> str:
                 f"at {given!r}."
             )
         try:
-            _init(address=given, runtime_env=_shipped_code())
+            with _reaching(given):
+                _init(address=given, runtime_env=_shipped_code())
         except (ConnectionError, ValueError, RuntimeError) as error:
             first = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise UserError(
@@ -115,10 +118,11 @@ def _connect(address: str | None, num_cpus: int | None) -> str:
             ) from None
         return f"on the Ray cluster at {given}"
     # Only one that `ray start` started: another program's own Ray would end with that program.
-    found = None if given else ray._private.services.find_bootstrap_address(None)
+    found = None if given else services.find_bootstrap_address(None)
     if found and _answers(found):  # else a trace of a Ray that is gone
         try:
-            _init(address=found, runtime_env=_shipped_code())
+            with _reaching(found):
+                _init(address=found, runtime_env=_shipped_code())
         except (ConnectionError, ValueError, RuntimeError) as error:
             logger.warning(
                 "the Ray at %s cannot be used, a local one is started: %s", found, error
@@ -129,7 +133,8 @@ def _connect(address: str | None, num_cpus: int | None) -> str:
     paths = [root, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))  # workers inherit it
     try:
-        _init(address=LOCAL, include_dashboard=False, num_cpus=num_cpus)
+        with _on_localhost():
+            _init(address=LOCAL, include_dashboard=False, num_cpus=num_cpus)
     except Exception as error:  # Ray raises no class of its own for it
         if "timed out during startup" not in str(error):
             raise
@@ -137,6 +142,33 @@ def _connect(address: str | None, num_cpus: int | None) -> str:
             "Ray must start within 30 seconds, but did not: this machine is too busy; try again."
         ) from None
     return "on a local Ray, started for this run"
+
+
+@contextmanager
+def _on_localhost() -> Iterator[None]:
+    """Let Ray take 127.0.0.1 for this machine's address while it starts, as it does on a Mac.
+
+    On Linux it would take the address by which other machines reach this one, and listen there.
+    """
+    name, constants = ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR, ray_constants
+    given, before = constants.ENABLE_RAY_CLUSTER, os.environ.get(name)
+    constants.ENABLE_RAY_CLUSTER = False
+    os.environ[name] = "0"
+    try:
+        yield
+    finally:
+        constants.ENABLE_RAY_CLUSTER = given
+        os.environ.pop(name)
+        if before is not None:
+            os.environ[name] = before
+
+
+def _reaching(address: str) -> AbstractContextManager[None]:
+    """Keep 127.0.0.1 in an address, where a Ray listens there and nowhere else."""
+    host, _, port = address.rpartition(":")
+    public = services.get_node_ip_address()  # type: ignore[no-untyped-call]
+    is_kept = is_localhost(host) and not _answers(f"{public}:{port}")
+    return _on_localhost() if is_kept else nullcontext()
 
 
 def _answers(address: str) -> bool:

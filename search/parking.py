@@ -23,6 +23,9 @@ Judge = Callable[[str, int, float], str | None]
 
 IDLE_SECONDS = 60.0
 """After so long without any job, parked workers give their places back to the cluster."""
+WAIT_SECONDS = 0.5
+"""Longest pause of Tune's loop while no job is at work: it would turn without end otherwise and
+take the interpreter from the driver's thread."""
 PATIENCE = 5.0
 """Seconds after which a trial that still waits is given another parked worker's place."""
 
@@ -48,12 +51,13 @@ class ParkingScheduler(FIFOScheduler):
 
     Args:
         events: What happens to jobs is put here, for the driver's thread.
+        wait: Waits for the next job, so many seconds at most.
     """
 
-    def __init__(self, events: SimpleQueue[Event]) -> None:
+    def __init__(self, events: SimpleQueue[Event], wait: Callable[[float], object]) -> None:
         """Start with nothing parked."""
         super().__init__()  # type: ignore[no-untyped-call]
-        self.events = events
+        self.events, self.wait = events, wait
         self.busy = 0.0
         """Seconds that workers spent in stages, all together."""
         self.judge: Judge | None = None
@@ -107,6 +111,8 @@ class ParkingScheduler(FIFOScheduler):
             for trial in self._parked.values():
                 tune_controller.stop_trial(trial)
             self._parked.clear()
+        elif len(self._parked) == len(live):
+            self.wait(WAIT_SECONDS)
         return None
 
     def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:

@@ -77,6 +77,7 @@ class JobQueue(Searcher):
         super().__init__()
         self.events, self.closed = events, False
         self._waiting: deque[tuple[dict[str, Any], Callable[[], bool]]] = deque()
+        self._news = threading.Event()
 
     def __getstate__(self) -> dict[str, Any]:
         # Ray saves its Tuner; ours is never restored and cannot be saved.
@@ -85,11 +86,22 @@ class JobQueue(Searcher):
     def put(self, jobs: Sequence[dict[str, Any]], is_over: Callable[[], bool]) -> None:
         """Add jobs, none of which is handed out once their batch is over."""
         self._waiting.extend((job, is_over) for job in jobs)
+        self._news.set()
+
+    def close(self) -> None:
+        """Say that there will be no job any more."""
+        self.closed = True
+        self._news.set()
+
+    def wait(self, seconds: float) -> None:
+        """Return when there is something new to suggest, or after so long."""
+        self._news.wait(seconds)
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]
         """Return the next job, that there is none now, or that there will be none."""
         if self.closed:
             return str(self.FINISHED)
+        self._news.clear()  # before the look: what is put in later is news
         while self._waiting:
             job, is_over = self._waiting.popleft()
             if not is_over():
@@ -202,7 +214,8 @@ class Workers:
         self._busy_before = self.busy
         thread, self._thread = self._thread, None
         if thread is not None:
-            self._queue.closed = self._scheduler.closing = True
+            self._scheduler.closing = True
+            self._queue.close()
             thread.join(timeout=30)
 
     def _next_event(self) -> Event | None:
@@ -216,7 +229,8 @@ class Workers:
 
     def _start(self) -> None:
         self._events: SimpleQueue[Event] = SimpleQueue()
-        self._queue, self._scheduler = JobQueue(self._events), ParkingScheduler(self._events)
+        self._queue = JobQueue(self._events)
+        self._scheduler = ParkingScheduler(self._events, self._queue.wait)
         self._thread = threading.Thread(target=self._fit, name="tune", daemon=True)
         self._thread.start()
 

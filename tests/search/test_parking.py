@@ -36,7 +36,7 @@ def _result(state, **more):
 
 @pytest.fixture
 def scheduler():
-    return ParkingScheduler(SimpleQueue())
+    return ParkingScheduler(SimpleQueue(), lambda seconds: None)
 
 
 def _events(scheduler):

@@ -1,5 +1,6 @@
 """What listens, what nodes must share, what ends one trial alone, what a signal does."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -14,6 +15,35 @@ from search.engine import Engine
 from search.store import Store
 from search.trainables import StageTrainable, job
 from tests.search.conftest import tiny_config
+from tests.search.test_recovery import _descendants
+
+LOCALHOST = {"0100007F", "0000000000000000FFFF00000100007F", "0" * 24 + "01000000"}
+
+
+def _listening():
+    """Return the local address of each socket that listens, by inode."""
+    found = {}
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+            words = line.split()
+            if words[3] == "0A":
+                found[words[9]] = words[1].partition(":")[0]
+    return found
+
+
+@pytest.mark.ray
+@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="reads sockets from /proc")
+def test_a_local_ray_listens_on_localhost_alone(local_ray):
+    addresses, listening = set(), _listening()
+    for process in [os.getpid(), *_descendants(os.getpid())]:
+        for link in Path(f"/proc/{process}/fd").glob("*"):
+            try:
+                name = os.readlink(link)
+            except OSError:
+                continue
+            addresses |= {listening.get(name[len("socket:[") : -1], "")} - {""}
+    assert addresses
+    assert addresses <= LOCALHOST
 
 
 @pytest.mark.parametrize("name", ["python", "torch", "code"])

@@ -1,10 +1,12 @@
 """Processes that stay warm from one batch of jobs to the next, and end when they are told to."""
 
 import os
+import time
 from pathlib import Path
 
 import pytest
 
+from search.parking import WAIT_SECONDS
 from search.plan import DataDescriptions
 from search.trainables import job
 from search.tuner import Workers
@@ -76,6 +78,22 @@ def test_one_process_takes_all_jobs_of_all_batches(workers, make_job, tmp_path):
     assert not list((tmp_path / "ray").iterdir())
     workers.train("student", [make_job("f", **{"student.fusion_weight": 0.5})], watcher)
     assert watcher.outcomes[-1] == ("f", "done")
+
+
+def test_tune_rests_while_nothing_is_at_work(workers, make_job):
+    workers.train("teacher", [make_job("a")], _Watcher())
+    suggest, asked = workers._queue.suggest, []
+
+    def counted(trial_id):
+        asked.append(trial_id)
+        return suggest(trial_id)
+
+    workers._queue.suggest = counted
+    time.sleep(3 * WAIT_SECONDS)
+    assert 1 <= len(asked) <= 8  # it turned thousands of times, in the driver's interpreter
+    watcher = _Watcher()
+    workers.train("teacher", [make_job("b", seed=1)], watcher)
+    assert watcher.outcomes == [("b", "done")]
 
 
 def test_no_job_is_handed_out_after_the_deadline(workers, make_job):
