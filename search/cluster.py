@@ -22,7 +22,6 @@ os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
 os.environ.setdefault("TUNE_WARN_INSUFFICENT_RESOURCE_THRESHOLD_S", "600")
 
 import ray
-from ray._common.network_utils import is_localhost
 from ray._private import ray_constants, services
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -30,6 +29,7 @@ from prokd.errors import UserError
 from search import nodes
 
 logger = logging.getLogger(__name__)
+LOCALHOST = ("127.0.0.1", "localhost", "::1", "[::1]")
 LOCAL = "local"
 """The address that asks for a Ray of one's own."""
 NODE_SECONDS = 300
@@ -167,7 +167,7 @@ def _reaching(address: str) -> AbstractContextManager[None]:
     """Keep 127.0.0.1 in an address, where a Ray listens there and nowhere else."""
     host, _, port = address.rpartition(":")
     public = services.get_node_ip_address()  # type: ignore[no-untyped-call]
-    is_kept = is_localhost(host) and not _answers(f"{public}:{port}")
+    is_kept = host in LOCALHOST and not _answers(f"{public}:{port}")
     return _on_localhost() if is_kept else nullcontext()
 
 
