@@ -90,7 +90,7 @@ def epoch_within_memory(
     while True:
         try:
             return stage, stage.run_epoch()
-        except RuntimeError as error:
+        except (RuntimeError, MemoryError) as error:
             if not ran_out_of_memory(error):
                 raise
         tokens = smaller_parts(stage.model, kind=kind, config=config, max_length=max_length)

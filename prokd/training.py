@@ -72,7 +72,8 @@ class StageRun:
         self.num_epochs = self.settings.epochs
         self.stage: Stage | None = None
         self.trained_epochs = 0
-        self._started_at = time.monotonic()
+        self._peak: PeakMemory | None = None
+        self._peak_before = 0.0
         self.folder.path.mkdir(parents=True, exist_ok=True)
         self._lock = FileLock(self.folder.path / ".lock")
         self._lock.acquire()
@@ -146,7 +147,12 @@ class StageRun:
         metrics["seconds"] = time.monotonic() - started
         self.history.append(metrics)
         rows = list(self.history)
-        state = {"stage": self.stage.state_dict(), "history": rows}
+        state = {
+            "stage": self.stage.state_dict(),
+            "history": rows,
+            "micro_batch_tokens": self.stage.model.micro_batch_tokens,
+            "peak_memory_mb": self._peak_megabytes(),
+        }
         self._checkpoints.save(state, self.epoch, lambda: self.folder.write_history(rows))
 
     def run(self) -> dict[str, Any]:
@@ -217,6 +223,7 @@ class StageRun:
         device = device_of(self.runtime)
         if self.runtime.threads is not None:
             torch.set_num_threads(self.runtime.threads)
+        self._peak_before = self._peak_megabytes()
         self._peak = PeakMemory(device)
         seed_everything(config.seed, 0)
         model = build_classifier(
@@ -253,12 +260,21 @@ class StageRun:
         self._resume(stage)
         return stage
 
+    def _peak_megabytes(self) -> float:
+        """Return the most memory that the run took, before it was interrupted too."""
+        now = 0.0 if self._peak is None else self._peak.megabytes()
+        return max(self._peak_before, now)
+
     def _resume(self, stage: Stage) -> None:
         state = self._checkpoints.load()
         if state is None:
             self.history = []
             return
         stage.load_state_dict(state["stage"])
+        # What was found to fit before stays; a smaller part that is asked for now counts too.
+        limits = (state.get("micro_batch_tokens"), stage.model.micro_batch_tokens)
+        stage.model.micro_batch_tokens = min((n for n in limits if n is not None), default=None)
+        self._peak_before = max(self._peak_before, state.get("peak_memory_mb", 0.0))
         self.history = state["history"]
         logger.info("%s goes on after epoch %d", self.folder.path.name, self.epoch)
 
@@ -283,7 +299,7 @@ class StageRun:
                 "objective": objective,
                 "criteria": criteria,
                 "epochs": self.num_epochs,
-                "peak_memory_mb": self._peak.megabytes(),
+                "peak_memory_mb": self._peak_megabytes(),
                 "seconds": sum(row["seconds"] for row in self.history),
                 "metrics": self.history[-1],
             }

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -68,7 +70,7 @@ def prototype_separation(bank: PrototypeBank) -> dict[str, float]:
 
 
 def check_health(metrics: dict[str, float], threshold: float, epoch: int) -> None:
-    """Raise CollapsedRun where pseudo-labels have left the teacher altogether.
+    """Raise CollapsedRun where pseudo-labels have left the teacher, or it finds no entity.
 
     Args:
         metrics: An epoch's means.
@@ -83,6 +85,11 @@ def check_health(metrics: dict[str, float], threshold: float, epoch: int) -> Non
         ("_on_entity", "entity tokens"),
     ):
         share = metrics[f"student/agreement{name}"]
+        if math.isnan(share) and threshold > 0:
+            raise CollapsedRun(
+                f"the teacher takes none of the target's tokens for {what}: there is nothing to "
+                f"learn from it (epoch {epoch})."
+            )
         if share < threshold:
             raise CollapsedRun(
                 f"self-training collapsed in epoch {epoch}: pseudo-labels agree with the teacher "

@@ -101,7 +101,7 @@ class TeacherStage:
         )
         if aligns and not self.config.teacher.alignment.is_batchwise:
             self._prepare_prototypes()
-        if aligns and self.epoch > 0 and self.shares.entity_share is None:
+        if aligns and self.epoch == settings.alignment.start_epoch > 0:
             self.shares.begin(*self._target_class_shares())
         target_batches = self._endless_target_batches() if aligns else None
         means = RunningMeans(self.model.device)

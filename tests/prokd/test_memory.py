@@ -57,6 +57,20 @@ def test_batch_that_does_not_fit_is_split(
             assert weights(run) == expected
 
 
+def test_parts_that_fitted_are_kept_by_a_run_that_goes_on(
+    tiny_config: ExperimentConfig, tiny_runtime: RuntimeConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch, StageRun("teacher", tiny_config, tiny_runtime) as run:
+        small_device(patch, LENGTH)
+        run.step()
+    with StageRun("teacher", tiny_config, tiny_runtime) as run:
+        run.step()
+        assert run.trained_epochs == 1
+        assert run.folder.done
+        assert run.stage is not None
+        assert run.stage.model.micro_batch_tokens == LENGTH
+
+
 def test_run_that_never_fits_says_what_to_lower(
     tiny_config: ExperimentConfig, tiny_runtime: RuntimeConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
