@@ -1,3 +1,4 @@
+import itertools
 import os
 import subprocess
 import sys
@@ -55,6 +56,18 @@ def test_tpe_uses_what_it_was_told(tmp_path):
                 study.tell(trial.number, value(trial.params))
         told = [t.value for t in study.trials()]
     assert sum(told[-10:]) > sum(told[:10])
+
+
+def test_a_trial_costs_as_much_of_the_journal_late_as_early(tmp_path):
+    sizes = []
+    with _open(tmp_path, SPACE, startup=10) as study:
+        for _ in range(6):
+            for _ in range(40):
+                (trial,) = study.ask(1)
+                study.tell(trial.number, trial.params["student.fusion_weight"])
+            sizes.append(study.path.stat().st_size)
+    growth = [late - early for early, late in itertools.pairwise(sizes)]
+    assert growth[-1] < 1.1 * growth[0]
 
 
 def test_tpe_keeps_away_from_what_collapsed(tmp_path):
