@@ -118,8 +118,8 @@ def clear_about_space(folder: Path) -> Iterator[None]:
             if isinstance(cause, OSError) and cause.errno in FULL:
                 raise UserError(
                     f"the run needs space on the disk of {folder}, but it is full "
-                    f"({os.strerror(cause.errno or 0)}); the checkpoint before is kept: free some "
-                    f"space and run the same command again."
+                    f"({os.strerror(cause.errno or 0)}); what was finished before is kept: free "
+                    f"some space and run the same command again."
                 ) from None
             cause = cause.__cause__ or cause.__context__
         raise

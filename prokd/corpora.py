@@ -8,6 +8,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from prokd.config import ExperimentConfig, RuntimeConfig
 from prokd.data import Corpus, EncodedCorpus, check_same_types, encode_corpus, load_corpus
@@ -15,6 +16,7 @@ from prokd.encoder import TokenClassifier, encoder_fingerprint, load_tokenizer
 from prokd.evaluation import LabelledSplit
 from prokd.frozen import with_frozen_features
 from prokd.labels import TagSet
+from prokd.runs import write_atomically
 
 
 @lru_cache(maxsize=16)
@@ -29,6 +31,11 @@ def _load(
     return load_corpus(
         dataset, language, split, data_dirs=data_dirs, labelled=labelled, limit=limit
     )
+
+
+def _save_counts(path: Path, counts: npt.NDArray[np.int64]) -> None:
+    with path.open("wb") as file:  # by its name alone NumPy would add another suffix
+        np.savez_compressed(file, counts=counts)
 
 
 class Corpora:
@@ -144,7 +151,7 @@ class Corpora:
             split = self.prepared_split(model, self._split(language, "test"))
             scores, counts = split.full_report(model, self.pad_token_id)
             result |= {f"test/{language}/{name}": value for name, value in scores.items()}
-        np.savez_compressed(counts_file, counts=counts)
+        write_atomically(counts_file, lambda part: _save_counts(part, counts))
         return result
 
     def scores(self, model: TokenClassifier, language: str, split: str) -> dict[str, float]:

@@ -74,15 +74,16 @@ class StageRun:
         self.trained_epochs = 0
         self._peak: PeakMemory | None = None
         self._peak_before = 0.0
-        self.folder.path.mkdir(parents=True, exist_ok=True)
-        self._lock = FileLock(self.folder.path / ".lock")
-        self._lock.acquire()
-        self._checkpoints = Checkpoints(self.folder)
-        try:
-            self._open()
-        except BaseException:
-            self.close()
-            raise
+        with clear_about_space(self.folder.path):
+            self.folder.path.mkdir(parents=True, exist_ok=True)
+            self._lock = FileLock(self.folder.path / ".lock")
+            self._lock.acquire()
+            self._checkpoints = Checkpoints(self.folder)
+            try:
+                self._open()
+            except BaseException:
+                self.close()
+                raise
 
     def _open(self) -> None:
         if (reason := self.folder.failure()) is not None:
@@ -176,9 +177,10 @@ class StageRun:
         key = self.corpora.report_fingerprint()
         if known is None or known["fingerprint"] != key:
             model = artifact.load(self.folder.path, self.config.encoder, self.runtime)
-            metrics = self.corpora.report(model, self.folder.path / "counts.npz")
-            known = {"fingerprint": key, "metrics": metrics}
-            write_json(self.folder.path / "report.json", known)
+            with clear_about_space(self.folder.path):
+                metrics = self.corpora.report(model, self.folder.path / "counts.npz")
+                known = {"fingerprint": key, "metrics": metrics}
+                write_json(self.folder.path / "report.json", known)
         scores: dict[str, float] = known["metrics"]
         return scores
 
@@ -196,7 +198,8 @@ class StageRun:
             model = artifact.load(self.folder.path, self.config.encoder, self.runtime)
             scores = self.corpora.scores(model, self.config.target, "dev")
             known = {"fingerprint": key, "target_dev_entity_f1": scores["entity_f1"]}
-            write_json(self.folder.path / "oracle.json", known)
+            with clear_about_space(self.folder.path):
+                write_json(self.folder.path / "oracle.json", known)
         return float(known["target_dev_entity_f1"])
 
     def close(self) -> None:
