@@ -74,6 +74,7 @@ class Store:
         self.ids = RunIds(self.uri)
         self._experiments: dict[str, str] = {}
         self._open: set[str] = set()
+        self._places: dict[str, str] = {}
         self._unmade: dict[str, str | None] = {}
         self.outbox = Outbox(is_away, say)
         output.mkdir(parents=True, exist_ok=True)
@@ -196,7 +197,9 @@ class Store:
             self.ids.forget(ids, key)
             self.ids.remember(ids, key, {"token": token})
             all_tags = {**tags, TOKEN: token}
-            found = self.client.create_run(experiment, run_name=name, tags=all_tags).info.run_id
+            made = self.client.create_run(experiment, run_name=name, tags=all_tags)
+            found = made.info.run_id
+            self._places[found] = made.info.artifact_uri or ""
         entries = [Param(path, str(value)) for path, value in params.items()]
         for first in range(0, len(entries), 100):
             self.client.log_batch(found, params=entries[first : first + 100])
@@ -317,14 +320,21 @@ class Store:
                 os.environ["MLFLOW_TRACKING_URI"] = before
 
     def _exists(self, run_id: str | None) -> bool:
+        """Tell whether the store has a run; it is asked once about each."""
         if run_id is None:
             return False
+        if run_id in self._places:
+            return True
         try:
-            return bool(self.client.get_run(run_id).info.lifecycle_stage == "active")
+            info = self.client.get_run(run_id).info
         except MlflowException as error:
             if error.error_code != MISSING:
                 raise
             return False
+        if info.lifecycle_stage != "active":
+            return False
+        self._places[run_id] = info.artifact_uri or ""
+        return True
 
 
 def without_secrets(uri: str) -> str:
