@@ -35,7 +35,8 @@ class Outbox:
     """Messages in order.
 
     Args:
-        is_away: Whether an error says that the store cannot be reached; others are raised.
+        why_away: What an error says of a store that cannot take a message for now, as the end of
+            a sentence; None = it says something else, and is raised.
         say: Tells a person.
         clock: Seconds that never run back.
         sleep: Waits.
@@ -43,17 +44,19 @@ class Outbox:
 
     def __init__(
         self,
-        is_away: Callable[[BaseException], bool],
+        why_away: Callable[[BaseException], str | None],
         say: Callable[[str], object],
         *,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
         """Start empty."""
-        self.is_away, self.say, self.clock, self.sleep = is_away, say, clock, sleep
+        self.why_away, self.say, self.clock, self.sleep = why_away, say, clock, sleep
         self.waiting: deque[Message] = deque()
         self.told_at = time.time()
         """When the message that is being told came up, in seconds since 1970."""
+        self.why = ""
+        """Why the store took nothing when it was asked last."""
         self._kept = 0
         self._retry_at = 0.0
 
@@ -91,12 +94,14 @@ class Outbox:
         try:
             message.action()
         except Exception as error:
-            if not self.is_away(error):
+            why = self.why_away(error)
+            if why is None:
                 self.waiting.popleft()
                 raise
+            self.why = why
             if not self._kept:
                 self._kept = len(self.waiting)
-                self.say("MLflow does not answer; its records are kept and sent when it does")
+                self.say(f"MLflow {why}; its records are kept and sent when it does")
             self._retry_at = self.clock() + RETRY_SECONDS
             return False
         self.waiting.popleft()

@@ -6,6 +6,7 @@ yet goes by a name of its own, which stands for its id in all that waits.
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -76,7 +77,7 @@ class Store:
         self._open: set[str] = set()
         self._places: dict[str, str] = {}
         self._unmade: dict[str, str | None] = {}
-        self.outbox = Outbox(is_away, say)
+        self.outbox = Outbox(why_away, say)
         output.mkdir(parents=True, exist_ok=True)
         self.client = MlflowClient(self.uri, registry_uri=self.uri)
 
@@ -114,8 +115,8 @@ class Store:
         left = self.outbox.flush(PATIENCE)
         if left:
             self.outbox.say(
-                f"MLflow still does not answer: {left} records are not sent; nothing is lost, the "
-                f"run folders hold all of it: run the same command again when it does"
+                f"MLflow still {self.outbox.why}: {left} records are not sent; nothing is lost, "
+                f"the run folders hold all of it: run the same command again when it does"
             )
 
     def experiment(self, config: ExperimentConfig) -> str:
@@ -348,8 +349,18 @@ def without_secrets(uri: str) -> str:
 
 def is_away(error: BaseException) -> bool:
     """Tell whether an error says that the store cannot be reached, or has no room, for now."""
+    return why_away(error) is not None
+
+
+def why_away(error: BaseException) -> str | None:
+    """Return why the store takes nothing for now, as the end of a sentence; None = it does."""
+    is_full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    if is_full or "disk is full" in str(error):
+        return "does not find room on its disk"
     if isinstance(error, MlflowException):
-        return error.error_code in AWAY
-    if isinstance(error, requests.RequestException):
-        return True
-    return isinstance(error, OSError) and not isinstance(error, FileNotFoundError)
+        is_so = error.error_code in AWAY
+    else:
+        is_so = isinstance(error, requests.RequestException) or (
+            isinstance(error, OSError) and not isinstance(error, FileNotFoundError)
+        )
+    return "does not answer" if is_so else None

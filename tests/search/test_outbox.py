@@ -1,16 +1,20 @@
 """What is told to a store that is away: kept in order, told once, nothing lost."""
 
+import errno
+
 import pytest
+import requests
+from mlflow.exceptions import MlflowException
 
 from search.outbox import Outbox
-from search.store import without_secrets
+from search.store import why_away, without_secrets
 
 
 class Store:
     def __init__(self):
         self.up, self.told, self.said, self.now = True, [], [], 0.0
         self.box = Outbox(
-            lambda error: isinstance(error, ConnectionError),
+            lambda error: "does not answer" if isinstance(error, ConnectionError) else None,
             self.said.append,
             clock=lambda: self.now,
             sleep=self.sleep,
@@ -71,3 +75,20 @@ def test_other_errors_are_raised_and_do_not_block_what_follows():
 def test_no_password_is_shown():
     assert without_secrets("postgresql://me:secret@host/db") == "postgresql://host/db"
     assert without_secrets("sqlite:////tmp/a@b.db") == "sqlite:////tmp/a@b.db"
+
+
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (requests.ConnectionError("refused"), "does not answer"),
+        (ConnectionResetError(), "does not answer"),
+        (MlflowException("oops"), "does not answer"),  # an internal error, by default
+        (OSError(errno.ENOSPC, "No space left on device"), "does not find room on its disk"),
+        (MlflowException("database or disk is full"), "does not find room on its disk"),
+        (FileNotFoundError(), None),
+        (MlflowException.invalid_parameter_value("a name"), None),
+        (ValueError("a mistake of ours"), None),
+    ],
+)
+def test_why_a_store_takes_nothing(error, why):
+    assert why_away(error) == why
