@@ -6,11 +6,9 @@ yet goes by a name of its own, which stands for its id in all that waits.
 
 from __future__ import annotations
 
-import errno
 import json
 import logging
 import os
-import re
 import sys
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,7 +24,6 @@ os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "60")
 
 import mlflow
-import requests
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
@@ -36,6 +33,7 @@ from prokd.errors import UserError
 from search.outbox import Outbox
 from search.provenance import environment
 from search.run_ids import RunIds
+from search.store_errors import MISSING, REFUSED, is_away, why_away, without_secrets
 
 for _name in ("mlflow", "alembic"):
     logging.getLogger(_name).setLevel(logging.ERROR)
@@ -44,11 +42,8 @@ logger = logging.getLogger(__name__)
 PARENT = "mlflow.parentRunId"
 TOKEN = "prokd.token"
 """Tag by which a run is found again whose making was interrupted before its id was written."""
-AWAY = {"INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED", "IO_ERROR"}
-REFUSED = {"PERMISSION_DENIED", "UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED"}
 PATIENCE = float(os.environ.get("PROKD_MLFLOW_PATIENCE", "120"))
 """Seconds to wait, at the end, for a store that is away."""
-MISSING = "RESOURCE_DOES_NOT_EXIST"
 EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 """Opens the UI on the views for model training instead of those for language-model traces."""
 
@@ -336,31 +331,3 @@ class Store:
             return False
         self._places[run_id] = info.artifact_uri or ""
         return True
-
-
-def without_secrets(uri: str) -> str:
-    """Return an address without user and password.
-
-    >>> without_secrets("https://me:secret@host:5000/path")
-    'https://host:5000/path'
-    """
-    return re.sub(r"(?<=://)[^/@]*@", "", uri)
-
-
-def is_away(error: BaseException) -> bool:
-    """Tell whether an error says that the store cannot be reached, or has no room, for now."""
-    return why_away(error) is not None
-
-
-def why_away(error: BaseException) -> str | None:
-    """Return why the store takes nothing for now, as the end of a sentence; None = it does."""
-    is_full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-    if is_full or "disk is full" in str(error):
-        return "does not find room on its disk"
-    if isinstance(error, MlflowException):
-        is_so = error.error_code in AWAY
-    else:
-        is_so = isinstance(error, requests.RequestException) or (
-            isinstance(error, OSError) and not isinstance(error, FileNotFoundError)
-        )
-    return "does not answer" if is_so else None

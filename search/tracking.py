@@ -20,7 +20,8 @@ from urllib.parse import unquote, urlparse
 from prokd.runs import ORACLE, Kind, RunFolder
 from search.plan import Experiment
 from search.provenance import environment, flatten
-from search.store import PARENT, Store, is_away, without_secrets
+from search.store import PARENT, Store
+from search.store_errors import is_away, without_secrets
 
 # isort: split
 import mlflow  # after the store, which sets the environment that MLflow reads

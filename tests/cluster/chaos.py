@@ -255,9 +255,10 @@ def disk_full(world: World) -> None:
                 file.write(bytes(1 << 20))
         except OSError:
             pass
-    is_told = world.wait_for(lambda: "needs space on the disk" in world.log(), driver)
+    is_told = world.wait_for(lambda: "space on the disk" in world.log(), driver)
     filler.unlink()
     world.notes.append(f"exit {world.end(driver)}" + (", told" if is_told else ""))
+    assert "Traceback" not in world.log(), world.log()
 
 
 def checkpoint_damaged(world: World) -> None:

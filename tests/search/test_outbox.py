@@ -7,7 +7,7 @@ import requests
 from mlflow.exceptions import MlflowException
 
 from search.outbox import Outbox
-from search.store import why_away, without_secrets
+from search.store_errors import why_away, without_secrets
 
 
 class Store:
