@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +37,11 @@ FORMAT_VERSION = 1
 """Part of every fingerprint: a change of layout or meaning of the file must raise it."""
 
 Arrays = dict[str, npt.NDArray[Any]]
+
+
+_identities: WeakKeyDictionary[PreTrainedTokenizerFast, tuple[tuple[int, str], str]] = (
+    WeakKeyDictionary()
+)
 
 
 @dataclass(frozen=True)
@@ -139,7 +145,18 @@ def encode_corpus(
 
 
 def tokenizer_identity(tokenizer: PreTrainedTokenizerFast) -> str:
-    """Hash all that decides how the tokenizer splits words; 16 hexadecimal digits."""
+    """Hash all that decides how the tokenizer splits words; 16 hexadecimal digits.
+
+    Hashed once for a tokenizer, and again if tokens were added to it: a vocabulary is large.
+    """
+    known = _identities.get(tokenizer)
+    marks = (len(tokenizer), str(tokenizer.unk_token))
+    if known is None or known[0] != marks:
+        known = _identities[tokenizer] = (marks, _tokenizer_hash(tokenizer))
+    return known[1]
+
+
+def _tokenizer_hash(tokenizer: PreTrainedTokenizerFast) -> str:
     state = json.loads(tokenizer.backend_tokenizer.to_str())
     # Calls of the tokenizer leave their padding and truncation behind in its state.
     state["padding"] = state["truncation"] = None

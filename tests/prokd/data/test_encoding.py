@@ -140,6 +140,10 @@ def test_cache_is_used_and_named_by_its_content(
 def test_identity_of_tokenizers() -> None:
     assert tokenizer_identity(word_piece()) == tokenizer_identity(word_piece())
     assert tokenizer_identity(word_piece()) != tokenizer_identity(word_piece((*VOCABULARY, "?")))
+    grows = word_piece()
+    before = tokenizer_identity(grows)
+    grows.add_tokens(["a-new-one"])
+    assert tokenizer_identity(grows) != before
 
 
 @pytest.mark.parametrize("damage", ["empty", "truncated", "garbage", "flipped"])
