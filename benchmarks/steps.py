@@ -16,6 +16,7 @@ from benchmarks.sizes import Sizes
 from benchmarks.table import Line, interleaved, ratio_line
 from prokd import artifact, evaluation
 from prokd.corpora import Corpora
+from prokd.encoder import TokenClassifier
 from prokd.evaluation import LabelledSplit
 from prokd.runs import Kind
 from prokd.training import StageRun
@@ -46,8 +47,7 @@ def measure(setting: Setting, sizes: Sizes) -> list[Line]:
     )
     lines.append(ratio_line("steps", "teacher's probability pass", ours, theirs, target="≥ 5x"))
     lines.append(_steps("student", rival, setting, config, runtime, sizes, "≥ 5x"))
-    lines.append(_evaluation(setting, sizes, model, rival))
-    return lines
+    return [*lines, *_evaluation(setting, sizes, model, rival)]
 
 
 def _nothing(value: object) -> None:
@@ -92,16 +92,29 @@ def _updates(run: StageRun) -> int:
     return int(stage.optimization.schedule.last_epoch)  # type: ignore[attr-defined]
 
 
-def _evaluation(setting: Setting, sizes: Sizes, model: object, rival: Rival) -> Line:
-    """Return the ratio of a full report with decoding on target test."""
+def _evaluation(
+    setting: Setting, sizes: Sizes, model: TokenClassifier, rival: Rival
+) -> list[Line]:
+    """Return the ratios of a full report with decoding on target test, in fp32 and in bf16."""
     config, runtime = setting.config(sizes.sentences, sizes.evaluated), setting.runtime("steps")
     corpora, padded = Corpora(config, runtime), Rival(config, runtime)
     padded.model, padded.batch = rival.model, rival.batch
-    corpus = corpora.corpus(config.target, "test")
+    pad, corpus = corpora.pad_token_id, corpora.corpus(config.target, "test")
     split = LabelledSplit(corpus, corpora._encode(corpus))
     ours, theirs = interleaved(
-        lambda turn: _nothing(split.full_report(model, corpora.pad_token_id)),  # type: ignore[arg-type]
+        lambda turn: _nothing(split.full_report(model, pad)),
         lambda turn: _nothing(padded.evaluate(padded.target_test)),
         sizes.repeats,
     )
-    return ratio_line("steps", "evaluation with decoding", ours, theirs, target="≥ 10x")
+    what = "evaluation with decoding"
+    plain = ratio_line("steps", what, ours, theirs, target="≥ 10x")
+    tags = evaluation.predict(model, split.encoded, pad)
+    model.precision = "bf16"
+    equal = float((evaluation.predict(model, split.encoded, pad) == tags).mean())
+    ours, theirs = interleaved(
+        lambda turn: _nothing(split.full_report(model, pad)),
+        lambda turn: _nothing(padded.evaluate(padded.target_test)),
+        sizes.repeats,
+    )
+    what = f"the same, ours in bf16 ({100 * equal:.2f} % of tags equal)"
+    return [plain, ratio_line("steps", what, ours, theirs)]
