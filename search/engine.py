@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from prokd.config import RuntimeConfig
 from prokd.runs import Kind
@@ -20,7 +21,7 @@ from search.plan import DataDescriptions, Experiment
 from search.progress import Progress
 from search.tracking import Tracker
 from search.trainables import COLLAPSED, DONE, PAUSED, STOPPED, absolute, job
-from search.tuner import Judge, Outcome, Workers
+from search.tuner import Jobs, Judge, Outcome, Workers
 
 Finished = Callable[[Experiment, Outcome], None]
 
@@ -132,7 +133,7 @@ class Engine:
 
 
 class _Round:
-    """One list of experiments on its way, teachers first; watches the workers."""
+    """One list of experiments on its way; a student starts when its teacher is there."""
 
     def __init__(
         self,
@@ -149,23 +150,23 @@ class _Round:
             for kind, runs in self.members.items():
                 runs.setdefault(experiment.folder(kind).signature, []).append(experiment)
         self.outcomes: dict[Kind, dict[str, Outcome]] = {"teacher": {}, "student": {}}
+        self.students: list[Experiment] = []
+        self.waiting: list[Experiment] = []
+        self.announced = False
 
     def run(self) -> list[Outcome]:
         unscored = self._look_at_students()
         missing = [e for e in self._distinct("student") if not self._is_settled(e)]
         missing = [e for e in missing if not e.student.done]
-        self._train("teacher", self._look_at_teachers(missing))
-        ready = []
-        for experiment in missing:
-            if experiment.teacher.done:
-                ready.append(experiment)
-            else:
-                self.ended("student", experiment.student.signature, self._without(experiment))
-        self._train("student", [*unscored, *ready])
-        for experiment in [*unscored, *ready]:
+        untrained = self._look_at_teachers(missing)
+        ready = [*unscored, *(e for e in missing if e.teacher.done)]
+        self.waiting = [e for e in missing if not e.teacher.done]
+        self.students = [*ready, *self.waiting]
+        self._train(untrained, ready)
+        for experiment in self.students:
             if not self._is_settled(experiment):
                 name = experiment.student.signature
-                self.ended("student", name, self._paused())
+                self.ended("student", name, self._without(experiment))
         settled = self.outcomes["student"]
         return [settled[experiment.student.signature] for experiment in self.experiments]
 
@@ -226,7 +227,45 @@ class _Round:
                 untrained.append(experiment)
         return untrained
 
-    def _train(self, kind: Kind, experiments: Sequence[Experiment]) -> None:
+    def _train(self, teachers: Sequence[Experiment], students: Sequence[Experiment]) -> None:
+        """Train teachers, and students as soon as their teacher is there."""
+        engine = self.engine
+        self._announce("teacher", teachers)
+        if not teachers:
+            self._announce("student", students)
+        jobs: Jobs = {
+            "teacher": self._jobs("teacher", teachers),
+            "student": self._jobs("student", students),
+        }
+        engine.workers.train(
+            jobs,
+            self,
+            following=self._following,
+            is_over=lambda: engine.is_over,
+            judge=self._judged if self.judge else None,
+        )
+
+    def _following(self, kind: Kind, signature: str) -> Jobs:
+        """Return the students that were waiting for a teacher."""
+        if kind == "student":
+            return {}
+        mine = [e for e in self.waiting if e.teacher.signature == signature and e.teacher.done]
+        if mine and not self.announced:
+            self._announce("student", self.students)
+        return {"student": self._jobs("student", mine)}
+
+    def _announce(self, kind: Kind, experiments: Sequence[Experiment]) -> None:
+        self.announced = kind == "student"
+        number = sum(not e.folder(kind).done for e in experiments)
+        self.engine.progress.phase(kind, number)
+
+    def _judged(self, signature: str, epoch: int, value: float) -> str | None:
+        """Let the judge look at students alone."""
+        if self.judge is None or signature not in self.members["student"]:
+            return None
+        return self.judge(signature, epoch, value)
+
+    def _jobs(self, kind: Kind, experiments: Sequence[Experiment]) -> list[dict[str, Any]]:
         engine = self.engine
         jobs = []
         for experiment in experiments:
@@ -245,12 +284,12 @@ class _Round:
                     nodes=engine.nodes,
                 )
             )
-        engine.progress.phase(kind, sum(not e.folder(kind).done for e in experiments))
-        judge = self.judge if kind == "student" else None
-        engine.workers.train(kind, jobs, self, is_over=lambda: engine.is_over, judge=judge)
+        return jobs
 
     def _without(self, experiment: Experiment) -> Outcome:
-        """Return the outcome of a student whose teacher is not there."""
+        """Return the outcome of a student that was not trained: for time, or for its teacher."""
+        if experiment.teacher.done:
+            return self._paused()
         teacher = self.outcomes["teacher"].get(experiment.teacher.signature)
         if teacher is None or teacher.state == PAUSED:
             return self._paused()

@@ -12,7 +12,7 @@ import threading
 import uuid
 import warnings
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -31,6 +31,8 @@ from search.trainables import PAUSED, StageTrainable
 
 ERROR = "error"
 """State of a run that ended by an error outside of training, such as a lost worker."""
+KINDS: tuple[Kind, ...] = ("teacher", "student")
+Jobs = Mapping[Kind, Sequence[dict[str, Any]]]
 LEAST_PENDING = 4
 """Trials that ask for room at the same time, at least: what a growing cluster grows by."""
 
@@ -63,6 +65,10 @@ class Watcher(Protocol):
     def ended(self, kind: Kind, signature: str, outcome: Outcome) -> None:
         """Tell how a run ended."""
         ...
+
+
+def _nothing_follows(kind: Kind, signature: str) -> Jobs:
+    return {}
 
 
 class JobQueue(Searcher):
@@ -165,49 +171,61 @@ class Workers:
 
     def train(
         self,
-        kind: Kind,
-        jobs: Sequence[dict[str, Any]],
+        jobs: Jobs,
         watcher: Watcher,
         *,
+        following: Callable[[Kind, str], Jobs] = _nothing_follows,
         is_over: Callable[[], bool] = bool,
         judge: Judge | None = None,
     ) -> None:
-        """Run jobs of one kind; each job's end is told to the watcher, unless it never started.
+        """Run jobs; each job's end is told to the watcher, unless it never started.
 
         Args:
-            kind: ``teacher`` or ``student``.
-            jobs: As `search.trainables.job` describes them.
+            jobs: As `search.trainables.job` describes them, by kind; teachers go first.
             watcher: Is told what happens, in the thread of the caller.
+            following: Which jobs may run now that a run of a kind, by its signature, has ended.
             is_over: Whether no further job is to be started: time is up, or a stop was asked for.
                 The jobs at hand know it by themselves.
             judge: Decides after each epoch but the last whether a run is worth going on with; is
                 called in Tune's thread.
         """
-        if not jobs or is_over():
+        if not any(jobs.values()) or is_over():
             return
         if self._thread is None or not self._thread.is_alive():
             self._start()
         batch = uuid.uuid4().hex[:8]
         self._scheduler.judge = judge
-        self._queue.put([{**job, "kind": kind, "batch": batch} for job in jobs], is_over)
-        left, at_work = {job["signature"] for job in jobs}, set[str]()
+        left, at_work = dict[str, Kind](), set[str]()
+        self._hand_out(jobs, batch, left, is_over)
         try:
             while left:
                 event = self._next_event()
                 # A worker that is lost after its run's end may tell that end once more.
                 if event is not None and event.batch == batch and event.signature in left:
+                    kind = left[event.signature]
                     if event.what == "started":
                         at_work.add(event.signature)
                     elif event.what in ("ended", "late"):
                         at_work.discard(event.signature)
-                        left.discard(event.signature)
+                        del left[event.signature]
                     _tell(watcher, kind, event)
+                    if event.what == "ended":
+                        self._hand_out(following(kind, event.signature), batch, left, is_over)
                 if is_over() and not at_work:
                     self.close()  # what waits for room, on machines that may never come, ends too
                     return
         except BaseException:
             self.close()
             raise
+
+    def _hand_out(
+        self, jobs: Jobs, batch: str, left: dict[str, Kind], is_over: Callable[[], bool]
+    ) -> None:
+        for kind in KINDS:
+            added = [{**job, "kind": kind, "batch": batch} for job in jobs.get(kind, ())]
+            left.update((job["signature"], kind) for job in added)
+            if added:
+                self._queue.put(added, is_over)
 
     def close(self) -> None:
         """End the processes; runs that are not finished go on from their folders next time."""

@@ -158,7 +158,7 @@ def test_killed_worker_is_started_again_and_goes_on(local_ray, runtime, tmp_path
     watcher = Killer()
     jobs = [job(config, runtime, signature="x", data=data)]
     with closing(Workers(local_ray, tmp_path / "ray", max_failures=1)) as workers:
-        workers.train("teacher", jobs, watcher)
+        workers.train({"teacher": jobs}, watcher)
     assert killed
     assert watcher.outcomes == ["done"]
     assert watcher.epochs[-1] == epochs
@@ -171,5 +171,5 @@ def test_killed_worker_is_started_again_and_goes_on(local_ray, runtime, tmp_path
     config = tiny_config(**{"teacher.epochs": epochs, "seed": 1})
     jobs = [job(config, runtime, signature="y", data=data)]
     with closing(Workers(local_ray, tmp_path / "ray", max_failures=0)) as workers:
-        workers.train("teacher", jobs, watcher)
+        workers.train({"teacher": jobs}, watcher)
     assert watcher.outcomes == ["error"]

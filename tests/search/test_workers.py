@@ -58,11 +58,11 @@ def make_job(runtime):
 
 def test_one_process_takes_all_jobs_of_all_batches(workers, make_job, tmp_path):
     watcher = _Watcher()
-    workers.train("teacher", [make_job("a"), make_job("b", seed=1)], watcher)
+    workers.train({"teacher": [make_job("a"), make_job("b", seed=1)]}, watcher)
     assert workers.busy > 0
     busy = workers.busy
-    workers.train("student", [make_job("c"), make_job("d", seed=1)], watcher)
-    workers.train("student", [make_job("e", **{"student.fusion_weight": 0.6})], watcher)
+    workers.train({"student": [make_job("c"), make_job("d", seed=1)]}, watcher)
+    workers.train({"student": [make_job("e", **{"student.fusion_weight": 0.6})]}, watcher)
     assert sorted(watcher.started_runs, key=lambda run: run[1]) == [
         ("teacher", "a"),
         ("teacher", "b"),
@@ -76,12 +76,26 @@ def test_one_process_takes_all_jobs_of_all_batches(workers, make_job, tmp_path):
     workers.close()
     _wait(lambda: not _stage_processes(), seconds=60)
     assert not list((tmp_path / "ray").iterdir())
-    workers.train("student", [make_job("f", **{"student.fusion_weight": 0.5})], watcher)
+    workers.train({"student": [make_job("f", **{"student.fusion_weight": 0.5})]}, watcher)
     assert watcher.outcomes[-1] == ("f", "done")
 
 
+def test_what_follows_a_run_is_handed_out_when_it_has_ended(workers, make_job):
+    watcher, asked = _Watcher(), []
+
+    def following(kind, signature):
+        asked.append((kind, signature))
+        return {"student": [make_job("c")]} if signature == "a" else {}
+
+    teachers = [make_job("a"), make_job("b", seed=1)]
+    workers.train({"teacher": teachers}, watcher, following=following)
+    assert asked == [("teacher", "a"), ("teacher", "b"), ("student", "c")]
+    assert watcher.started_runs == asked
+    assert [state for _, state in watcher.outcomes] == ["done"] * 3
+
+
 def test_tune_rests_while_nothing_is_at_work(workers, make_job):
-    workers.train("teacher", [make_job("a")], _Watcher())
+    workers.train({"teacher": [make_job("a")]}, _Watcher())
     suggest, asked = workers._queue.suggest, []
 
     def counted(trial_id):
@@ -92,13 +106,13 @@ def test_tune_rests_while_nothing_is_at_work(workers, make_job):
     time.sleep(3 * WAIT_SECONDS)
     assert 1 <= len(asked) <= 8  # it turned thousands of times, in the driver's interpreter
     watcher = _Watcher()
-    workers.train("teacher", [make_job("b", seed=1)], watcher)
+    workers.train({"teacher": [make_job("b", seed=1)]}, watcher)
     assert watcher.outcomes == [("b", "done")]
 
 
 def test_no_job_is_handed_out_after_the_deadline(workers, make_job):
     watcher = _Watcher()
-    workers.train("teacher", [make_job("a")], watcher, is_over=lambda: True)
+    workers.train({"teacher": [make_job("a")]}, watcher, is_over=lambda: True)
     assert watcher.started_runs == watcher.outcomes == []
 
 
@@ -110,9 +124,9 @@ def test_a_judge_stops_a_run_between_epochs_and_frees_its_folder(workers, make_j
         assert 0 <= value <= 1
         return "it falls behind"
 
-    workers.train("teacher", [make_job("a")], watcher, judge=judge)
+    workers.train({"teacher": [make_job("a")]}, watcher, judge=judge)
     assert (asked, watcher.outcomes) == ([("a", 1)], [("a", "pruned")])
-    workers.train("teacher", [make_job("b")], watcher)  # the same run, from its checkpoint
+    workers.train({"teacher": [make_job("b")]}, watcher)  # the same run, from its checkpoint
     assert watcher.outcomes[-1] == ("b", "done")
     (history,) = runtime.runs_dir.glob("teacher-*/history.jsonl")
     assert len(history.read_text(encoding="utf-8").splitlines()) == 2
