@@ -72,6 +72,18 @@ def find_waste(output: Path) -> list[Waste]:
     return [*_runs(output), *_passing(output)]
 
 
+def cached(cache_dir: Path) -> list[Waste]:
+    """Return the subwords and frozen features that are kept; a run makes those it needs anew."""
+    found = []
+    for suffix, what in (
+        (".arrow", "subwords of a corpus"),
+        (".frozen.npy", "features of a corpus"),
+    ):
+        for path in sorted(cache_dir.glob(f"*{suffix}")):
+            found.append(Waste(path, _size(path), f"{what}, made again when needed"))
+    return found
+
+
 def remove(waste: Waste) -> bool:
     """Remove something, unless it is a run that somebody trains; tell whether it is gone."""
     if not waste.path.is_dir():

@@ -7,16 +7,20 @@ from typing import Annotated
 
 import typer
 
-from prokd.cleaning import find_waste, remove
+from prokd.cleaning import cached, find_waste, remove
 
 
 def gc(
     output: Annotated[Path, typer.Option(help="Folder of runs/, studies/, exports/ ...")] = Path(),
+    cache_dir: Annotated[
+        Path | None,
+        typer.Option(help="A cache (~/.cache/prokd by default) whose files are to go as well."),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List, remove nothing.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Remove without asking.")] = False,
 ) -> None:
     """Remove what no study, export or report needs; lists it and asks first."""
-    waste = find_waste(output)
+    waste = [*find_waste(output), *(cached(cache_dir) if cache_dir else ())]
     for item in waste:
         typer.echo(f"{item.num_bytes / 1e6:10.1f} MB  {item.path}  ({item.reason})")
     total = sum(item.num_bytes for item in waste) / 1e6

@@ -66,6 +66,18 @@ def test_it_asks_first(output):
     assert find_waste(output) == []
 
 
+def test_a_cache_goes_only_where_it_is_named(output, tmp_path_factory):
+    cache = tmp_path_factory.mktemp("cache")
+    for name in ("a.arrow", "a-b.frozen.npy", "mine.txt"):
+        (cache / name).write_text("x")
+    words = ["gc", "--output", str(output), "--yes"]
+    CliRunner().invoke(app, words)
+    assert len(list(cache.iterdir())) == 3
+    result = CliRunner().invoke(app, [*words, "--cache-dir", str(cache)])
+    assert "made again when needed" in result.output
+    assert [path.name for path in cache.iterdir()] == ["mine.txt"]
+
+
 def test_a_run_that_somebody_trains_is_left_alone(output):
     folder = output / "runs" / ("student-" + "c" * 12)
     with FileLock(folder / ".lock"):
