@@ -101,7 +101,8 @@ class TeacherStage:
         )
         if aligns and not self.config.teacher.alignment.is_batchwise:
             self._prepare_prototypes()
-        if aligns and self.epoch == settings.alignment.start_epoch > 0:
+        begins = self.epoch == settings.alignment.start_epoch > 0
+        if aligns and begins and self.shares.entity_share is None:
             self.shares.begin(*self._target_class_shares())
         target_batches = self._endless_target_batches() if aligns else None
         means = RunningMeans(self.model.device)
