@@ -159,8 +159,10 @@ def _log_command(file: Path) -> str:
 
 
 def _unreachable(file: Path, output: str, say: Callable[[str], object]) -> int:
+    # Ray's own tracebacks are cut to their last line.
     lines = [line for line in output.splitlines() if line.strip()]
-    for line in lines[-5:]:
+    lines = [line for line in lines if not line.startswith((" ", "\t", "Traceback"))]
+    for line in lines[-3:]:
         say(line)
     say(f"error: the head of the cluster must be up, but is not reached: ray up {file}")
     return UNREACHABLE

@@ -57,6 +57,7 @@ def test_a_head_that_is_not_up_is_one_sentence(tmp_path, monkeypatch):
     assert submit(file, ["--lang", "ar"], say=said.append) == UNREACHABLE
     assert said[0] == f"running on the head of the cluster here ({file})"
     assert said[-1].startswith("error: the head of the cluster must be up")
+    assert not any("File " in line or "Traceback" in line for line in said)
 
 
 def _attached(tmp_path, *arguments):
