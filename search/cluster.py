@@ -150,14 +150,14 @@ def _on_localhost() -> Iterator[None]:
 
     On Linux it would take the address by which other machines reach this one, and listen there.
     """
-    name, constants = ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR, ray_constants
-    given, before = constants.ENABLE_RAY_CLUSTER, os.environ.get(name)
-    constants.ENABLE_RAY_CLUSTER = False
+    name = ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR
+    given, before = ray_constants.ENABLE_RAY_CLUSTER, os.environ.get(name)
+    ray_constants.ENABLE_RAY_CLUSTER = False
     os.environ[name] = "0"
     try:
         yield
     finally:
-        constants.ENABLE_RAY_CLUSTER = given
+        ray_constants.ENABLE_RAY_CLUSTER = given
         os.environ.pop(name)
         if before is not None:
             os.environ[name] = before

@@ -315,6 +315,10 @@ class Store:
             if before is not None:
                 os.environ["MLFLOW_TRACKING_URI"] = before
 
+    def _artifact_place(self, run_id: str) -> str:
+        """Return the address of a run's artifacts; empty if the store has no such run."""
+        return self._places[run_id] if self._exists(run_id) else ""
+
     def _exists(self, run_id: str | None) -> bool:
         """Tell whether the store has a run; it is asked once about each."""
         if run_id is None:

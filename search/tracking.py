@@ -125,7 +125,7 @@ class Tracker(Store):
 
     def _log_weights(self, run_id: str, file: Path) -> None:
         """Log a large file that nobody changes: on the same disk it is linked, not copied."""
-        uri = urlparse(self._places[run_id] if self._exists(run_id) else "")
+        uri = urlparse(self._artifact_place(run_id))
         if uri.scheme == "file":
             place = Path(unquote(uri.path)) / file.name
             try:
