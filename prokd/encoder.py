@@ -23,6 +23,7 @@ from prokd.config import EncoderConfig
 from prokd.data import Batch
 from prokd.errors import UserError
 from prokd.layers import (
+    encoder_layers,
     freeze,
     frozen_parts,
     is_layered,
@@ -31,6 +32,7 @@ from prokd.layers import (
     usable_positions,
 )
 from prokd.mini import ENCODER_PATH
+from prokd.packed import run_packed
 
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 
@@ -217,13 +219,11 @@ class TokenClassifier(nn.Module):
             chosen_ND: Tensor = hidden_BTD.flatten(0, 1)[batch.token_index_N]
             return chosen_ND
         bottom_BTD = self._bottom(batch) if batch.bottom_BTD is None else batch.bottom_BTD
-        return run_top(
-            self.encoder,
-            self.num_frozen,
-            bottom_BTD,
-            batch.attention_mask_BT,
-            batch.token_index_N,
-        )
+        subwords = (bottom_BTD, batch.attention_mask_BT, batch.token_index_N)
+        layers = list(encoder_layers(self.encoder)[self.num_frozen :])
+        if layers and self.device.type == "cpu":
+            return run_packed(layers, *subwords)
+        return run_top(self.encoder, self.num_frozen, *subwords)
 
     def _bottom(self, batch: Batch) -> Tensor:
         hidden_BTD = run_bottom(

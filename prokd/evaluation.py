@@ -23,8 +23,8 @@ from prokd.labels import TagSet
 from prokd.prototypes import class_sums, means_of_sums
 from prokd.sequences import likeliest_tags
 
-EVALUATION_TOKENS = {"cpu": 1024, "cuda": 16384}
-"""Subwords of a batch, padding in: few enough for a CPU's cache, enough to fill a GPU."""
+EVALUATION_TOKENS = {"cpu": 4096, "cuda": 16384}
+"""Subwords of a batch, padding in: enough for few products of a size, and to fill a GPU."""
 
 
 def device_of(runtime: RuntimeConfig) -> torch.device:

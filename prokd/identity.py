@@ -16,7 +16,7 @@ from prokd.config import ExperimentConfig, OptimizationConfig, PrototypeConfig
 
 SIGNATURE_LENGTH = 12
 # Raised whenever a change of the code changes the numbers of an unchanged configuration.
-NUMERICS_VERSION = 2
+NUMERICS_VERSION = 3
 
 
 def canonical_json(value: Any) -> str:
