@@ -56,7 +56,6 @@ def opened(
         each = f"{cluster.cpus:g} CPU" + (f", {cluster.gpus:g} GPU" if cluster.gpus else "")
         shown.say(f"running {cluster.place} ({width}, {each} each)")
         tracker = Tracker(output, cluster.device, shown.say)
-        tracker.check()
         engine = Engine(
             runtime,
             cluster,
@@ -67,6 +66,9 @@ def opened(
             max_failures=max_failures,
             deadline=deadline,
         )
+        if not any(runtime.runs_dir.glob("student-*/DONE")):  # else there may be nothing to train
+            engine.workers.warm_up()
+        tracker.check()
 
         def stop() -> None:
             engine.stop()

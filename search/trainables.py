@@ -6,9 +6,11 @@ after a lost driver, finds the folder's checkpoint and goes on from there.
 
 from __future__ import annotations
 
+import gc
 import json
 import time
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +28,19 @@ TRAINING, DONE, PAUSED, COLLAPSED, REFUSED = "training", "done", "paused", "coll
 PRUNED = "pruned"
 """Values of a result's ``state``; a run is pruned by the driver, not by its worker."""
 STOPPED = "the search was stopped"
+
+
+@cache
+def stage_run_class() -> type[StageRun]:
+    """Import what trains: once in a process, for some seconds.
+
+    It stays as long as the process does, so Python's collector of cycles need not look at it: at
+    the end of every stage that would take longer than all that the stage has left behind.
+    """
+    from prokd.training import StageRun
+
+    gc.freeze()
+    return StageRun
 
 
 def job(
@@ -64,6 +79,11 @@ def job(
     return {"signature": signature, "job": json.dumps(value)}
 
 
+def warm_up_job(number: int) -> dict[str, Any]:
+    """Describe a job that only loads what trains, so that the next one finds it there."""
+    return {"signature": f"warm-up-{number}", "job": "", "kind": "", "batch": ""}
+
+
 class StageTrainable(Trainable):
     """A teacher's or student's run as a Ray trial; a student's teacher is done by then.
 
@@ -79,10 +99,13 @@ class StageTrainable(Trainable):
         """Take a job; the run is opened by its first step."""
         self.kind = config["kind"]
         self._run = None
-        self._job = json.loads(config["job"])
+        self._job = json.loads(config["job"] or "{}")
 
     def step(self) -> dict[str, Any]:
         """Train one epoch, or find that there is nothing (more) to train."""
+        if not self._job:
+            stage_run_class()
+            return self._end(DONE, "") | {"busy": 0.0}
         started = time.monotonic()
         try:
             result = self._advance()
@@ -144,9 +167,7 @@ class StageTrainable(Trainable):
     def _open(self) -> StageRun:
         if self._job["nodes"] is not None:
             check(**self._job["nodes"])
-        from prokd.training import StageRun
-
-        self._run = StageRun(
+        self._run = stage_run_class()(
             self.kind,
             ExperimentConfig.model_validate(self._job["config"]),
             RuntimeConfig.model_validate(self._job["runtime"]),

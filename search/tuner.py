@@ -21,13 +21,14 @@ from typing import Any, Protocol
 from search.cluster import Cluster  # before ray.tune: it sets the environment that Ray reads
 
 # isort: split
+import ray
 from ray import tune
 from ray.tune.experiment import Trial
 from ray.tune.search import Searcher
 
 from prokd.runs import Kind
 from search.parking import Event, Judge, ParkingScheduler
-from search.trainables import PAUSED, StageTrainable
+from search.trainables import PAUSED, StageTrainable, warm_up_job
 
 ERROR = "error"
 """State of a run that ended by an error outside of training, such as a lost worker."""
@@ -168,6 +169,15 @@ class Workers:
     def busy(self) -> float:
         """Seconds that workers have spent in stages so far, all together."""
         return self._busy_before + (self._scheduler.busy if self._thread else 0.0)
+
+    def warm_up(self) -> None:
+        """Let processes start, and load what trains, while the driver still plans.
+
+        On one machine alone: elsewhere idle machines would be woken for it.
+        """
+        if self._thread is None and len(ray.nodes()) == 1:  # type: ignore[no-untyped-call]
+            self._start()
+            self._queue.put([warm_up_job(n) for n in range(self.cluster.width)], bool)
 
     def train(
         self,
