@@ -107,14 +107,19 @@ def small(config: ExperimentConfig, corpora: Corpora) -> None:
     """Measure with the small encoder."""
     model = build_classifier(config.encoder, 7, max_length=64, seed=0)
     source, target = corpora.source_train, corpora.target_train
-    ratio("pass: 16,384 subwords a batch / 1,024", *(passes_in(n, model, target) for n in SIZES))
+    ratio("pass: 16,384 subwords a batch / 4,096", *(passes_in(n, model, target) for n in SIZES))
     chosen = tensors(source, some(source, 12))
     plain = build_classifier(config.encoder, 7, max_length=64, seed=0)
     plain.is_layered = False
     ratio(
-        "step: last layer on all subwords / on words",
+        "step: layers as they are / without padding, the last one on words alone",
         lambda: train(plain, chosen),
         lambda: train(model, chosen),
+    )
+    ratio(
+        "pass: layers as they are / without padding, the last one on words alone",
+        lambda: evaluation.predict(plain, target, 0),
+        lambda: evaluation.predict(model, target, 0),
     )
     half = config.encoder.model_copy(update={"precision": "bf16"})
     quick = build_classifier(half, 7, max_length=64, seed=0)
@@ -153,7 +158,7 @@ def small(config: ExperimentConfig, corpora: Corpora) -> None:
     ratio("Adam: for each weight / fused", *(optimizer.step for optimizer in optimizers))
 
 
-SIZES = (16384, 1024)
+SIZES = (16384, 4096)
 
 
 def large(config: ExperimentConfig, runtime: RuntimeConfig, folder: Path) -> None:

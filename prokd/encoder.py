@@ -221,6 +221,7 @@ class TokenClassifier(nn.Module):
         bottom_BTD = self._bottom(batch) if batch.bottom_BTD is None else batch.bottom_BTD
         subwords = (bottom_BTD, batch.attention_mask_BT, batch.token_index_N)
         layers = list(encoder_layers(self.encoder)[self.num_frozen :])
+        # Attention over one length at a time is many small calls, which only a CPU does not mind.
         if layers and self.device.type == "cpu":
             return run_packed(layers, *subwords)
         return run_top(self.encoder, self.num_frozen, *subwords)

@@ -9,6 +9,7 @@ Attention runs over the sentences of one length at a time, all else over the row
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, cast
 
 import torch
@@ -16,11 +17,9 @@ from torch import Tensor, nn
 from transformers.activations import GELUActivation
 
 ROWS = 32
-"""There are multiples of this many rows, the last ones idle: a product of a shape that was not seen
-before costs its preparation, half a millisecond, and a thousand are remembered."""
-_HAS_ONEDNN = torch.backends.mkldnn.is_available() and hasattr(
-    torch.ops.mkldnn, "_linear_pointwise"
-)
+"""There are multiples of this many rows, the last ones idle: a product of a shape that was not
+seen before costs its preparation, half a millisecond, and a thousand are remembered."""
+_HAS_ONEDNN = hasattr(torch.ops.mkldnn, "_linear_pointwise")
 
 
 @dataclass(frozen=True)
@@ -45,9 +44,8 @@ class Packing:
         subwords = places_BT[order_B][attention_mask_BT[order_B].bool()]
         row_of = torch.zeros(attention_mask_BT.numel(), dtype=torch.int64)
         row_of[subwords] = torch.arange(len(subwords))
-        lengths, counts = lengths_B.unique_consecutive(return_counts=True)
-        groups = zip(counts.tolist(), lengths.tolist(), strict=True)
-        return cls(_filled_up(subwords), row_of, list(groups))
+        groups = [(len(list(same)), length) for length, same in groupby(lengths_B.tolist())]
+        return cls(_filled_up(subwords), row_of, groups)
 
 
 def run_packed(
@@ -84,7 +82,8 @@ def _filled_up(index: Tensor) -> Tensor:
 def _attention(attention: Any, hidden_MD: Tensor, groups: list[tuple[int, int]]) -> Tensor:
     """Return what the heads make of the hidden states, (M, D)."""
     heads = (attention.num_attention_heads, attention.attention_head_size)
-    parts = [_linear(part, hidden_MD) for part in (attention.query, attention.key, attention.value)]
+    modules = (attention.query, attention.key, attention.value)
+    parts = [_linear(module, hidden_MD) for module in modules]
     dropout = attention.dropout.p if attention.training else 0.0
     attended = []
     first = 0
@@ -125,7 +124,7 @@ def _linear(module: nn.Linear, values: Tensor, act: nn.Module | None = None) -> 
     ):
         result: Tensor = module(values)
         return result if act is None else cast(Tensor, act(result))
-    gelu = isinstance(act, GELUActivation)
-    how = ("gelu", [], "none") if gelu else ("none", [], "")
-    result = torch.ops.mkldnn._linear_pointwise(values, module.weight, module.bias, *how)
-    return result if act is None or gelu else cast(Tensor, act(result))
+    is_gelu = isinstance(act, GELUActivation)
+    name, kind = ("gelu", "none") if is_gelu else ("none", "")
+    result = torch.ops.mkldnn._linear_pointwise(values, module.weight, module.bias, name, [], kind)
+    return result if act is None or is_gelu else cast(Tensor, act(result))

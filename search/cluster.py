@@ -165,15 +165,20 @@ def _on_localhost() -> Iterator[None]:
 
 def _reaching(address: str) -> AbstractContextManager[None]:
     """Keep 127.0.0.1 in an address, where a Ray listens there and nowhere else."""
-    host, _, port = address.rpartition(":")
+    host, port = _host_and_port(address)
     public = services.get_node_ip_address()  # type: ignore[no-untyped-call]
     is_kept = host in LOCALHOST and not _answers(f"{public}:{port}")
     return _on_localhost() if is_kept else nullcontext()
 
 
+def _host_and_port(address: str) -> tuple[str, str]:
+    host, _, port = address.rpartition("://")[2].rstrip("/").rpartition(":")
+    return host, port
+
+
 def _answers(address: str) -> bool:
     """Tell whether anything listens at ``[scheme://]host:port``; Ray itself would wait minutes."""
-    host, _, port = address.rpartition("://")[2].rstrip("/").rpartition(":")
+    host, port = _host_and_port(address)
     try:
         with socket.create_connection((host, int(port)), timeout=5):
             return True

@@ -421,8 +421,8 @@ class Ray:
             try:
                 self.cluster = Cluster(initialize_head=True, head_node_args=arguments)
                 break
-            except Exception:
-                if attempt == 4:
+            except Exception as error:  # Ray raises no class of its own for it
+                if attempt == 4 or "timed out during startup" not in str(error):
                     raise
         self.address = self.cluster.address
 

@@ -94,6 +94,19 @@ def test_what_follows_a_run_is_handed_out_when_it_has_ended(workers, make_job):
     assert [state for _, state in watcher.outcomes] == ["done"] * 3
 
 
+def test_warmed_up_processes_take_the_first_jobs(workers, make_job):
+    _wait(lambda: not _stage_processes(), seconds=60)  # those of other tests
+    workers.warm_up()
+    _wait(_stage_processes, seconds=60)
+    warm = _stage_processes()
+    watcher = _Watcher()
+    workers.warm_up()  # once is enough
+    workers.train({"teacher": [make_job("a")], "student": []}, watcher)
+    assert watcher.processes == warm
+    assert watcher.started_runs == [("teacher", "a")]
+    assert watcher.outcomes == [("a", "done")]
+
+
 def test_tune_rests_while_nothing_is_at_work(workers, make_job):
     workers.train({"teacher": [make_job("a")]}, _Watcher())
     suggest, asked = workers._queue.suggest, []

@@ -1,0 +1,134 @@
+"""Layers that see no padding give what the library's own encoder gives, and its gradients."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import tiny
+import torch
+from torch import Tensor
+from transformers import AutoConfig, AutoModel, PreTrainedModel
+
+from prokd import packed
+from prokd.layers import encoder_layers, run_bottom, run_top
+from prokd.packed import ROWS, Packing, run_packed
+
+LENGTHS = [7, 3, 12, 7, 1, 12, 5]
+
+
+Inputs = tuple[Tensor, Tensor, Tensor]
+"""Vocabulary indices (B, T), attention mask (B, T), places of valid tokens (N,)."""
+
+
+@pytest.fixture
+def inputs() -> Inputs:
+    mask_BT = (torch.arange(max(LENGTHS)) < torch.tensor(LENGTHS)[:, None]).long()
+    generator = torch.Generator().manual_seed(3)
+    ids_BT = torch.randint(5, 30, mask_BT.shape, generator=generator) * mask_BT
+    return ids_BT, mask_BT, mask_BT.flatten().nonzero().flatten()[::2]
+
+
+def encoder(folder: Path, **settings: object) -> PreTrainedModel:
+    model = AutoModel.from_pretrained(folder, add_pooling_layer=False, **settings).eval()
+    assert isinstance(model, PreTrainedModel)
+    return model
+
+
+def of_library(
+    model: PreTrainedModel, ids_BT: Tensor, mask_BT: Tensor, tokens_N: Tensor
+) -> Tensor:
+    hidden_BTD: Tensor = model(input_ids=ids_BT, attention_mask=mask_BT).last_hidden_state
+    return hidden_BTD.flatten(0, 1)[tokens_N]
+
+
+def of_packed(model: PreTrainedModel, ids_BT: Tensor, mask_BT: Tensor, tokens_N: Tensor) -> Tensor:
+    hidden_BTD = run_bottom(model, 0, ids_BT, mask_BT)
+    return run_packed(list(encoder_layers(model)), hidden_BTD, mask_BT, tokens_N)
+
+
+def test_sentences_of_one_length_lie_together(inputs: Inputs) -> None:
+    _, mask_BT, _ = inputs
+    packing = Packing.of(mask_BT)
+    assert packing.groups == [(1, 1), (1, 3), (1, 5), (2, 7), (2, 12)]
+    assert len(packing.subwords) % ROWS == 0
+    real = packing.subwords[: sum(LENGTHS)]
+    assert sorted(real.tolist()) == mask_BT.flatten().nonzero().flatten().tolist()
+    assert torch.equal(packing.row_of[real], torch.arange(sum(LENGTHS)))
+
+
+@pytest.mark.parametrize("gradient", [True, False])
+@pytest.mark.parametrize("kind", ["bert", "roberta"])
+def test_features_are_those_of_the_library(
+    kind: str, gradient: bool, tmp_path: Path, inputs: Inputs
+) -> None:
+    model = encoder(tiny.write_encoder(tmp_path / "encoder", kind=kind))
+    with torch.set_grad_enabled(gradient):
+        found_ND = of_packed(model, *inputs)
+        padded_ND = run_top(model, 0, run_bottom(model, 0, *inputs[:2]), *inputs[1:])
+    assert found_ND.requires_grad == gradient
+    for expected_ND in (of_library(model, *inputs), padded_ND):
+        torch.testing.assert_close(found_ND, expected_ND, rtol=0, atol=3e-6)
+
+
+def test_gradients_are_those_of_the_library(tiny_encoder: Path, inputs: Inputs) -> None:
+    gradients = []
+    for way in (of_library, of_packed):
+        model = encoder(tiny_encoder)
+        way(model, *inputs).square().mean(dim=0).norm().backward()
+        named = model.named_parameters()
+        gradients.append({name: p.grad for name, p in named if p.grad is not None})
+    expected, found = gradients
+    assert set(found) == set(expected)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("act", ["relu", "gelu_new", "gelu_python"])
+@pytest.mark.parametrize("has_onednn", [True, False])
+def test_any_activation_and_any_build_of_torch(
+    act: str,
+    has_onednn: bool,
+    tiny_encoder: Path,
+    inputs: Inputs,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(packed, "_HAS_ONEDNN", has_onednn and packed._HAS_ONEDNN)
+    settings = AutoConfig.from_pretrained(tiny_encoder, hidden_act=act)
+    model = encoder(tiny_encoder, config=settings)
+    with torch.no_grad():
+        found_ND, expected_ND = of_packed(model, *inputs), of_library(model, *inputs)
+    torch.testing.assert_close(found_ND, expected_ND, rtol=0, atol=3e-6)
+
+
+def test_idle_rows_change_nothing(
+    tiny_encoder: Path,
+    inputs: Inputs,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = encoder(tiny_encoder)
+    expected_ND = of_packed(model, *inputs)
+    monkeypatch.setattr(packed, "ROWS", 1)
+    found_ND = of_packed(model, *inputs)
+    torch.testing.assert_close(found_ND, expected_ND, rtol=0, atol=1e-6)
+
+
+def test_a_batch_may_have_no_valid_token(tiny_encoder: Path, inputs: Inputs) -> None:
+    ids_BT, mask_BT, _ = inputs
+    none = torch.zeros(0, dtype=torch.int64)
+    for gradient in (True, False):
+        with torch.set_grad_enabled(gradient):
+            found_ND = of_packed(encoder(tiny_encoder), ids_BT, mask_BT, none)
+        assert found_ND.shape == (0, 32)
+
+
+def test_heads_have_their_dropout_in_training(tiny_encoder: Path, inputs: Inputs) -> None:
+    settings = AutoConfig.from_pretrained(
+        tiny_encoder, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.3
+    )
+    model = encoder(tiny_encoder, config=settings)
+    calm_ND = of_packed(model, *inputs)
+    assert torch.equal(calm_ND, of_packed(model, *inputs))
+    model.train()
+    drawn = torch.stack([of_packed(model, *inputs) for _ in range(200)])
+    assert not torch.equal(drawn[0], drawn[1])
+    assert (drawn.mean(dim=0) - calm_ND).abs().mean() < 0.2 * (drawn - calm_ND).abs().mean()
