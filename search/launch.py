@@ -66,15 +66,15 @@ def opened(
             max_failures=max_failures,
             deadline=deadline,
         )
-        if not any(runtime.runs_dir.glob("student-*/DONE")):  # else there may be nothing to train
-            engine.workers.warm_up()
-        tracker.check()
 
         def stop() -> None:
             engine.stop()
             shown.say("stopping when the epochs at hand are done (again: at once)")
 
         try:
+            if not any(runtime.runs_dir.glob("student-*/DONE")):
+                engine.workers.warm_up()  # else there may be nothing to train
+            tracker.check()
             with stopping_cleanly(stop):
                 yield engine
                 tracker.send_rest()

@@ -54,9 +54,11 @@ PRESETS: dict[str, dict[str, Any]] = {
         "teacher.epochs": 3,
         "teacher.learning_rate": 1e-3,
         "teacher.batch_sentences": 32,
+        "teacher.batch_pool": 1,
         "student.epochs": 3,
         "student.learning_rate": 1e-3,
         "student.batch_sentences": 32,
+        "student.batch_pool": 1,
     },
 }
 """Named starting points; every other setting keeps its default."""

@@ -60,6 +60,12 @@ class OptimizationConfig(_Frozen):
     max_gradient_norm: float = Field(1.0, gt=0, description="clipping threshold, L2 norm")
     batch_sentences: int = Field(128, ge=1, description="most sentences in a batch")
     batch_tokens: int = Field(16384, ge=16, description="most subwords in a batch, padding in")
+    batch_pool: int = Field(
+        50,
+        ge=1,
+        description="batches' worth of shuffled sentences that are sorted by length together: "
+        "less padding, but batches of one length; 1 = sentences of any length in a batch",
+    )
     micro_batch_tokens: int | None = Field(
         None,
         ge=16,

@@ -18,9 +18,6 @@ from prokd.data.subwords import ranges
 from prokd.errors import UserError
 from prokd.sequences import Places
 
-MEGA_CHUNK = 50
-"""Batches' worth of shuffled sentences that are sorted by length together."""
-
 
 @dataclass(frozen=True)
 class Batch:
@@ -114,12 +111,13 @@ def make_batches(
     batch_sentences: int,
     batch_tokens: int,
     generator: np.random.Generator | None,
+    batch_pool: int = 1,
     sentences: npt.NDArray[np.int64] | None = None,
 ) -> list[npt.NDArray[np.int64]]:
-    """Group sentences of similar length; every sentence is in exactly one batch.
+    """Group sentences; every one is in exactly one batch.
 
-    With a generator, sentences are shuffled, sorted by length within chunks of
-    ``MEGA_CHUNK * batch_sentences``, cut into batches, and the batches are shuffled: their number
+    With a generator, sentences are shuffled, sorted by length within pools of
+    ``batch_pool * batch_sentences``, cut into batches, and the batches are shuffled: their number
     may differ a little between epochs where ``batch_tokens`` is the tighter limit. Without one,
     all sentences are sorted by length, the longest first: the order for evaluation.
 
@@ -129,6 +127,7 @@ def make_batches(
         batch_tokens: Largest number of subwords in a batch, padding included, >= 1. A sentence
             that is longer than this is a batch of its own.
         generator: Source of randomness, or None.
+        batch_pool: Batches' worth of shuffled sentences that are sorted together, >= 1.
         sentences: int64, indices of the sentences that take part; None = all.
 
     Returns:
@@ -137,17 +136,18 @@ def make_batches(
     Raises:
         UserError: A limit is less than 1.
     """
-    if batch_sentences < 1 or batch_tokens < 1:
+    if min(batch_sentences, batch_tokens, batch_pool) < 1:
         raise UserError(
-            f"`batch_sentences >= 1` and `batch_tokens >= 1` must hold, but got "
-            f"(batch_sentences={batch_sentences}, batch_tokens={batch_tokens})."
+            f"`batch_sentences >= 1`, `batch_tokens >= 1` and `batch_pool >= 1` must hold, "
+            f"but got (batch_sentences={batch_sentences}, batch_tokens={batch_tokens}, "
+            f"batch_pool={batch_pool})."
         )
     lengths = np.diff(encoded.offsets)
     chosen = np.arange(len(lengths)) if sentences is None else sentences
     if generator is None:
         return _cut(chosen, lengths, batch_sentences, batch_tokens)
     order = generator.permutation(chosen)
-    chunk = MEGA_CHUNK * batch_sentences
+    chunk = batch_pool * batch_sentences
     batches = [
         batch
         for start in range(0, len(order), chunk)

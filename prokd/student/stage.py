@@ -177,6 +177,7 @@ class StudentStage:
             self.target_train,
             batch_sentences=self.config.student.batch_sentences,
             batch_tokens=self.config.student.batch_tokens,
+            batch_pool=self.config.student.batch_pool,
             generator=epoch_generator(self.config.seed, epoch, TARGET_STREAM),
         )
 

@@ -168,6 +168,7 @@ class TeacherStage:
             self.source_train,
             batch_sentences=self.config.teacher.batch_sentences,
             batch_tokens=self.config.teacher.batch_tokens,
+            batch_pool=self.config.teacher.batch_pool,
             generator=epoch_generator(self.config.seed, epoch, SOURCE_STREAM),
         )
 
@@ -179,6 +180,7 @@ class TeacherStage:
                 self.target_train,
                 batch_sentences=self.config.teacher.batch_sentences,
                 batch_tokens=self.config.teacher.batch_tokens,
+                batch_pool=self.config.teacher.batch_pool,
                 generator=generator,
             ):
                 batch = collate(self.target_train, indices, self.pad_token_id)

@@ -36,9 +36,13 @@ LIMITS = [(1, 10_000), (8, 10_000), (32, 256), (500, 300), (16, 1), (1000, 10_00
 
 
 @pytest.mark.parametrize(("batch_sentences", "batch_tokens"), LIMITS)
-@pytest.mark.parametrize("seed", [None, 0, 1])
+@pytest.mark.parametrize(("seed", "batch_pool"), [(None, 1), (0, 1), (1, 50)])
 def test_every_sentence_once_and_within_the_limits(
-    encoded: EncodedCorpus, batch_sentences: int, batch_tokens: int, seed: int | None
+    encoded: EncodedCorpus,
+    batch_sentences: int,
+    batch_tokens: int,
+    seed: int | None,
+    batch_pool: int,
 ) -> None:
     def batches() -> list[list[int]]:
         generator = None if seed is None else np.random.default_rng(seed)
@@ -47,6 +51,7 @@ def test_every_sentence_once_and_within_the_limits(
             batch_sentences=batch_sentences,
             batch_tokens=batch_tokens,
             generator=generator,
+            batch_pool=batch_pool,
         )
         assert all(batch.dtype == np.int64 for batch in made)
         return [batch.tolist() for batch in made]
@@ -67,32 +72,47 @@ def test_evaluation_order_is_by_length(encoded: EncodedCorpus) -> None:
     assert {len(batch) for batch in made[:-1]} == {8}
 
 
-def test_training_order_is_shuffled_but_bucketed(encoded: EncodedCorpus) -> None:
-    def made(generator: np.random.Generator) -> list[list[int]]:
-        batches = make_batches(encoded, batch_sentences=8, batch_tokens=9999, generator=generator)
-        return [batch.tolist() for batch in batches]
+def drawn(
+    encoded: EncodedCorpus, batch_pool: int, generator: np.random.Generator
+) -> list[list[int]]:
+    batches = make_batches(
+        encoded,
+        batch_sentences=8,
+        batch_tokens=9999,
+        generator=generator,
+        batch_pool=batch_pool,
+    )
+    return [batch.tolist() for batch in batches]
 
+
+@pytest.mark.parametrize(("batch_pool", "least", "most"), [(1, 0.5, 1.0), (50, 0.0, 0.1)])
+def test_training_order_is_shuffled_and_sorted_within_pools(
+    encoded: EncodedCorpus, batch_pool: int, least: float, most: float
+) -> None:
     generator = np.random.default_rng(0)
-    first, second = made(generator), made(generator)
+    first, second = (drawn(encoded, batch_pool, generator) for _ in "12")
     assert first != second
-    assert first == made(np.random.default_rng(0))
+    assert first == drawn(encoded, batch_pool, np.random.default_rng(0))
     lengths = np.diff(encoded.offsets)
     padding = sum(len(b) * lengths[b].max() - lengths[b].sum() for b in first) / lengths.sum()
-    assert padding < 0.1
-    longest = [lengths[batch].max() for batch in first]
-    assert longest != sorted(longest)
-    assert longest != sorted(longest, reverse=True)
+    assert least <= padding < most
+    mean = [lengths[batch].mean() for batch in first]
+    assert mean != sorted(mean)
+    assert mean != sorted(mean, reverse=True)
 
 
-@pytest.mark.parametrize(("batch_sentences", "batch_tokens"), [(0, 1), (1, 0)])
-def test_wrong_limits(encoded: EncodedCorpus, batch_sentences: int, batch_tokens: int) -> None:
-    with pytest.raises(UserError, match=r"must hold, but got \(batch_sentences="):
-        make_batches(
-            encoded,
-            batch_sentences=batch_sentences,
-            batch_tokens=batch_tokens,
-            generator=None,
-        )
+def test_a_pool_of_one_batch_holds_sentences_as_they_were_drawn(encoded: EncodedCorpus) -> None:
+    order = np.random.default_rng(0).permutation(len(encoded)).tolist()
+    batches = drawn(encoded, 1, np.random.default_rng(0))
+    expected = [sorted(order[start : start + 8]) for start in range(0, len(order), 8)]
+    assert sorted(map(sorted, batches)) == sorted(expected)
+
+
+@pytest.mark.parametrize("wrong", ["batch_sentences", "batch_tokens", "batch_pool"])
+def test_wrong_limits(encoded: EncodedCorpus, wrong: str) -> None:
+    limits = {"batch_sentences": 1, "batch_tokens": 1, "batch_pool": 1, wrong: 0}
+    with pytest.raises(UserError, match=rf"must hold, but got \(.*{wrong}=0"):
+        make_batches(encoded, **limits, generator=None)
 
 
 @pytest.mark.parametrize("sentences", [[0], [3, 1, 2], [5, 5], list(range(211))])
