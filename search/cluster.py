@@ -59,6 +59,7 @@ class Cluster:
         gpus: GPUs of one trial.
         width: Trials that run at the same time.
         device: The accelerator's type, or "cpu".
+        is_one_machine: Whether there is one machine, and no other will come.
     """
 
     place: str
@@ -66,6 +67,7 @@ class Cluster:
     gpus: float
     width: int
     device: str
+    is_one_machine: bool = False
 
     @property
     def threads(self) -> int | None:
@@ -206,8 +208,8 @@ def _shipped_code() -> dict[str, Any]:
 def _measure(place: str, resources: Resources, output: Path) -> Cluster:
     total = ray.cluster_resources()  # type: ignore[no-untyped-call]
     # A cluster that grows by demand says what it may grow to: trials wait for its machines.
-    cpus = max(total.get("CPU", 0.0), float(os.environ.get("PROKD_MAX_CPUS", 0)))
-    gpus = max(total.get("GPU", 0.0), float(os.environ.get("PROKD_MAX_GPUS", 0)))
+    promised = [float(os.environ.get(name, 0)) for name in ("PROKD_MAX_CPUS", "PROKD_MAX_GPUS")]
+    cpus, gpus = max(total.get("CPU", 0.0), promised[0]), max(total.get("GPU", 0.0), promised[1])
     cpus_each = resources.cpus or 1.0
     gpus_each = (1.0 if gpus else 0.0) if resources.gpus is None else resources.gpus
     for name, each, there in (("CPUs", cpus_each, cpus), ("GPUs", gpus_each, gpus)):
@@ -222,7 +224,8 @@ def _measure(place: str, resources: Resources, output: Path) -> Cluster:
     types = [name.partition(":")[2] for name in total if name.startswith("accelerator_type:")]
     _check_nodes(output)
     device = (types or ["gpu"])[0] if gpus_each else "cpu"
-    return Cluster(place, cpus_each, gpus_each, max(1, width), device)
+    is_one_machine = len(_nodes()) == 1 and not any(promised)
+    return Cluster(place, cpus_each, gpus_each, max(1, width), device, is_one_machine)
 
 
 def _check_nodes(output: Path) -> None:

@@ -20,7 +20,6 @@ from typing import Any, Protocol
 from search.cluster import Cluster  # before ray.tune: it sets the environment that Ray reads
 
 # isort: split
-import ray
 from ray import tune
 from ray.tune.experiment import Trial
 
@@ -116,9 +115,9 @@ class Workers:
     def warm_up(self) -> None:
         """Let processes start, and load what trains, while the driver still plans.
 
-        On one machine alone: elsewhere idle machines would be woken for it.
+        On one machine alone: elsewhere machines would be woken for it, or kept from others.
         """
-        if self._thread is None and len(ray.nodes()) == 1:  # type: ignore[no-untyped-call]
+        if self._thread is None and self.cluster.is_one_machine:
             self._start()
             self._queue.put([warm_up_job(n) for n in range(self.cluster.width)], bool)
 
