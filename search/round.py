@@ -55,12 +55,13 @@ class Round:
         missing = [e for e in self._distinct("student") if not self._is_settled(e)]
         missing = [e for e in missing if not e.student.done]
         untrained = self._look_at_teachers(missing)
-        ready = [*unscored, *(e for e in missing if e.teacher.done)]
-        self.students = list(ready)
+        ready = list(unscored)
         for experiment in missing:
-            if not experiment.teacher.done:
+            if experiment.teacher.done:
+                ready.append(experiment)
+            else:
                 self.waiting.setdefault(experiment.teacher.signature, []).append(experiment)
-                self.students.append(experiment)
+        self.students = [*unscored, *missing]
         self._train(untrained, ready)
         for experiment in self.students:
             if not self._is_settled(experiment):
