@@ -158,6 +158,7 @@ class TokenClassifier(nn.Module):
         self.is_layered = is_layered(encoder)
         self._frozen_parts = tuple(frozen_parts(encoder))
         self.num_frozen = max(len(self._frozen_parts) - 1, 0)
+        self._top = tuple(encoder_layers(encoder)[self.num_frozen :]) if self.is_layered else ()
         self.precision: Precision = precision
         self.micro_batch_tokens: int | None = None
 
@@ -220,10 +221,9 @@ class TokenClassifier(nn.Module):
             return chosen_ND
         bottom_BTD = self._bottom(batch) if batch.bottom_BTD is None else batch.bottom_BTD
         subwords = (bottom_BTD, batch.attention_mask_BT, batch.token_index_N)
-        layers = list(encoder_layers(self.encoder)[self.num_frozen :])
         # Attention over one length at a time is many small calls, which only a CPU does not mind.
-        if layers and self.device.type == "cpu":
-            return run_packed(layers, *subwords)
+        if self._top and self.device.type == "cpu":
+            return run_packed(self._top, *subwords)
         return run_top(self.encoder, self.num_frozen, *subwords)
 
     def _bottom(self, batch: Batch) -> Tensor:

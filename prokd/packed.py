@@ -8,6 +8,7 @@ Attention runs over the sentences of one length at a time, all else over the row
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, cast
@@ -49,7 +50,7 @@ class Packing:
 
 
 def run_packed(
-    layers: list[nn.Module],
+    layers: Sequence[nn.Module],
     hidden_BTD: Tensor,
     attention_mask_BT: Tensor,
     token_index_N: Tensor,

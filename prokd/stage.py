@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
+from prokd.config import OptimizationConfig
+from prokd.data import EncodedCorpus, make_batches
 from prokd.encoder import TokenClassifier
 
 
@@ -35,3 +38,16 @@ class Stage(Protocol):
 def epoch_generator(seed: int, epoch: int, stream: int) -> np.random.Generator:
     """Return the random numbers of one epoch and purpose, whatever was drawn before."""
     return np.random.default_rng([seed, epoch, stream])
+
+
+def training_batches(
+    encoded: EncodedCorpus, settings: OptimizationConfig, generator: np.random.Generator
+) -> list[npt.NDArray[np.int64]]:
+    """Return the sentences of each batch of an epoch, as `data.make_batches` does."""
+    return make_batches(
+        encoded,
+        batch_sentences=settings.batch_sentences,
+        batch_tokens=settings.batch_tokens,
+        batch_pool=settings.batch_pool,
+        generator=generator,
+    )

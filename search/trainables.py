@@ -81,7 +81,7 @@ def job(
 
 def warm_up_job(number: int) -> dict[str, Any]:
     """Describe a job that only loads what trains, so that the next one finds it there."""
-    return {"signature": f"warm-up-{number}", "job": "", "kind": "", "batch": ""}
+    return {"signature": f"warm-up-{number}", "job": "{}", "kind": "", "batch": ""}
 
 
 class StageTrainable(Trainable):
@@ -99,7 +99,7 @@ class StageTrainable(Trainable):
         """Take a job; the run is opened by its first step."""
         self.kind = config["kind"]
         self._run = None
-        self._job = json.loads(config["job"] or "{}")
+        self._job = json.loads(config["job"])
 
     def step(self) -> dict[str, Any]:
         """Train one epoch, or find that there is nothing (more) to train."""

@@ -64,6 +64,7 @@ class Corpus:
         return len(self.words)
 
 
+@without_collector()
 def load_corpus(
     dataset: str,
     language: str,
@@ -100,18 +101,17 @@ def load_corpus(
         raise UserError(f"`split` must be one of {', '.join(SPLIT_NAMES)}, but got {split!r}.")
     if limit is not None and limit < 1:
         raise UserError(f"`limit >= 1` must hold, but got limit={limit}.")
-    with without_collector():
-        if data_dirs:
-            paths = _find(language, split, [Path(folder) for folder in data_dirs])
-            parts = [
-                read_file(path, labelled=labelled, separator=separator, tag_column=tag_column)
-                for path in paths
-            ]
-        elif dataset == "phrasebook":
-            parts = [_read_phrasebook(language, split, labelled=labelled)]
-        else:
-            parts = [read_hub(dataset, language, split, labelled=labelled)]
-        return _corpus(language, split, parts, limit)
+    if data_dirs:
+        paths = _find(language, split, [Path(folder) for folder in data_dirs])
+        parts = [
+            read_file(path, labelled=labelled, separator=separator, tag_column=tag_column)
+            for path in paths
+        ]
+    elif dataset == "phrasebook":
+        parts = [_read_phrasebook(language, split, labelled=labelled)]
+    else:
+        parts = [read_hub(dataset, language, split, labelled=labelled)]
+    return _corpus(language, split, parts, limit)
 
 
 def check_same_types(source: Corpus, *others: Corpus, exact: bool = True) -> None:

@@ -30,7 +30,7 @@ import torch
 from torch import Tensor
 
 from prokd.config import ExperimentConfig
-from prokd.data import Batch, EncodedCorpus, collate, make_batches
+from prokd.data import Batch, EncodedCorpus, collate
 from prokd.encoder import TokenClassifier
 from prokd.errors import CollapsedRun
 from prokd.evaluation import LabelledSplit, corpus_prototypes
@@ -38,7 +38,7 @@ from prokd.optimization import Optimization
 from prokd.prototypes import PrototypeBank, configured_weights, weighted_prototypes
 from prokd.running_means import RunningMeans
 from prokd.seeding import seed_everything
-from prokd.stage import epoch_generator
+from prokd.stage import epoch_generator, training_batches
 from prokd.student.criteria import unlabelled_criteria
 from prokd.student.distillation import distillation_loss
 from prokd.student.health import (
@@ -173,13 +173,8 @@ class StudentStage:
         return distillation_weight(self.epoch, self.num_epochs, first_epoch=settings.first_epoch)
 
     def _batches(self, epoch: int) -> list[Any]:
-        return make_batches(
-            self.target_train,
-            batch_sentences=self.config.student.batch_sentences,
-            batch_tokens=self.config.student.batch_tokens,
-            batch_pool=self.config.student.batch_pool,
-            generator=epoch_generator(self.config.seed, epoch, TARGET_STREAM),
-        )
+        generator = epoch_generator(self.config.seed, epoch, TARGET_STREAM)
+        return training_batches(self.target_train, self.config.student, generator)
 
     def _prepare_prototypes(self) -> None:
         """Start the prototypes from the teacher's p (S2), or refresh them at an epoch's begin."""

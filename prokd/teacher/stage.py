@@ -29,7 +29,7 @@ import torch
 from torch import Tensor, nn
 
 from prokd.config import ExperimentConfig
-from prokd.data import Batch, EncodedCorpus, collate, make_batches
+from prokd.data import Batch, EncodedCorpus, collate
 from prokd.encoder import TokenClassifier
 from prokd.errors import CollapsedRun
 from prokd.evaluation import LabelledSplit, class_shares, corpus_prototypes
@@ -42,7 +42,7 @@ from prokd.prototypes import (
 )
 from prokd.running_means import RunningMeans
 from prokd.seeding import seed_everything
-from prokd.stage import epoch_generator
+from prokd.stage import epoch_generator, training_batches
 from prokd.tagging_loss import tagging_loss
 from prokd.teacher.alignment import alignment_loss, with_gradient
 from prokd.teacher.health import add_gradient_norms, check_fall
@@ -164,25 +164,14 @@ class TeacherStage:
         )
 
     def _source_batches(self, epoch: int) -> list[Any]:
-        return make_batches(
-            self.source_train,
-            batch_sentences=self.config.teacher.batch_sentences,
-            batch_tokens=self.config.teacher.batch_tokens,
-            batch_pool=self.config.teacher.batch_pool,
-            generator=epoch_generator(self.config.seed, epoch, SOURCE_STREAM),
-        )
+        generator = epoch_generator(self.config.seed, epoch, SOURCE_STREAM)
+        return training_batches(self.source_train, self.config.teacher, generator)
 
     def _endless_target_batches(self) -> Iterator[Batch]:
         assert self.target_train is not None, "alignment needs target text"
         generator = epoch_generator(self.config.seed, self.epoch, TARGET_STREAM)
         while True:
-            for indices in make_batches(
-                self.target_train,
-                batch_sentences=self.config.teacher.batch_sentences,
-                batch_tokens=self.config.teacher.batch_tokens,
-                batch_pool=self.config.teacher.batch_pool,
-                generator=generator,
-            ):
+            for indices in training_batches(self.target_train, self.config.teacher, generator):
                 batch = collate(self.target_train, indices, self.pad_token_id)
                 yield batch.to(self.model.device, non_blocking=True)
 
