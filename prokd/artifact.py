@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,11 @@ from prokd.encoder import (
 )
 from prokd.errors import UserError
 from prokd.evaluation import device_of
+from prokd.export_folder import check_destination, new_folder
 from prokd.labels import TagSet
-from prokd.runs import read_json, write_atomically, write_json
+from prokd.runs import WEIGHTS_FILE, file_sha256, read_json, write_atomically, write_json
 
-STAGE_FILE, WEIGHTS_FILE = "stage.json", "weights.safetensors"
+STAGE_FILE = "stage.json"
 
 
 def save(
@@ -38,8 +40,7 @@ def save(
 
     Frozen weights are the base encoder's and are not stored.
     """
-    state = {name: value.cpu().contiguous() for name, value in model.trained_state().items()}
-    write_atomically(folder / WEIGHTS_FILE, lambda part: save_file(state, part))
+    write_weights(folder, model.trained_state())
     write_json(
         folder / STAGE_FILE,
         {
@@ -52,6 +53,12 @@ def save(
             "encoder": {**config.encoder.model_dump(), "fingerprint": encoder_fingerprint},
         },
     )
+
+
+def write_weights(folder: Path, state: Mapping[str, torch.Tensor]) -> None:
+    """Write weights by name into a run's folder."""
+    compact = {name: value.cpu().contiguous() for name, value in state.items()}
+    write_atomically(folder / WEIGHTS_FILE, lambda part: save_file(compact, part))
 
 
 def describe(folder: Path) -> dict[str, Any]:
@@ -91,8 +98,18 @@ def load(
 
 
 def load_into(model: TokenClassifier, folder: Path, encoder: EncoderConfig) -> None:
-    """Put a stage's trained weights into a model on the same base."""
+    """Put a stage's trained weights into a model on the same base.
+
+    Raises:
+        UserError: Another base, or weights that are not whole.
+    """
     description = describe(folder)
+    mark = read_json(folder / "DONE")
+    if isinstance(mark, dict) and mark.get("weights_sha256") != file_sha256(folder / WEIGHTS_FILE):
+        raise UserError(
+            f"the weights in {folder} do not match their checksum: remove the file DONE there and "
+            f"run the command that trained them again."
+        )
     expected, got = description["encoder"]["fingerprint"], encoder_fingerprint(encoder.name)
     if expected != got:
         raise UserError(
@@ -110,14 +127,13 @@ def export(folder: Path, destination: Path, runtime: RuntimeConfig | None = None
     """Write a stage as a plain Hugging Face token-classification folder.
 
     ``transformers.pipeline("token-classification", model=destination)`` loads it with no code of
-    this project. The folder appears whole or not at all.
+    this project. The folder appears whole or not at all; see `prokd.export_folder`.
 
     Raises:
-        UserError: No stage, a wrong base, or an architecture without a token classifier.
+        UserError: No stage, a wrong base, an architecture without a token classifier, or a
+            destination that holds something else than an export.
     """
-    import shutil
-    import tempfile
-
+    check_destination(destination)
     description = describe(folder)
     encoder = _encoder_config(description, None)
     model = load(folder, encoder, runtime).cpu()
@@ -137,20 +153,9 @@ def export(folder: Path, destination: Path, runtime: RuntimeConfig | None = None
         raise UserError(f"a {type(plain).__name__} has no linear classifier to export to.")
     body.load_state_dict(model.encoder.state_dict(), strict=True)
     plain.classifier.load_state_dict(model.classifier.state_dict())
-    destination.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(dir=destination.parent, prefix=f".{destination.name}-"))
-    try:
+    with new_folder(destination, description) as part:
         plain.eval().save_pretrained(part)
         load_tokenizer(encoder.name).save_pretrained(part)
-        write_json(part / "prokd.json", description)
-        part.chmod(0o755)
-        for file in part.iterdir():  # readable by others on shared storage, like everything else
-            file.chmod(0o644)
-        if destination.exists():
-            shutil.rmtree(destination)
-        part.rename(destination)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
     return destination
 
 

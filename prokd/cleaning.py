@@ -22,6 +22,12 @@ TEXT = (".journal", ".json", ".csv", ".md")
 PASSING = "ray_results"
 _SIGNATURE = re.compile(r"(?<![0-9a-f])[0-9a-f]{12}(?![0-9a-f])")
 _RUN = re.compile(r"(teacher|student)-([0-9a-f]{12})")
+_PASSING = re.compile(r"stages-[0-9a-f]{8}|\.stop-[0-9a-f]{12}")
+_CACHED = {
+    re.compile(r"[0-9a-f]{16}\.arrow"): "subwords of a corpus",
+    re.compile(r"[0-9a-f]{16}-[0-9a-f]{12}\.frozen\.npy"): "features of a corpus",
+}
+"""Names that the project gives; whatever else lies in these folders is somebody's."""
 
 
 @dataclass(frozen=True)
@@ -74,14 +80,12 @@ def find_waste(output: Path) -> list[Waste]:
 
 def cached(cache_dir: Path) -> list[Waste]:
     """Return the subwords and frozen features that are kept; a run makes those it needs anew."""
-    found = []
-    for suffix, what in (
-        (".arrow", "subwords of a corpus"),
-        (".frozen.npy", "features of a corpus"),
-    ):
-        for path in sorted(cache_dir.glob(f"*{suffix}")):
-            found.append(Waste(path, _size(path), f"{what}, made again when needed"))
-    return found
+    return [
+        Waste(path, _size(path), f"{what}, made again when needed")
+        for pattern, what in _CACHED.items()
+        for path in sorted(cache_dir.glob("*"))
+        if pattern.fullmatch(path.name) and path.is_file()
+    ]
 
 
 def remove(waste: Waste) -> bool:
@@ -104,7 +108,7 @@ def _runs(output: Path) -> Iterator[Waste]:
     names = needed(output)
     for path in sorted((output / "runs").glob("*")):
         match = _RUN.fullmatch(path.name)
-        if match is None:
+        if match is None or not (path / "identity.json").is_file():
             continue
         if match[2] not in names:
             yield Waste(path, _size(path), "no study, export or report names this run")
@@ -118,8 +122,9 @@ def _runs(output: Path) -> Iterator[Waste]:
 
 def _passing(output: Path) -> Iterator[Waste]:
     for path in sorted((output / PASSING).glob("*")):
-        yield Waste(path, _size(path), "left by a driver that was killed")
-    for path in sorted((output / "exports").glob("*/.rank*")):
+        if _PASSING.fullmatch(path.name):
+            yield Waste(path, _size(path), "left by a driver that was killed")
+    for path in sorted((output / "exports").glob("*/.rank[0-9]*-????????????*-*")):
         yield Waste(path, _size(path), "an export that was interrupted")
 
 

@@ -5,11 +5,11 @@ What an oracle chose is called so: its folders and its registered model end in `
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 from prokd.config import RuntimeConfig
+from prokd.export_folder import is_export, remove_export
 from prokd.runs import ORACLE, SOURCE_DEV
 from search.plan import Experiment
 from search.results import Standing
@@ -27,7 +27,8 @@ def export_best(
 
     Args:
         standings: The best trials, best first.
-        folder: Gets ``rank<i>-<signature>`` for each; exports of other ranks are removed.
+        folder: Gets ``rank<i>-<signature>`` for each; exports of other ranks are removed,
+            nothing else is.
         runtime: Where things lie.
         tracker: Logs and registers the models.
         select: The criterion that ranks.
@@ -43,7 +44,7 @@ def export_best(
         if not experiment.student.done:
             continue
         place = folder / f"rank{standing.rank}-{experiment.student.signature}{suffix}"
-        if not (place / "config.json").exists():
+        if not is_export(place):
             from prokd.training import export
 
             export(experiment.student, place, runtime)
@@ -52,9 +53,9 @@ def export_best(
         name = f"prokd-{config.data.dataset}-{config.source}-{config.target}{suffix}"
         champion = (best.objective or 0.0, _measure(experiment, select))
         tracker.publish(experiment, place, name, champion if standing.rank == 1 else None)
-    for stale in folder.glob("rank*"):
-        if stale.is_dir() and stale not in kept:
-            shutil.rmtree(stale)
+    for stale in folder.glob("rank*-*"):
+        if stale not in kept:
+            remove_export(stale)
     return kept
 
 

@@ -1,26 +1,36 @@
 """What `prokd gc` removes and what it leaves."""
 
-import json
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tiny
+import torch
 from filelock import FileLock
+from optuna.distributions import CategoricalDistribution
 from typer.testing import CliRunner
 
+from prokd.artifact import write_weights
+from prokd.checkpoints import Checkpoints
 from prokd.cleaning import find_waste, needed
 from prokd.cli import app
 from prokd.config import EncoderConfig
+from prokd.data import encode_corpus, load_corpus
+from prokd.encoder import load_tokenizer
 from prokd.errors import UserError
+from prokd.labels import TagSet
+from prokd.runs import RunFolder
 from prokd.sizes import run_sizes
+from search.results import write_records
+from search.study import SearchStudy
 
 
-def make_run(output: Path, kind: str, letter: str, **identity: str) -> Path:
-    folder = output / "runs" / f"{kind}-{letter * 12}"
-    folder.mkdir(parents=True)
-    (folder / "identity.json").write_text(json.dumps(identity))
-    (folder / "weights.safetensors").write_bytes(b"0" * 1000)
-    (folder / "DONE").touch()
+def make_run(output: Path, kind: str, letter: str, **identity: str) -> RunFolder:
+    folder = RunFolder(output / "runs", kind, letter * 12)
+    folder.write_identity(identity, {})
+    write_weights(folder.path, {"classifier.weight": torch.zeros(250)})
+    folder.mark_done({"objective": 0.5})
     return folder
 
 
@@ -31,24 +41,28 @@ def output(tmp_path: Path) -> Path:
     make_run(tmp_path, "student", "c", teacher_signature="d" * 12)
     make_run(tmp_path, "teacher", "d")
     make_run(tmp_path, "student", "e", teacher_signature="a" * 12)
-    (tmp_path / "studies").mkdir()
-    line = {"op_code": 8, "user_attr": {"signature": ["b" * 12]}}
-    (tmp_path / "studies" / "x.journal").write_text(json.dumps(line) + "\n")
-    (tmp_path / "reports").mkdir()
-    (tmp_path / "reports" / "table.csv").write_text(f"variant,student\nfull,{'e' * 12}\n")
-    (tmp_path / "ray_results" / "students-1").mkdir(parents=True)
+    space = {"student.fusion_weight": CategoricalDistribution((0.7, 0.8))}
+    with SearchStudy(tmp_path / "studies" / "x.journal", "x", space, grid=True) as study:
+        (trial,) = study.ask(1)
+        study.annotate(trial.number, {"signature": ["b" * 12]})
+    table = tmp_path / "reports" / "table.csv"
+    write_records(table, [{"variant": "full", "student": "e" * 12}])
+    (tmp_path / "ray_results" / "stages-0123abcd").mkdir(parents=True)
     return tmp_path
 
 
 def test_runs_that_a_study_or_a_report_names_and_their_teachers_are_needed(output):
-    assert needed(output) == {letter * 12 for letter in "abe"}
-    (output / "runs" / ("student-" + "b" * 12) / "checkpoint-0001-x.pt").touch()
-    names = {item.path.name for item in find_waste(output)}
-    assert names == {
+    known = {letter * 12 for letter in "abcde"}
+    assert needed(output) & known == {letter * 12 for letter in "abe"}
+    checkpoints = Checkpoints(RunFolder(output / "runs", "student", "b" * 12))
+    checkpoints.save({"epoch": 1}, 1, bool)
+    checkpoints.close()
+    (checkpoint,) = checkpoints.folder.checkpoints()
+    assert {item.path.name for item in find_waste(output)} == {
         "student-" + "c" * 12,
         "teacher-" + "d" * 12,
-        "checkpoint-0001-x.pt",
-        "students-1",
+        checkpoint.name,
+        "stages-0123abcd",
     }
 
 
@@ -66,16 +80,34 @@ def test_it_asks_first(output):
     assert find_waste(output) == []
 
 
-def test_a_cache_goes_only_where_it_is_named(output, tmp_path_factory):
+def test_what_others_put_there_is_left_alone(output):
+    (output / "ray_results" / "my-own-ray-run").mkdir()
+    (output / "runs" / ("student-" + "f" * 12)).mkdir()
+    (output / "runs" / ("student-" + "f" * 12) / "thesis.tex").write_text("mine")
+    names = {item.path.name for item in find_waste(output)}
+    assert names == {"student-" + "c" * 12, "teacher-" + "d" * 12, "stages-0123abcd"}
+
+
+def test_a_cache_goes_only_where_it_is_named(output, tmp_path_factory, tiny_encoder):
     cache = tmp_path_factory.mktemp("cache")
-    for name in ("a.arrow", "a-b.frozen.npy", "mine.txt"):
+    data = tiny.write_corpus(tmp_path_factory.mktemp("data"))
+    encode_corpus(
+        load_corpus("wikiann", "en", "dev", data_dirs=[data]),
+        load_tokenizer(str(tiny_encoder)),
+        TagSet(("LOC", "ORG", "PER")),
+        max_length=32,
+        cache_dir=cache,
+    )
+    mine = {"mine.txt", "my-corpus.arrow", "mine.frozen.npy"}
+    for name in mine:
         (cache / name).write_text("x")
+    np.save(cache / "more", np.zeros(1))
     words = ["gc", "--output", str(output), "--yes"]
     CliRunner().invoke(app, words)
-    assert len(list(cache.iterdir())) == 3
+    assert len(list(cache.iterdir())) == 5
     result = CliRunner().invoke(app, [*words, "--cache-dir", str(cache)])
     assert "made again when needed" in result.output
-    assert [path.name for path in cache.iterdir()] == ["mine.txt"]
+    assert {path.name for path in cache.iterdir()} == mine | {"more.npy"}
 
 
 def test_a_run_that_somebody_trains_is_left_alone(output):
@@ -93,9 +125,12 @@ def test_nothing_is_removed_while_a_search_runs(output):
 
 def test_a_linked_file_frees_nothing(output):
     folder = output / "runs" / ("student-" + "c" * 12)
-    os.link(folder / "weights.safetensors", output / "elsewhere")
     (waste,) = [item for item in find_waste(output) if item.path == folder]
-    assert waste.num_bytes < 1000
+    size = (folder / "weights.safetensors").stat().st_size
+    os.link(folder / "weights.safetensors", output / "elsewhere")
+    (linked,) = [item for item in find_waste(output) if item.path == folder]
+    assert size >= 1000
+    assert linked.num_bytes == waste.num_bytes - size
 
 
 def test_sizes_are_those_of_the_encoder(tiny_encoder):
@@ -108,4 +143,3 @@ def test_sizes_are_those_of_the_encoder(tiny_encoder):
     weights = (tiny_encoder / "model.safetensors").stat().st_size
     assert whole.artifact == whole.export == pytest.approx(weights, rel=0.2)
     assert part.artifact < 0.1 * whole.artifact
-    assert whole.checkpoints == 9 * whole.artifact
