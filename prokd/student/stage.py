@@ -21,7 +21,6 @@ S7. The frozen part of the encoder runs without dropout, as the teacher's (T5).
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -32,7 +31,6 @@ from torch import Tensor
 from prokd.config import ExperimentConfig
 from prokd.data import Batch, EncodedCorpus, collate
 from prokd.encoder import TokenClassifier
-from prokd.errors import CollapsedRun
 from prokd.evaluation import LabelledSplit, corpus_prototypes
 from prokd.optimization import Optimization
 from prokd.prototypes import PrototypeBank, configured_weights, weighted_prototypes
@@ -142,15 +140,11 @@ class StudentStage:
         return self._finish_epoch(means, alpha)
 
     def _finish_epoch(self, means: RunningMeans, alpha: float) -> dict[str, float]:
+        self.optimization.check("student", self.epoch)
         metrics = {"student/distillation_weight": alpha, **means.result()}
         if self.self_trains:
             metrics |= class_distribution_distance(metrics, self.teacher_distribution_C)
             metrics |= prototype_separation(self.bank)
-        for name in ("student/distillation_loss", "student/self_training_loss"):
-            if math.isnan(metrics.get(name, 0.0)):
-                raise CollapsedRun(
-                    f"the student diverged in epoch {self.epoch}: {name} is not a number."
-                )
         if self.self_trains and alpha < 1:
             check_health(metrics, self.config.student.collapse_agreement, self.epoch)
         scores = self.source_dev.quick_scores(self.model, self.pad_token_id)

@@ -21,7 +21,6 @@ T5. The frozen part of the encoder runs without dropout, in training too (`froze
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -31,7 +30,6 @@ from torch import Tensor, nn
 from prokd.config import ExperimentConfig
 from prokd.data import Batch, EncodedCorpus, collate
 from prokd.encoder import TokenClassifier
-from prokd.errors import CollapsedRun
 from prokd.evaluation import LabelledSplit, class_shares, corpus_prototypes
 from prokd.optimization import Optimization
 from prokd.prototypes import (
@@ -137,12 +135,8 @@ class TeacherStage:
         return self._finish_epoch(means, aligns)
 
     def _finish_epoch(self, means: RunningMeans, aligned: bool) -> dict[str, float]:
+        self.optimization.check("teacher", self.epoch)
         metrics = means.result()
-        for name in ("teacher/tagging_loss", "teacher/alignment_loss", "teacher/gradient_norm"):
-            if math.isnan(metrics.get(name, 0.0)):
-                raise CollapsedRun(
-                    f"the teacher diverged in epoch {self.epoch}: {name} is not a number."
-                )
         scores = self.source_dev.quick_scores(self.model, self.pad_token_id)
         if aligned:
             share = entity_share(self._target_class_shares()[1])
