@@ -23,7 +23,7 @@ from typing import Any, BinaryIO
 import torch
 
 from prokd.errors import UserError
-from prokd.runs import RunFolder
+from prokd.runs import RunFolder, sync
 
 logger = logging.getLogger(__name__)
 KEPT = 2
@@ -97,6 +97,7 @@ class Checkpoints:
         try:
             digest = _save_hashed(state, part)
             os.replace(part, folder / f"checkpoint-{epoch:04d}-{digest}.pt")
+            sync(folder)
         except BaseException:
             part.unlink(missing_ok=True)
             raise

@@ -4,15 +4,17 @@
 (the full settings of whoever ran it first), ``checkpoint-<epoch>-<sha256>.pt`` (the last two
 epochs, gone when the run is over; see `prokd.checkpoints`), ``history.jsonl`` (metrics of each
 epoch), then ``stage.json`` + ``weights.safetensors`` (what was trained), ``result.json`` and, last
-of all, ``DONE``. Afterwards come ``report.json`` (scores on the test splits) and, where an oracle
-was asked for, ``oracle.json`` (score on labelled target dev). Every file is written beside its
-place and renamed, so a process killed at any moment leaves a folder from which the next one goes
-on.
+of all, ``DONE``, which names the checksum of the weights. Afterwards come ``report.json`` (scores
+on the test splits) and, where an oracle was asked for, ``oracle.json`` (score on labelled target
+dev). Every file is written beside its place, synced to the disk and renamed, so a process killed
+and a machine that loses power at any moment leave a folder from which the next one goes on.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
+import logging
 import os
 import tempfile
 from collections.abc import Callable, Iterator
@@ -22,6 +24,8 @@ from typing import Any, Literal
 
 from filelock import FileLock
 
+logger = logging.getLogger(__name__)
+WEIGHTS_FILE = "weights.safetensors"
 Kind = Literal["teacher", "student"]
 SOURCE_DEV, ORACLE = "source_dev", "oracle"
 CRITERIA = (
@@ -37,17 +41,37 @@ CRITERIA = (
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Let ``write`` fill a file beside ``path``, then put it in place in one step."""
+    """Let ``write`` fill a file beside ``path``, then put it in place in one step.
+
+    When this returns, the file and its name are on the disk, not in its cache alone.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     os.close(handle)
     try:
         write(Path(name))
         os.chmod(name, 0o644)
+        sync(Path(name))
         os.replace(name, path)
+        sync(path.parent)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def sync(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file, 64 hex digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -57,11 +81,17 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Read JSON; None if the file is not there."""
+    """Read JSON; None if the file is not there, or is damaged, which is told."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
+    except ValueError:
+        logger.warning("%s is damaged (no JSON) and is passed over", path)
+        return None
+
+
+_hashes: dict[tuple[str, int, int, int], str] = {}
 
 
 class RunFolder:
@@ -88,6 +118,36 @@ class RunFolder:
         """Whether the run has ended well."""
         return (self.path / "DONE").exists()
 
+    def damage(self) -> str | None:
+        """Return what is wrong with the weights of a finished run; None if nothing is.
+
+        They are hashed once in a process, and again if their file has changed.
+        """
+        mark, weights = read_json(self.path / "DONE"), self.path / WEIGHTS_FILE
+        if not isinstance(mark, dict) or self.result() is None:
+            return "its result is not whole"
+        try:
+            state = weights.stat()
+        except FileNotFoundError:
+            return f"{WEIGHTS_FILE} is not there"
+        key = (str(weights.resolve()), state.st_mtime_ns, state.st_size, state.st_ino)
+        if key not in _hashes:
+            _hashes[key] = file_sha256(weights)
+        is_whole = _hashes[key] == mark.get("weights_sha256")
+        return None if is_whole else f"{WEIGHTS_FILE} does not match its checksum"
+
+    def discard_if_damaged(self) -> str | None:
+        """Take the mark from a finished run whose weights are not whole: it is trained again.
+
+        Returns:
+            What happened, in a sentence; None if nothing had to.
+        """
+        if not self.done or (damage := self.damage()) is None:
+            return None
+        for name in ("DONE", "result.json", "report.json", "oracle.json", "counts.npz"):
+            (self.path / name).unlink(missing_ok=True)
+        return f"{self.path}: {damage}; the run is trained again"
+
     @property
     def started(self) -> bool:
         """Whether at least one epoch is on disk."""
@@ -102,6 +162,19 @@ class RunFolder:
         """Return the target-test report; None if it was not made yet."""
         value: dict[str, Any] | None = read_json(self.path / "report.json")
         return value
+
+    def write_report(
+        self, fingerprint: str, metrics: dict[str, float], not_scored: dict[str, str]
+    ) -> None:
+        """Write the report on the test splits.
+
+        Args:
+            fingerprint: Of the labelled test corpora.
+            metrics: ``test/<language>/<measure>``.
+            not_scored: Languages without a labelled test split, and why.
+        """
+        report = {"fingerprint": fingerprint, "metrics": metrics, "not_scored": not_scored}
+        write_json(self.path / "report.json", report)
 
     def oracle(self) -> dict[str, Any] | None:
         """Return the score on labelled target dev; None unless an oracle was asked for."""
@@ -123,12 +196,22 @@ class RunFolder:
         value = read_json(self.path / "failure.json")
         return None if value is None else str(value["reason"])
 
+    def identity(self) -> dict[str, Any] | None:
+        """Return all that makes the run; None if it was never opened."""
+        value: dict[str, Any] | None = read_json(self.path / "identity.json")
+        return value
+
     def history(self) -> list[dict[str, float]]:
         """Return the metrics of each finished epoch."""
         path = self.path / "history.jsonl"
         if not path.exists():
             return []
         return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+    def write_identity(self, identity: dict[str, Any], config: dict[str, Any]) -> None:
+        """Write what makes the run, and the full settings of whoever opened it."""
+        write_json(self.path / "identity.json", identity)
+        write_json(self.path / "config.json", config)
 
     def write_history(self, rows: list[dict[str, float]]) -> None:
         """Write the metrics of all finished epochs."""
@@ -137,9 +220,15 @@ class RunFolder:
         write_atomically(path, lambda part: part.write_text(text, encoding="utf-8"))
 
     def mark_done(self, result: dict[str, Any]) -> None:
-        """Write the result and, after it, the mark that ends a run; drop the checkpoints."""
+        """Write the result and, after it, the mark that ends a run; drop the checkpoints.
+
+        Args:
+            result: Numbers; the weights that they belong to are in place already.
+        """
+        digest = file_sha256(self.path / WEIGHTS_FILE)
         write_json(self.path / "result.json", result)
-        write_atomically(self.path / "DONE", lambda part: part.write_text(self.signature + "\n"))
+        mark = {"signature": self.signature, "weights_sha256": digest}
+        write_json(self.path / "DONE", mark)
         self.drop_checkpoints()
 
     def mark_failed(self, reason: str) -> None:

@@ -9,6 +9,7 @@ worse than every complete one, while it would pass over a failed one.
 
 from __future__ import annotations
 
+import json
 import random
 import warnings
 from collections.abc import Mapping, Sequence
@@ -28,7 +29,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from prokd.errors import UserError
 from prokd.identity import canonical_json
-from search.spaces import Point, Space, choices, points
+from prokd.runs import write_atomically
+from search.spaces import Point, Space, choices, points, ranges, suggest
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
@@ -61,6 +63,7 @@ class DistinctSampler(BaseSampler):
         """Wrap a sampler."""
         self.inner, self.space, self.seed = inner, space, seed
         self._points = points(space)
+        self._orders = {path: _in_order(values) for path, values in choices(space).items()}
         self._keys = [key(point) for point in self._points]
         # Place of each value among those of its setting, int64, (points, settings).
         self._places = np.array([self._place(point) for point in self._points])
@@ -91,7 +94,7 @@ class DistinctSampler(BaseSampler):
         return dict(self._points[chosen])
 
     def _place(self, point: Point) -> list[int]:
-        return [_in_order(d.choices).index(point[path]) for path, d in self.space.items()]
+        return [order.index(point[path]) for path, order in self._orders.items()]
 
     def sample_independent(
         self,
@@ -166,8 +169,11 @@ class SearchStudy:
             else:
                 # A study that goes on must not draw the same random numbers once more.
                 seed = len(self.trials())
-                tpe = TPESampler(multivariate=True, n_startup_trials=startup, seed=seed)
-                self.study.sampler = DistinctSampler(tpe, space, seed)
+                tpe = TPESampler(
+                    multivariate=True, n_startup_trials=startup, seed=seed, constant_liar=True
+                )
+                # Of a range no point comes twice.
+                self.study.sampler = tpe if ranges(space) else DistinctSampler(tpe, space, seed)
 
     def __enter__(self) -> SearchStudy:
         """Use the study in a with statement."""
@@ -191,7 +197,7 @@ class SearchStudy:
             if set(trial.params) != set(self.space):  # killed while the point was drawn
                 drawn = optuna.trial.Trial(self.study, trial._trial_id)
                 for path, distribution in self.space.items():
-                    drawn.suggest_categorical(path, distribution.choices)
+                    suggest(drawn, path, distribution)
         known = {key(_params(trial)) for trial in self.trials() if trial.state != TrialState.FAIL}
         for trial in self.trials(TrialState.FAIL):
             if key(trial.params) not in known:
@@ -207,9 +213,10 @@ class SearchStudy:
 
     def ask(self, number: int) -> list[FrozenTrial]:
         """Ask for new points; fewer come if the space has no more."""
-        available = len(self.trials(TrialState.WAITING)) + len(self._missing())
+        if not ranges(self.space):
+            number = min(number, len(self.trials(TrialState.WAITING)) + len(self._missing()))
         asked = []
-        for _ in range(min(number, available)):
+        for _ in range(number):
             trial = self.study.ask(dict(self.space))
             asked.append(self._storage.get_trial(trial._trial_id))
         return asked
@@ -292,9 +299,38 @@ def _params(trial: FrozenTrial) -> dict[str, Any]:
 
 
 def _mend(path: Path) -> None:
-    """Cut a line that a killed process left half written from the end of a journal."""
+    """Leave out what a killed process or a lost power supply left at the end of a journal.
+
+    The journal itself is not written to: a mended copy takes its place when it is whole. What is
+    cut off stays beside it, under the name of the journal and ``.damaged``.
+
+    Raises:
+        UserError: A line before the end is damaged, which no interruption explains.
+    """
     if not path.exists():
         return
     content = path.read_bytes()
-    if content and not content.endswith(b"\n"):
-        path.write_bytes(content[: content.rfind(b"\n") + 1])
+    lines = content.splitlines(keepends=True)
+    kept = len(lines)
+    while kept and not _is_whole(lines[kept - 1]):
+        kept -= 1
+    for number, line in enumerate(lines[:kept], start=1):
+        if not _is_whole(line):
+            raise UserError(
+                f"{path}:{number}: each line of a study's journal must be a JSON object, but got "
+                f"{line[:40]!r}; put a copy from before in its place, or remove the file to begin "
+                f"the study anew (what is trained is reused)."
+            )
+    if kept < len(lines):
+        rest = b"".join(lines[kept:])
+        write_atomically(path.with_name(f"{path.name}.damaged"), lambda p: p.write_bytes(rest))
+        write_atomically(path, lambda part: part.write_bytes(b"".join(lines[:kept])))
+
+
+def _is_whole(line: bytes) -> bool:
+    if not line.endswith(b"\n"):
+        return False
+    try:
+        return isinstance(json.loads(line), dict)
+    except ValueError:
+        return False

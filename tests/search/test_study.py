@@ -1,4 +1,5 @@
 import itertools
+import json
 import os
 import subprocess
 import sys
@@ -136,16 +137,34 @@ def test_trial_killed_while_its_point_was_drawn_goes_on(tmp_path, grid):
         assert study.num_settled == 15
 
 
-def test_half_written_line_is_cut(tmp_path):
+@pytest.mark.parametrize("end", [b'{"op_code": 4, "wor', b"\0" * 50, b"\0\0\n\0\0\n", b"}\n"])
+def test_a_damaged_end_is_left_out_without_writing_to_the_journal(end, tmp_path):
     with _open(tmp_path) as study:
         study.ask(1)
         path = study.path
+    whole, inode = path.read_bytes(), path.stat().st_ino
     with path.open("ab") as file:
-        file.write(b'{"op_code": 4, "wor')
+        file.write(end)
     with _open(tmp_path) as study:
+        assert path.read_bytes().startswith(whole)
+        assert all(json.loads(line) for line in path.read_bytes()[len(whole) :].splitlines())
+        assert path.stat().st_ino != inode  # a mended copy, put in place when it was whole
+        assert path.with_name("s.journal.damaged").read_bytes() == end
         assert len(study.ask(1)) == 1
     with _open(tmp_path) as study:
         assert len(study.trials()) == 2
+
+
+def test_damage_in_the_middle_of_a_journal_is_told(tmp_path):
+    with _open(tmp_path) as study:
+        study.ask(1)
+        path = study.path
+    lines = path.read_bytes().splitlines(keepends=True)
+    lines[1] = b"\0" * 30 + b"\n"
+    path.write_bytes(b"".join(lines))
+    with pytest.raises(UserError, match=r"s\.journal:2: each line of a study's journal must be"):
+        _open(tmp_path)
+    assert path.read_bytes() == b"".join(lines)
 
 
 def test_one_driver_at_a_time(tmp_path):
