@@ -1,4 +1,4 @@
-"""The two errors that somebody catches."""
+"""The errors that somebody catches."""
 
 
 class UserError(ValueError):
@@ -6,6 +6,14 @@ class UserError(ValueError):
 
     Command lines print the sentence to standard error and leave with exit status 2.
     """
+
+
+class MissingSplit(UserError):  # noqa: N818 - named by what is the case
+    """A split of a corpus that is not there: a mistake only where the split is needed."""
+
+
+class GaveUpWaiting(RuntimeError):  # noqa: N818 - a decision of whoever waited
+    """Another process trains a run, and whoever waited for it was told to stop."""
 
 
 class CollapsedRun(RuntimeError):  # noqa: N818 - an outcome of a run, not a mistake

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from prokd import artifact
 from prokd.checkpoints import Checkpoints, clear_about_space
 from prokd.config import ExperimentConfig, RuntimeConfig
 from prokd.corpora import Corpora
 from prokd.encoder import build_classifier, load_tokenizer
-from prokd.errors import CollapsedRun
+from prokd.errors import CollapsedRun, GaveUpWaiting
 from prokd.evaluation import device_of
 from prokd.identity import signature, student_identity, teacher_identity
 from prokd.memory import PeakMemory, epoch_within_memory
@@ -27,6 +29,8 @@ from prokd.student import StudentStage
 from prokd.teacher import TeacherStage
 
 logger = logging.getLogger(__name__)
+LOOK_SECONDS = 0.5
+"""Pause between two looks at a run that another process trains."""
 
 
 class StageRun:
@@ -41,8 +45,11 @@ class StageRun:
         config: The experiment.
         runtime: Where things lie.
         fingerprints: As `data_fingerprints` returns them, if known already.
+        give_up: Whether to wait no longer for another process that trains the run; asked every
+            half second meanwhile. None = wait as long as it takes.
 
     Raises:
+        GaveUpWaiting: Another process trains the run, and ``give_up`` said so.
         UserError: Bad data or encoder; a student whose teacher is not there.
         CollapsedRun: The run collapsed before; it would do so again.
     """
@@ -54,6 +61,7 @@ class StageRun:
         runtime: RuntimeConfig,
         *,
         fingerprints: dict[str, str] | None = None,
+        give_up: Callable[[], bool] | None = None,
     ) -> None:
         """Open the run's folder and lock it."""
         self.config, self.runtime = config, runtime
@@ -77,7 +85,7 @@ class StageRun:
         with clear_about_space(self.folder.path):
             self.folder.path.mkdir(parents=True, exist_ok=True)
             self._lock = FileLock(self.folder.path / ".lock")
-            self._lock.acquire()
+            self._wait_for_lock(give_up or bool)
             self._checkpoints = Checkpoints(self.folder)
             try:
                 self._open()
@@ -85,15 +93,29 @@ class StageRun:
                 self.close()
                 raise
 
+    def _wait_for_lock(self, give_up: Callable[[], bool]) -> None:
+        is_told = False
+        while True:
+            try:
+                self._lock.acquire(timeout=LOOK_SECONDS)
+                return
+            except Timeout:
+                if give_up():
+                    raise GaveUpWaiting(f"another process trains {self.folder.path}") from None
+            if not is_told:
+                logger.info("%s: another process trains it; waiting", self.folder.path)
+                is_told = True
+
     def _open(self) -> None:
+        if (damage := self.folder.discard_if_damaged()) is not None:
+            logger.warning("%s", damage)
         if (reason := self.folder.failure()) is not None:
             raise CollapsedRun(reason)
         self.history = self.folder.history()
         if self.done:
             self.folder.drop_checkpoints()  # whoever finished it may have been killed before
         else:
-            write_json(self.folder.path / "identity.json", self.identity)
-            write_json(self.folder.path / "config.json", self.config.model_dump())
+            self.folder.write_identity(self.identity, self.config.model_dump())
 
     @property
     def signature(self) -> str:
@@ -156,6 +178,14 @@ class StageRun:
         }
         self._checkpoints.save(state, self.epoch, lambda: self.folder.write_history(rows))
 
+    def flush(self) -> None:
+        """Wait until the last epoch, its checkpoint and its metrics, is on disk.
+
+        Raises:
+            UserError: The disk is full; the checkpoint before is kept.
+        """
+        self._checkpoints.wait()
+
     def run(self) -> dict[str, Any]:
         """Train all that is missing; return the result of the finished run."""
         while not self.done:
@@ -166,9 +196,10 @@ class StageRun:
         return result
 
     def report(self) -> dict[str, float]:
-        """Score the finished run on target test; computed once per labelled test corpus.
+        """Score the finished run on the test splits; computed once per labelled test corpus.
 
-        This is the only place that reads target labels, after everything is trained and chosen.
+        No number of it reaches anything that trains or chooses. What has no labelled test split
+        is not scored.
 
         Returns:
             ``test/<target>/<measure>`` and ``test/<source>/<measure>``, see `metrics.flat_report`.
@@ -179,8 +210,8 @@ class StageRun:
             model = artifact.load(self.folder.path, self.config.encoder, self.runtime)
             with clear_about_space(self.folder.path):
                 metrics = self.corpora.report(model, self.folder.path / "counts.npz")
-                known = {"fingerprint": key, "metrics": metrics}
-                write_json(self.folder.path / "report.json", known)
+                self.folder.write_report(key, metrics, self.corpora.not_scored())
+            return metrics
         scores: dict[str, float] = known["metrics"]
         return scores
 
@@ -296,6 +327,11 @@ class StageRun:
         if isinstance(self.stage, StudentStage):
             criteria |= self.stage.criteria()
         self._checkpoints.wait()
+        for name, value in criteria.items():
+            if not math.isfinite(value):
+                reason = f"the criterion {name} of the trained {self.folder.kind} is {value}."
+                self.folder.mark_failed(reason)
+                raise CollapsedRun(reason)
         self.folder.mark_done(
             {
                 "signature": self.signature,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from prokd.runs import Kind
+from prokd.runs import Kind, RunFolder
 from search.plan import Experiment
 from search.trainables import COLLAPSED, DONE, PAUSED, STOPPED, job
 from search.tuner import Jobs, Judge, Outcome
@@ -101,6 +101,7 @@ class Round:
         unscored = []
         for experiment in self._distinct("student"):
             folder = experiment.student
+            self._discard_if_damaged(folder)
             if folder.done:
                 self.engine.reuse.reused["student"].add(folder.signature)
                 report = folder.report()
@@ -121,6 +122,7 @@ class Round:
         wanted = {e.teacher.signature: e for e in missing}
         untrained = []
         for name, experiment in wanted.items():
+            self._discard_if_damaged(experiment.teacher)
             if experiment.teacher.done:
                 self.engine.reuse.reused["teacher"].add(name)
                 self.ended("teacher", name, Outcome(DONE))
@@ -129,6 +131,10 @@ class Round:
             else:
                 untrained.append(experiment)
         return untrained
+
+    def _discard_if_damaged(self, folder: RunFolder) -> None:
+        if (sentence := folder.discard_if_damaged()) is not None:
+            self.engine.progress.say(sentence)
 
     def _train(self, teachers: Sequence[Experiment], students: Sequence[Experiment]) -> None:
         """Train teachers, and students as soon as their teacher is there."""
@@ -184,6 +190,7 @@ class Round:
                     oracle=self.oracle,
                     deadline=engine.deadline,
                     stop=engine.stop_file,
+                    judged=self.judge is not None and kind == "student",
                     nodes=engine.nodes,
                 )
             )

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from ray.tune import Trainable
 
 from prokd.config import ExperimentConfig, RuntimeConfig
-from prokd.errors import CollapsedRun, UserError
+from prokd.errors import CollapsedRun, GaveUpWaiting, UserError
 from prokd.runs import Kind
 from search.nodes import check
 
@@ -52,6 +52,7 @@ def job(
     oracle: bool = False,
     deadline: float | None = None,
     stop: Path | None = None,
+    judged: bool = False,
     nodes: Mapping[str, Mapping[str, str]] | None = None,
 ) -> dict[str, Any]:
     """Describe a stage run as the config of a Ray trial.
@@ -64,6 +65,7 @@ def job(
         oracle: Whether a finished student is also scored on labelled target dev.
         deadline: Seconds since 1970 after which no further epoch is started.
         stop: A file that the driver makes when no further epoch shall be started.
+        judged: Whether a judge looks at the run after each epoch, which is on disk by then.
         nodes: Arguments of `search.nodes.check`, which a node that joined later has to pass.
     """
     value = {
@@ -73,6 +75,7 @@ def job(
         "oracle": oracle,
         "deadline": deadline,
         "stop": str(stop) if stop else None,
+        "judged": judged,
         "nodes": nodes,
     }
     # One text: Ray looks into nested values for search spaces of its own and copies them around.
@@ -111,6 +114,8 @@ class StageTrainable(Trainable):
             result = self._advance()
         except CollapsedRun as error:
             result = self._end(COLLAPSED, str(error))
+        except GaveUpWaiting:
+            result = self._end(PAUSED, self._why_over() or STOPPED)
         except UserError as error:
             result = self._end(REFUSED, str(error))
         except (MemoryError, RuntimeError) as error:  # torch's errors of memory are RuntimeErrors
@@ -145,16 +150,15 @@ class StageTrainable(Trainable):
 
     def _advance(self) -> dict[str, Any]:
         run = self._run or self._open()
-        deadline = self._job["deadline"]
         trained = 0
         if not run.done:
-            if deadline is not None and time.time() >= deadline:
-                return self._end(PAUSED, "the time budget is spent")
-            if self._job["stop"] is not None and Path(self._job["stop"]).exists():
-                return self._end(PAUSED, STOPPED)
+            if (reason := self._why_over()) is not None:
+                return self._end(PAUSED, reason)
             metrics = run.step()
             trained = 1
         if not run.done:
+            if self._job["judged"]:
+                run.flush()  # a judge reads what others have on disk, and may end this run here
             value = metrics[f"dev/{run.config.source}/entity_f1"]
             going = {"state": TRAINING, "reason": "", "epoch": run.epoch, "trained": trained}
             return going | {"source_dev": value}
@@ -164,6 +168,13 @@ class StageTrainable(Trainable):
                 run.oracle()
         return self._end(DONE, "", trained)
 
+    def _why_over(self) -> str | None:
+        """Return why no further epoch may start; None if one may."""
+        deadline, stop = self._job["deadline"], self._job["stop"]
+        if deadline is not None and time.time() >= deadline:
+            return "the time budget is spent"
+        return STOPPED if stop is not None and Path(stop).exists() else None
+
     def _open(self) -> StageRun:
         if self._job["nodes"] is not None:
             check(**self._job["nodes"])
@@ -172,6 +183,7 @@ class StageTrainable(Trainable):
             ExperimentConfig.model_validate(self._job["config"]),
             RuntimeConfig.model_validate(self._job["runtime"]),
             fingerprints=self._job["data"],
+            give_up=lambda: self._why_over() is not None,
         )
         return self._run
 

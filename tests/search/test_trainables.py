@@ -1,9 +1,12 @@
 """The verbs that Ray calls, called without Ray."""
 
+import threading
 import time
 
 import pytest
 
+from prokd import checkpoints
+from prokd.training import StageRun
 from search.plan import DataDescriptions
 from search.trainables import StageTrainable, job
 from tests.search.conftest import tiny_config
@@ -82,3 +85,41 @@ def test_rays_checkpoint_is_a_marker(make_job, tmp_path):
     trainable.load_checkpoint({"epoch": 1})
     assert not list(tmp_path.glob("*.pt"))
     trainable.cleanup()
+
+
+def test_an_epoch_that_is_judged_is_on_disk_by_then(make_job, runtime, monkeypatch):
+    save = checkpoints._save_hashed
+
+    def on_a_slow_disk(*arguments):
+        time.sleep(0.3)
+        return save(*arguments)
+
+    monkeypatch.setattr(checkpoints, "_save_hashed", on_a_slow_disk)
+    trainable = StageTrainable(config=make_job("teacher", tiny_config(), judged=True))
+    assert trainable.step()["state"] == "training"
+    (folder,) = runtime.runs_dir.glob("teacher-*")
+    assert len((folder / "history.jsonl").read_text().splitlines()) == 1
+    assert len(list(folder.glob("checkpoint-*.pt"))) == 1
+    trainable.cleanup()
+
+
+@pytest.mark.parametrize("ends_by", ["deadline", "stop"])
+def test_waiting_for_a_run_that_another_process_trains_ends_when_told(
+    ends_by, make_job, runtime, tmp_path
+):
+    with StageRun("teacher", tiny_config(), runtime) as other:
+        stop = tmp_path / "stop"
+        deadline = time.time() + 2 if ends_by == "deadline" else None
+        waiting = StageTrainable(
+            config=make_job("teacher", tiny_config(), stop=stop, deadline=deadline)
+        )
+        if ends_by == "stop":
+            threading.Timer(1.0, stop.touch).start()
+        result = waiting.step()
+        assert result["state"] == "paused"
+        expected = (
+            "the time budget is spent" if ends_by == "deadline" else "the search was stopped"
+        )
+        assert result["reason"] == expected
+        assert result["trained"] == 0
+        other.step()  # it is left alone
