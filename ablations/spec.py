@@ -6,11 +6,10 @@ subset) and of settings changed by dotted path; nothing of the method's code kno
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from prokd.config import (
@@ -21,6 +20,8 @@ from prokd.config import (
     with_overrides,
     without_components,
 )
+from prokd.config.yaml_files import read_mapping
+from prokd.effect import check_effect
 from prokd.errors import UserError
 
 SPECS_DIR = Path(__file__).resolve().parent / "specs"
@@ -116,21 +117,6 @@ class AblationSpec(_Frozen):
         return [name for name in self.variants if name != self.reference]
 
 
-class _Loader(yaml.SafeLoader):
-    """Safe YAML in which a key may stand only once."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen: set[Any] = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if isinstance(key, Hashable) and key in seen:
-                raise yaml.MarkedYAMLError(
-                    problem=f"the key {key!r} stands twice", problem_mark=key_node.start_mark
-                )
-            seen.add(key)
-        return super().construct_mapping(node, deep)
-
-
 def spec_path(name: str) -> Path:
     """Find the file of a spec.
 
@@ -162,21 +148,7 @@ def load_spec(name: str) -> AblationSpec:
         UserError: No such file, bad YAML, an unknown field, component or setting, a bad value.
     """
     path = spec_path(name)
-    try:
-        tree = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} must be UTF-8, but byte {error.start} is not.") from None
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}.") from None
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise UserError(f"{path}:{line} must be YAML, but {error.problem}.") from None
-    except yaml.YAMLError as error:
-        raise UserError(f"{path} must be YAML, but {' '.join(str(error).split())}.") from None
-    if not isinstance(tree, dict):
-        raise UserError(
-            f"{path} must hold a mapping (name, title, claim, variants), but got {tree!r}."
-        )
+    tree = read_mapping(path, "name, title, claim, variants")
     try:
         spec = AblationSpec.model_validate(tree)
         _check(spec)
@@ -221,11 +193,13 @@ def _check_settings(spec: AblationSpec) -> None:
         base = build_config(spec.preset or "paper", spec.reading or "stable", spec.base)
     except UserError as error:
         raise UserError(f"base: {error}") from None
-    for name in spec.variants:
+    check_effect(base, spec.base, "base: ")
+    for name, variant in spec.variants.items():
         try:
-            spec.config(base, name)
+            config = spec.config(base, name)
         except UserError as error:
             raise UserError(f"variants.{name}: {error}") from None
+        check_effect(config, variant.settings, f"variants.{name}.set: ")
 
 
 def _with_numbers(settings: Settings) -> dict[str, Any]:

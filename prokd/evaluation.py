@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -32,15 +33,19 @@ def device_of(runtime: RuntimeConfig) -> torch.device:
     cuda = torch.cuda.is_available()
     if runtime.device == "auto":
         return torch.device("cuda" if cuda else "cpu")
-    try:
-        device = torch.device(runtime.device)
-    except RuntimeError:
+    match = re.fullmatch(r"cpu|cuda(?::(\d+))?", runtime.device)
+    if match is None:
         raise UserError(
             f"the device must be auto, cpu, cuda or cuda:N, but got {runtime.device!r}."
-        ) from None
-    if device.type == "cuda" and not cuda:
+        )
+    if runtime.device != "cpu" and not cuda:
         raise UserError(f"the device {runtime.device!r} was asked for, but torch sees no GPU.")
-    return device
+    if match[1] is not None and int(match[1]) >= torch.cuda.device_count():
+        raise UserError(
+            f"the device must be below cuda:{torch.cuda.device_count()} on this machine, but got "
+            f"{runtime.device!r}."
+        )
+    return torch.device(runtime.device)
 
 
 @dataclass(frozen=True)

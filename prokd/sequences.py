@@ -110,7 +110,6 @@ def likeliest_tags(probabilities_NC: Tensor, places: Places) -> Tensor:
     return places.flat(torch.stack(tags[::-1], dim=1))
 
 
-@torch.no_grad()
 def valid_tag_probabilities(probabilities_NC: Tensor, places: Places) -> Tensor:
     """Return the probability of each tag given that its sentence's tags are valid.
 
@@ -122,7 +121,7 @@ def valid_tag_probabilities(probabilities_NC: Tensor, places: Places) -> Tensor:
         places: Of the N tokens.
 
     Returns:
-        float, (N, C), rows sum to 1.
+        float, (N, C), rows sum to 1. Differentiable in the probabilities.
     """
     scores_BLC, exists_BL, steps_CC, begin_C = _prepared(probabilities_NC, places)
     forward = [scores_BLC[:, 0] + begin_C]

@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlparse
 
+from prokd.effect import flatten
 from prokd.runs import ORACLE, Kind, RunFolder
 from search.plan import Experiment
-from search.provenance import environment, flatten
+from search.provenance import environment
 from search.store import PARENT, Store
 from search.store_errors import is_away, without_secrets
 

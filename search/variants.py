@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from prokd.config import ExperimentConfig, with_overrides
+from prokd.effect import flatten
 from search.engine import Engine
 from search.plan import Experiment
-from search.provenance import flatten
 from search.results import Row, means, row
 from search.tuner import Outcome
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from prokd.config.consistency import check_together
 from prokd.config.settings import ExperimentConfig
 from prokd.errors import UserError
 
@@ -16,7 +17,8 @@ def with_overrides(config: ExperimentConfig, overrides: Mapping[str, Any]) -> Ex
     """Return a copy with some values, named by dotted path, replaced.
 
     Raises:
-        UserError: A path that does not exist (the valid names are listed) or a bad value.
+        UserError: A path that does not exist (the valid names are listed), a bad value, or
+            values of which one takes the effect of another away (`check_together`).
     """
     tree = config.model_dump()
     for path, value in overrides.items():
@@ -31,9 +33,11 @@ def with_overrides(config: ExperimentConfig, overrides: Mapping[str, Any]) -> Ex
             raise UserError(_unknown_path(path, ".".join(parents), node))
         node[leaf] = value
     try:
-        return ExperimentConfig.model_validate(tree)
+        changed = ExperimentConfig.model_validate(tree)
     except ValidationError as error:
         raise UserError(validation_sentence(error)) from None
+    check_together(changed)
+    return changed
 
 
 def _unknown_path(path: str, group: str, node: Mapping[str, Any]) -> str:
