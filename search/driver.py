@@ -21,9 +21,9 @@ from search.exports import export_best
 from search.plan import Experiment
 from search.pruning import STARTUP as PRUNING_STARTUP
 from search.pruning import Pruning, warmup
-from search.results import Pruned, Row, Standing, heading, leaderboard, row, write_csv
+from search.results import LEADERBOARD, Pruned, Row, Standing, heading, leaderboard, row, write_csv
 from search.search_log import SearchLog
-from search.spaces import in_symbols, points
+from search.spaces import in_symbols, size
 from search.spec import SearchSpec
 from search.study import PRUNED_AFTER, REASON, SearchStudy
 from search.trainables import COLLAPSED, DONE, PAUSED, PRUNED
@@ -228,7 +228,7 @@ class Search:
             ]
         )
         folder = self.output / "exports" / self.name
-        csv = folder / "leaderboard.csv"
+        csv = folder / LEADERBOARD
         pruned = [
             Pruned(t.number, t.params, t.user_attrs[PRUNED_AFTER], float(t.value or 0.0))
             for t in study.pruned()
@@ -238,7 +238,7 @@ class Search:
         exports = export_best(
             best, folder, self.engine.runtime, self.engine.tracker, self.spec.select
         )
-        wanted = min(self.spec.trials, len(points(self.spec.space)))
+        wanted = min(self.spec.trials, size(self.spec.space) or self.spec.trials)
         left = max(0, wanted - study.num_settled)
         self.log.close(objectives, [csv], finished=not left)
         choices = self._compare(members, done) if self.compare_criteria else None

@@ -11,11 +11,14 @@ from typing import Any
 
 from rich.table import Table
 
+from prokd.config import ExperimentConfig, parse_override
+from prokd.effect import flatten
 from prokd.runs import CRITERIA, ORACLE, SOURCE_DEV, write_atomically
 from search.plan import Experiment
-from search.spaces import SYMBOLS, Point
+from search.spaces import Point, label, ordered, short
 from search.tuner import Outcome
 
+LEADERBOARD = "leaderboard.csv"
 LABEL_FREE = tuple(name for name in CRITERIA if name != ORACLE)
 """The criteria that look at no target label."""
 
@@ -174,15 +177,14 @@ def table(
 ) -> Table:
     """Draw a leaderboard of students of a target language, ranked by a criterion."""
     drawn = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    paths = list(standings[0].point) if standings else []
-    paths.sort(key=list(SYMBOLS).index)
-    names = [SYMBOLS[path] for path in paths]
+    paths = ordered(standings[0].point) if standings else []
+    names = [label(path) for path in paths]
     for name in ("rank", *names, heading(select), f"{target}-test F1", "trial"):
         drawn.add_column(name, justify="right", no_wrap=True)
     for standing in standings:
         drawn.add_row(
             str(standing.rank),
-            *(str(standing.point[path]) for path in paths),
+            *(short(standing.point[path]) for path in paths),
             f"{standing.objective:.4f}",
             _mean_and_deviation(standing),
             str(standing.trial),
@@ -190,7 +192,7 @@ def table(
     for stopped in pruned:
         drawn.add_row(
             "pruned",
-            *(str(stopped.point[path]) for path in paths),
+            *(short(stopped.point[path]) for path in paths),
             f"{stopped.value:.4f}",
             f"after epoch {stopped.epoch}",
             str(stopped.trial),
@@ -200,7 +202,7 @@ def table(
 
 def _mean_and_deviation(standing: Standing) -> str:
     if standing.target_f1 is None:
-        return "-"
+        return "not scored"
     mean, deviation = standing.target_f1
     return f"{mean:.4f} ± {deviation:.4f}" if len(standing.rows) > 1 else f"{mean:.4f}"
 
@@ -237,6 +239,33 @@ def write_csv(
         state = {"trial": stopped.trial, "state": f"pruned after epoch {stopped.epoch}"}
         records.append(empty | state | {**stopped.point, "select": select})
     write_records(path, records)
+
+
+@dataclass(frozen=True)
+class First:
+    """The first place of a leaderboard that was written.
+
+    Args:
+        point: What was searched.
+        source_dev: Its source-dev entity F1, mean over seeds, in [0, 1].
+        students: Signatures of its students, one a seed.
+    """
+
+    point: Point
+    source_dev: float
+    students: tuple[str, ...]
+
+
+def read_first(path: Path) -> First | None:
+    """Read the first place of a leaderboard that `write_csv` wrote; None if it has none."""
+    with path.open(newline="", encoding="utf-8") as file:
+        record = next(csv.DictReader(file), None)
+    if record is None or record["state"] != "complete":
+        return None
+    settings = flatten(ExperimentConfig().model_dump())
+    texts = [f"{name}={text}" for name, text in record.items() if name in settings]
+    source_dev = float(record[_column(SOURCE_DEV)])
+    return First(dict(map(parse_override, texts)), source_dev, tuple(record["students"].split()))
 
 
 def _column(criterion: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Optional
 
@@ -15,13 +16,21 @@ import typer
 
 from prokd.cli import run_app
 from prokd.config import ExperimentConfig, RuntimeConfig, build_config, parse_override
+from prokd.effect import check_effect
 from prokd.errors import UserError
 from prokd.runs import CRITERIA, ORACLE, SOURCE_DEV
-from search.spaces import SPACE, points, without
+from search.space_files import (
+    DEFAULT,
+    OWN_OPTIONS,
+    PAPER,
+    idle_settings,
+    load_space,
+    named_spaces,
+)
+from search.spaces import Space, ranges, size, without
 
-OWN_OPTIONS = {"source": "--source", "target": "--lang", "seed": "--seeds"}
-TRIALS = {"paper": None, "fast": 30, "mini": 4}
-"""Points by default; None is the whole grid."""
+TRIALS = {"paper": 60, "fast": 30, "mini": 4}
+"""Points by default; of the paper's preset and space it is the whole grid."""
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -98,7 +107,54 @@ def base_configs(
     ]
     if any(config.source == config.target for config in configs):
         raise UserError(f"source and target must differ, but got {source!r} for both.")
+    for config in configs:
+        check_effect(config, fixed)
     return configs, list(fixed)
+
+
+def searched(name: str, base: ExperimentConfig, fixed: Iterable[str]) -> Space:
+    """Return a space less what ``--set`` fixes.
+
+    A space that comes with the project also loses what has no effect beside the fixed settings.
+
+    Raises:
+        UserError: See `search.space_files`; a setting of the user's own file without any effect;
+            nothing that is left to search.
+    """
+    space = without(load_space(name, base), fixed)
+    idle = idle_settings(space, base, name)
+    if idle and name not in named_spaces():
+        raise UserError(
+            f"the space {name}: the setting {idle[0]} must have an effect, but has none beside "
+            f"the other settings; leave it out, or set what it belongs to (docs/paper.md)."
+        )
+    space = without(space, idle)
+    if not space:
+        raise UserError("one of the searched settings must be free, but --set fixes all of them.")
+    return space
+
+
+def how_many(
+    space: Space, *, name: str, preset: str, trials: int | None, grid: bool
+) -> tuple[bool, int]:
+    """Return whether the whole grid is visited, and the number of points.
+
+    Raises:
+        UserError: A grid is asked for, but a setting has a range, or fewer points are.
+    """
+    total = size(space)
+    if grid and total is None:
+        raise UserError(
+            f"--grid needs a list of values for every setting, but the space {name} has a range "
+            f"for {', '.join(ranges(space))}."
+        )
+    if total is not None and trials is not None and trials > total:
+        raise UserError(
+            f"--trials must be at most the {total} points of the space {name}, but got {trials}."
+        )
+    is_grid = grid or (trials is None and name == PAPER and preset == "paper")
+    number = trials or (total if is_grid else None) or TRIALS[preset]
+    return is_grid, min(number, total or number)
 
 
 Settings = Annotated[list[str], typer.Option("--set", help="path=value; repeatable.")]
@@ -124,7 +180,15 @@ def search(
         Optional[int],  # noqa: UP045
         typer.Option(min=1, help="Points in all, chosen by TPE; earlier starts count."),
     ] = None,
-    grid: Annotated[bool, typer.Option("--grid", help="Visit the grid of 300 points.")] = False,
+    space_name: Annotated[
+        str,
+        typer.Option(
+            "--space", metavar="NAME|FILE", help="default, paper (its grid) or a YAML file."
+        ),
+    ] = DEFAULT,
+    grid: Annotated[
+        bool, typer.Option("--grid", help="Visit every point of a space of lists.")
+    ] = False,
     time_budget: Annotated[Text, typer.Option(help="Start nothing after 30m, 2h, 90 ...")] = None,
     seeds: Annotated[str, typer.Option(help="Number of seeds, or a list such as 0,1,2.")] = "1",
     settings: Settings = [],  # noqa: B006
@@ -175,16 +239,11 @@ def search(
         model=model,
         settings=settings,
     )
-    space = without(SPACE, fixed)
-    if not space:
-        raise UserError("one of the searched settings must be free, but --set fixes all of them.")
-    size = len(points(space))
-    default = TRIALS[preset]
-    is_grid = grid or (trials is None and default is None)
-    number = min(size, trials or (size if is_grid else default or size))
-    specs = [
-        SearchSpec(config, space, seed_list, is_grid, number, select, prune) for config in configs
-    ]
+    specs = []
+    for config in configs:
+        space = searched(space_name, config, fixed)
+        is_grid, number = how_many(space, name=space_name, preset=preset, trials=trials, grid=grid)
+        specs.append(SearchSpec(config, space, seed_list, is_grid, number, select, prune))
     runtime = RuntimeConfig(data_dirs=tuple(data_dirs), runs_dir=output / "runs")
     descriptions = DataDescriptions(runtime)
     for spec in specs:  # a mistake in the data shows before anything is started

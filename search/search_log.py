@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from prokd.config import ExperimentConfig
+from prokd.effect import flatten
 from prokd.runs import ORACLE, SOURCE_DEV
 from search.plan import Experiment
-from search.provenance import flatten
 from search.results import Row, means
-from search.spaces import Point, Space, in_symbols
+from search.spaces import Point, Space, in_symbols, in_words
 from search.tracking import Tracker
 
 
@@ -47,7 +47,7 @@ class SearchLog:
             | {"seeds": " ".join(map(str, seeds))},
             tags={"kind": "search", "study": name, **self.tags, **_data_tags(data)},
         )
-        values: dict[str, Any] = {path: list(choices.choices) for path, choices in space.items()}
+        values: dict[str, Any] = {path: in_words(choices) for path, choices in space.items()}
         self.tracker.log_json(self.parent, "space.json", values)
 
     def open_trial(self, number: int, point: Point, experiments: Sequence[Experiment]) -> str:

@@ -7,12 +7,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from optuna.distributions import distribution_to_json
+
 from prokd.config import ExperimentConfig, with_overrides
+from prokd.effect import flatten
 from prokd.identity import signature
 from prokd.runs import ORACLE, SOURCE_DEV
 from search.plan import DataDescriptions, Experiment, describe, need
-from search.provenance import flatten
-from search.spaces import Point, Space, points
+from search.spaces import SYMBOLS, Point, Space, drawn, in_words, ordered, points, ranges
 from search.study import read_points
 
 
@@ -53,7 +55,7 @@ class SearchSpec:
         identity = {
             "settings": {k: v for k, v in flatten(settings).items() if k not in self.space},
             "data": data,
-            "space": {path: list(values.choices) for path, values in self.space.items()},
+            "space": {path: distribution_to_json(v) for path, v in self.space.items()},
             "seeds": list(self.seeds),
             **({"prune": True} if self.prune else {}),
         }
@@ -81,13 +83,16 @@ def preview(spec: SearchSpec, descriptions: DataDescriptions, output: Path) -> l
     """Return the experiments that a search will need, without starting anything.
 
     For TPE the points of trials that exist are known; the others are stood in for by points of
-    the grid that no trial has.
+    the grid that no trial has, or by points drawn at random where there is a range.
     """
     data = descriptions.training(spec.base)
     name = spec.study_name(descriptions)
     known = read_points(output / "studies" / f"{name}.journal", name)
-    others = [point for point in points(spec.space) if point not in known]
-    stride = max(1, len(others) // max(1, spec.trials - len(known)))
+    left = max(1, spec.trials - len(known))
+    is_grid = not ranges(spec.space)
+    pool = points(spec.space) if is_grid else drawn(spec.space, left)
+    others = [point for point in pool if point not in known]
+    stride = max(1, len(others) // left)
     runs_dir = descriptions.runtime.runs_dir.resolve()
     chosen = [*known, *others[::stride]][: max(spec.trials, len(known))]
     return [e for point in chosen for e in spec.experiments("", point, data, runs_dir)]
@@ -101,6 +106,9 @@ def plan_lines(
     seeds = f"{len(spec.seeds)} seed{'s' if len(spec.seeds) > 1 else ''}"
     how = "of the grid" if spec.grid else "by TPE; counted for an even spread of points"
     yield f"{spec.title}: {spec.trials} trials x {seeds}, {how}"
+    for path in ordered(spec.space):
+        symbol = f" ({SYMBOLS[path]})" if path in SYMBOLS else ""
+        yield f"  {path}{symbol}: {in_words(spec.space[path])}"
     needs = [need(experiments, "teacher"), need(experiments, "student")]
     for line in describe(needs, None):
         yield f"  {line}"

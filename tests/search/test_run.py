@@ -65,7 +65,9 @@ def test_mistakes_are_told(changes, message):
 
 
 def test_dry_run_counts_the_grid_and_starts_nothing(corpus, tmp_path):
-    result = runner.invoke(app, _tiny(corpus, tmp_path, "--grid", "--dry-run", "--seeds", "2"))
+    result = runner.invoke(
+        app, _tiny(corpus, tmp_path, "--space=paper", "--grid", "--dry-run", "--seeds", "2")
+    )
     assert result.exit_code == 0, result.output
     assert "300 trials x 2 seeds, of the grid" in result.output
     assert "teachers: 10 (0 done, 10 to train)" in result.output
@@ -75,7 +77,15 @@ def test_dry_run_counts_the_grid_and_starts_nothing(corpus, tmp_path):
 
 
 def test_fixed_settings_leave_the_space(corpus, tmp_path):
-    more = ["--grid", "--dry-run", "--reading", "literal", "--set", "student.fusion_weight=0.7"]
+    more = [
+        "--space=paper",
+        "--grid",
+        "--dry-run",
+        "--reading",
+        "literal",
+        "--set",
+        "student.fusion_weight=0.7",
+    ]
     result = runner.invoke(app, _tiny(corpus, tmp_path, *more))
     assert "100 trials x 1 seed" in result.output
     assert "teachers: 20" in result.output

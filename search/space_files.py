@@ -1,0 +1,160 @@
+"""Spaces by name or from a YAML file, checked against the settings that they vary.
+
+Each line is a setting by dotted path, with a list of values or a range::
+
+    student.fusion_weight: [0.7, 0.8, 0.9]
+    teacher.alignment.weight: {low: 0.1, high: 10, log: true}
+    student.epochs: {low: 3, high: 10}  # whole numbers, both ends in
+    teacher.learning_rate: {times: [0.25, 4], log: true}  # of what the preset has
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from prokd.config import ExperimentConfig, validation_sentence, with_overrides
+from prokd.config.consistency import TOGETHER
+from prokd.config.yaml_files import read_mapping, with_numbers
+from prokd.effect import acting, flatten
+from prokd.errors import UserError
+from search.spaces import SPACE, Space, extremes
+
+FOLDER = Path(__file__).resolve().parent / "named_spaces"
+PAPER = "paper"
+"""Name of the grid that the paper prints."""
+DEFAULT = "default"
+"""Name of the space of settings that were measured to matter (LOG.md)."""
+OWN_OPTIONS = {"source": "--source", "target": "--lang", "seed": "--seeds"}
+"""Settings that options of the command line give, and no space."""
+
+
+class _Range(BaseModel):
+    """A range: its two ends, or its two ends as multiples of what the configuration has."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=False)
+
+    low: int | float | None = None
+    high: int | float | None = None
+    times: tuple[float, float] | None = Field(None, description="low and high over the setting")
+    log: bool = False
+
+    @model_validator(mode="after")
+    def _one_way(self) -> _Range:
+        ends = (self.low, self.high)
+        if (self.times is None) == (None in ends) or (self.times and ends != (None, None)):
+            raise ValueError("a range must have low and high, or times")
+        return self
+
+
+def named_spaces() -> list[str]:
+    """Return the names of the spaces that come with the project."""
+    return sorted([PAPER, *(path.stem for path in FOLDER.glob("*.yaml"))])
+
+
+def load_space(name: str, base: ExperimentConfig) -> Space:
+    """Return a space by its name, or from a YAML file.
+
+    Args:
+        name: ``paper``, ``default`` or the path of a file.
+        base: The settings that are not varied; ranges may be multiples of its values.
+
+    Raises:
+        UserError: No such space; a setting that does not exist or that an option gives; values
+            of another form.
+    """
+    if name == PAPER:
+        space, place = dict(SPACE), PAPER
+    else:
+        path = FOLDER / f"{name}.yaml" if name in named_spaces() else Path(name)
+        if not path.is_file():
+            raise UserError(
+                f"a space must be one of {', '.join(named_spaces())} or the path of a YAML file, "
+                f"but got {name!r}."
+            )
+        place = name
+        tree = read_mapping(path, "setting: its values")
+        space = {setting: _parse(place, setting, tree[setting], base) for setting in tree}
+    if not space:
+        raise UserError(f"the space {place} must vary a setting, but is empty.")
+    return space
+
+
+def idle_settings(space: Space, base: ExperimentConfig, name: str) -> list[str]:
+    """Return the settings of a space that have no effect beside the others.
+
+    Raises:
+        UserError: A value that breaks a rule, or settings that take the effect of another away.
+    """
+    ends = {path: extremes(values) for path, values in space.items()}
+    together = {path: ends[path] for path in ends if path in TOGETHER}
+    products = [
+        dict(zip(together, chosen, strict=True))
+        for chosen in itertools.product(*together.values())
+    ]
+    singles = [{path: end} for path in ends if path not in TOGETHER for end in ends[path]]
+    corners = [{path: values[place] for path, values in ends.items()} for place in (0, -1)]
+    effective: set[str] = set()
+    for corner, change in itertools.product(corners, [*products, *singles]):
+        try:
+            effective |= acting(with_overrides(base, corner | change))
+        except UserError as error:
+            raise UserError(f"the space {name}: {error}") from None
+    return [path for path in space if path not in effective]
+
+
+def _parse(place: str, setting: str, values: Any, base: ExperimentConfig) -> BaseDistribution:
+    """Return the values of one line of a file."""
+    start = f"the space {place}: {setting}"
+    if setting in OWN_OPTIONS:
+        raise UserError(f"{start} must be given by {OWN_OPTIONS[setting]}, not by a space.")
+    known = flatten(base.model_dump())
+    if setting not in known:
+        with_overrides(base, {setting: None})  # says what there is
+        raise UserError(f"{start} is no setting.")
+    if isinstance(values, list):
+        found = with_numbers(values)
+        if not found or len({repr(value) for value in found}) < len(found):
+            raise UserError(f"{start} must have a list of different values, but got {values!r}.")
+        return CategoricalDistribution(found)
+    if not isinstance(values, Mapping):
+        raise UserError(
+            f"{start} must have a list of values, {{low: .., high: .., log: true}} or "
+            f"{{times: [.., ..]}}, but got {values!r}."
+        )
+    try:
+        range_ = _Range.model_validate({key: with_numbers(value) for key, value in values.items()})
+    except ValidationError as error:
+        raise UserError(f"{start}: {validation_sentence(error)}") from None
+    return _distribution(start, range_, known[setting])
+
+
+def _distribution(start: str, range_: _Range, value: Any) -> BaseDistribution:
+    if isinstance(value, bool | str) or (value is None and range_.times is not None):
+        raise UserError(f"{start} must have a list of values, but got a range.")
+    low, high = range_.low, range_.high
+    if range_.times is not None:
+        low, high = (factor * value for factor in range_.times)
+    assert low is not None, "a range has both ends"
+    assert high is not None, "a range has both ends"
+    is_whole = isinstance(value, int)
+    if is_whole and range_.times is not None:
+        low, high = max(1, round(low)), max(1, round(high))
+    if is_whole and (low != int(low) or high != int(high)):
+        raise UserError(f"{start} must have whole ends, but got {low} and {high}.")
+    if not low < high or (range_.log and low <= 0):
+        rule = "0 < low < high" if range_.log else "low < high"
+        raise UserError(f"{start}: `{rule}` must hold, but got (low={low}, high={high}).")
+    if is_whole:
+        return IntDistribution(int(low), int(high), log=range_.log)
+    return FloatDistribution(float(low), float(high), log=range_.log)
