@@ -85,7 +85,11 @@ class Scores:
 
     def unfinished(self) -> list[Row]:
         """Return the runs that have no result, whatever the reason."""
-        return [row for row in self.rows if not row.scores]
+        return [row for row in self.rows if row.objective is None]
+
+    def not_scored(self) -> list[Row]:
+        """Return the runs without scores on target test: unfinished, or without labels there."""
+        return [row for row in self.rows if row.target_f1 is None]
 
     def values(self, variant: str, column: str, measure: str) -> dict[int, float]:
         """Return a measure on target test by seed, in [0, 1], of the runs that have it.

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ablations.spec import AblationSpec
-from prokd.config import ExperimentConfig, parse_override, with_overrides
+from prokd.config import ExperimentConfig, with_overrides
 from prokd.errors import UserError
 from prokd.identity import signature
-from prokd.runs import read_json
+from prokd.runs import RunFolder
 from search.plan import DataDescriptions
-from search.spaces import SPACE, Point
+from search.results import LEADERBOARD, First, read_first
+from search.spaces import Point
 
 
 @dataclass(frozen=True)
@@ -85,17 +85,13 @@ def best_point(
     Raises:
         UserError: There is no such leaderboard.
     """
-    pattern = f"{config.data.dataset}-{config.source}-{config.target}-*/leaderboard.csv"
+    pattern = f"{config.data.dataset}-{config.source}-{config.target}-*/{LEADERBOARD}"
     data = descriptions.training(config)
     found: list[tuple[float, Point, Path]] = []
     for path in sorted(exports.glob(pattern)):
-        with path.open(newline="", encoding="utf-8") as file:
-            first = next(csv.DictReader(file), None)
-        if first is None or not _read_the_same(first, data, descriptions):
-            continue
-        texts = [f"{name}={first[name]}" for name in SPACE if name in first]
-        point: Point = dict(map(parse_override, texts))
-        found.append((float(first["source_dev_entity_f1"]), point, path))
+        first = read_first(path)
+        if first is not None and _read_the_same(first, data, descriptions.runtime.runs_dir):
+            found.append((first.source_dev, first.point, path))
     if not found:
         raise UserError(
             f"--from-best needs a leaderboard of a search on the same data and encoder, "
@@ -105,11 +101,7 @@ def best_point(
     return point, path
 
 
-def _read_the_same(
-    first: Mapping[str, str], data: Mapping[str, str], descriptions: DataDescriptions
-) -> bool:
-    """Tell whether the student on the first place was trained on this data and encoder."""
-    for name in first["students"].split():
-        identity = read_json(descriptions.runtime.runs_dir / f"student-{name}" / "identity.json")
-        return identity is not None and dict(identity["data"]) == dict(data)
-    return False
+def _read_the_same(first: First, data: Mapping[str, str], runs_dir: Path) -> bool:
+    """Tell whether the students on the first place were trained on this data and encoder."""
+    identities = [RunFolder(runs_dir, "student", name).identity() for name in first.students]
+    return all(found is not None and found["fingerprints"] == data for found in identities)

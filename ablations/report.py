@@ -176,7 +176,11 @@ HOW_TO_READ = [
 def printed(scores: Scores, base: ExperimentConfig) -> str:
     """Return what a terminal shows: both tables, aligned, and what is to be known of them."""
     lines = []
-    for measure, title in MEASURES.items():
+    if scores.not_scored():
+        lines += ["source dev, entity-level F1, percent:", "", *aligned(source_dev_table(scores))]
+        lines += [""]
+    measures = MEASURES if len(scores.not_scored()) < len(scores.rows) else {}
+    for measure, title in measures.items():
         lines += [f"target test, {title}, percent, {len(scores.seeds)} seed(s):", ""]
         lines += [*aligned(score_table(scores, measure)), ""]
         if measure == ENTITY:

@@ -97,6 +97,10 @@ def ablation(
         notes += more
     plan = AblationPlan(spec, tuple(bases), parse_seeds(seeds) if seeds else tuple(spec.seeds))
     notes.append(f"settings: {plan.signature}")
+    for base in bases:
+        missing = descriptions.not_scored(base)
+        notes += [f"{code} test is not scored: {why}" for code, why in missing.items()]
+    notes = list(dict.fromkeys(notes))
     if dry_run:
         _show_plan(plan, descriptions)
         return
@@ -198,6 +202,9 @@ def _write(plan: AblationPlan, rows: list[Row], output: Path, notes: Sequence[st
     files = write_reports(folder, stem, scores, plan.bases[0], notes)
     typer.echo("")
     typer.echo(printed(scores, plan.bases[0]))
+    for note in notes:
+        if " is not scored: " in note:
+            typer.echo(note)
     for path in files:
         typer.echo(f"report: {path}")
     unfinished = [row for row in scores.unfinished() if row.outcome.state != "collapsed"]

@@ -123,7 +123,7 @@ def _missing(scores: Scores, variant: str, column: str) -> str:
     }
     states = []
     for group in rows.values():
-        unfinished = [state(row) for row in group if not row.scores]
+        unfinished = [state(row) for row in group if row.target_f1 is None]
         if unfinished:
             states.append(COLLAPSED if COLLAPSED in unfinished else unfinished[0])
     if len(states) == len(rows) and len(set(states)) == 1:

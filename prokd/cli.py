@@ -18,6 +18,7 @@ from prokd.config import (
     parse_override,
     with_overrides,
 )
+from prokd.effect import check_effect
 from prokd.errors import CollapsedRun, UserError
 from prokd.gc_command import gc
 
@@ -62,7 +63,9 @@ def experiment(
     if model is not None:
         overrides["encoder.name"] = model
     overrides |= dict(parse_override(text) for text in settings)
-    return build_config(preset, reading, overrides)
+    config = build_config(preset, reading, overrides)
+    check_effect(config, [parse_override(text)[0] for text in settings])
+    return config
 
 
 def _train(kind: str, config: ExperimentConfig, runtime: RuntimeConfig) -> None:
@@ -73,11 +76,13 @@ def _train(kind: str, config: ExperimentConfig, runtime: RuntimeConfig) -> None:
         if run.done:
             typer.echo(f"{run.folder.path} is finished already; nothing is trained again.")
         result = run.run()
-        scores = run.report()
+        scores, not_scored = run.report(), run.corpora.not_scored()
     name = f"dev/{config.source}/entity_f1"
     typer.echo(f"{name:32s} {result['objective']:.4f}   (what selects)")
     for name in _main_scores(scores):
         typer.echo(f"{name:32s} {scores[name]:.4f}   (report)")
+    for code, reason in not_scored.items():
+        typer.echo(f"{f'test/{code}':32s} not scored: {reason}")
     typer.echo(f"{kind}: {run.folder.path}")
 
 
@@ -142,6 +147,10 @@ def train_student(
         settings=settings,
     )
     runtime = RuntimeConfig(runs_dir=runs_dir, data_dirs=tuple(data_dirs), device=device)
+    if export is not None:
+        from prokd.export_folder import check_destination
+
+        check_destination(export)  # not after all the training
     _train("teacher", config, runtime)
     _train("student", config, runtime)
     if export is not None:

@@ -1,4 +1,7 @@
-"""What an experiment reads: labelled source, unlabelled target text, target test at the end."""
+"""What an experiment reads: labelled source, unlabelled target text, test splits at the end.
+
+No labelled target file is needed anywhere: a test split that is not there is not scored.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ import numpy.typing as npt
 from prokd.config import ExperimentConfig, RuntimeConfig
 from prokd.data import Corpus, EncodedCorpus, check_same_types, encode_corpus, load_corpus
 from prokd.encoder import TokenClassifier, encoder_fingerprint, load_tokenizer
+from prokd.errors import MissingSplit, UserError
 from prokd.evaluation import LabelledSplit
 from prokd.frozen import with_frozen_features
 from prokd.labels import TagSet
@@ -33,9 +37,14 @@ def _load(
     )
 
 
-def _save_counts(path: Path, counts: npt.NDArray[np.int64]) -> None:
-    with path.open("wb") as file:  # by its name alone NumPy would add another suffix
-        np.savez_compressed(file, counts=counts)
+def write_counts(path: Path, counts: npt.NDArray[np.int64]) -> None:
+    """Write the counts of each sentence, int64, (N, 3), as `metrics.sentence_counts` returns."""
+
+    def save(part: Path) -> None:
+        with part.open("wb") as file:  # by its name alone NumPy would add another suffix
+            np.savez_compressed(file, counts=counts)
+
+    write_atomically(path, save)
 
 
 class Corpora:
@@ -51,6 +60,7 @@ class Corpora:
     def __init__(self, config: ExperimentConfig, runtime: RuntimeConfig) -> None:
         """Name the corpora; nothing is read yet."""
         self.config, self.runtime = config, runtime
+        self._tests: dict[str, tuple[Corpus | None, str]] = {}
 
     def corpus(self, language: str, split: str, *, labelled: bool = True) -> Corpus:
         """Read a split, cut to the experiment's limits."""
@@ -72,17 +82,42 @@ class Corpora:
             "encoder": encoder_fingerprint(self.config.encoder.name),
         }
 
-    def check(self) -> None:
-        """Make sure, before anything is trained, that every split is there and types agree.
+    def check(self, *, oracle: bool = False) -> None:
+        """Make sure, before anything is trained, that all needed is there and all there is right.
+
+        Args:
+            oracle: Whether labelled target dev is needed too.
 
         Raises:
-            UserError: A split that is missing or empty, or entity types of target test that
-                source train does not have (or the other way round).
+            UserError: A needed split that is missing, any labelled split that is malformed or has
+                entity types that source train does not have, a source without entities.
         """
         source, target = self.config.source, self.config.target
-        check_same_types(self.corpus(source, "train"), self.corpus(target, "test"), exact=False)
+        train = self.corpus(source, "train")
+        if not train.entity_types:
+            raise UserError(
+                f"{train.origin}: the labelled source must have an entity, but got none in "
+                f"{len(train)} sentences."
+            )
         self.fingerprints()
-        self.corpus(source, "test")
+        tests = [self.test(source)[0], self.test(target)[0]]
+        labelled = [self.corpus(source, "dev"), *filter(None, tests)]
+        labelled += [self.corpus(target, "dev")] if oracle else []
+        check_same_types(train, *labelled, exact=False)
+
+    def test(self, language: str) -> tuple[Corpus | None, str]:
+        """Return a labelled test split; None, and why, if there is none."""
+        if language not in self._tests:
+            try:
+                self._tests[language] = self.corpus(language, "test"), ""
+            except MissingSplit as error:
+                self._tests[language] = None, str(error)
+        return self._tests[language]
+
+    def not_scored(self) -> dict[str, str]:
+        """Return the languages that have no labelled test split, with the reason."""
+        reasons = {lang: self.test(lang)[1] for lang in (self.config.source, self.config.target)}
+        return {language: reason for language, reason in reasons.items() if reason}
 
     @cached_property
     def tag_set(self) -> TagSet:
@@ -129,7 +164,8 @@ class Corpora:
         """Return a hash of the labelled test corpora that a report is made on."""
         digest = hashlib.blake2b(digest_size=8)
         for language in (self.config.source, self.config.target):
-            digest.update(self.corpus(language, "test").fingerprint.encode())
+            corpus, _ = self.test(language)
+            digest.update((corpus.fingerprint if corpus else "none").encode())
         return digest.hexdigest()
 
     def oracle_fingerprint(self) -> str:
@@ -137,21 +173,28 @@ class Corpora:
         return self.corpus(self.config.target, "dev").fingerprint
 
     def report(self, model: TokenClassifier, counts_file: Path) -> dict[str, float]:
-        """Score a model on the test splits of target and source.
+        """Score a model on the test splits of target and source that are there.
 
         Args:
             model: A finished student or teacher.
-            counts_file: Where the target's counts of each sentence go (npz), for paired tests.
+            counts_file: Where the target's counts of each sentence go (npz), for paired tests;
+                removed where the target has no labelled test split.
 
         Returns:
             ``test/<language>/<measure>`` for the measures of `metrics.flat_report`.
         """
         result: dict[str, float] = {}
+        counts: npt.NDArray[np.int64] | None = None
         for language in (self.config.source, self.config.target):
-            split = self.prepared_split(model, self._split(language, "test"))
-            scores, counts = split.full_report(model, self.pad_token_id)
-            result |= {f"test/{language}/{name}": value for name, value in scores.items()}
-        write_atomically(counts_file, lambda part: _save_counts(part, counts))
+            counts = None
+            if self.test(language)[0] is not None:
+                split = self.prepared_split(model, self._split(language, "test"))
+                scores, counts = split.full_report(model, self.pad_token_id)
+                result |= {f"test/{language}/{name}": value for name, value in scores.items()}
+        if counts is None:
+            counts_file.unlink(missing_ok=True)
+        else:
+            write_counts(counts_file, counts)
         return result
 
     def scores(self, model: TokenClassifier, language: str, split: str) -> dict[str, float]:

@@ -28,9 +28,9 @@ class Choice:
         kendall_tau: The same by Kendall (tau-b).
         trial: The trial with its highest value, the earliest of equals.
         oracle_target_dev_entity_f1: Of that trial, in [0, 1].
-        target_test_entity_f1: Of that trial, in [0, 1].
+        target_test_entity_f1: Of that trial, in [0, 1]; None without a labelled target test.
         dev_regret: Highest F1 on target dev of all trials less that of this trial.
-        test_regret: Highest F1 on target test of all trials less that of this trial.
+        test_regret: Highest F1 on target test of all trials less that of this trial, or None.
     """
 
     criterion: str
@@ -38,9 +38,9 @@ class Choice:
     kendall_tau: float | None
     trial: int
     oracle_target_dev_entity_f1: float
-    target_test_entity_f1: float
+    target_test_entity_f1: float | None
     dev_regret: float
-    test_regret: float
+    test_regret: float | None
 
 
 def compare(trials: Mapping[int, Sequence[Row]]) -> list[Choice]:
@@ -55,7 +55,9 @@ def compare(trials: Mapping[int, Sequence[Row]]) -> list[Choice]:
     numbers = sorted(trials)
     found = {number: means(trials[number]) for number in numbers}
     dev = {number: found[number]["objective"] for number in numbers}
-    test = {n: found[n][f"test/{trials[n][0].experiment.config.target}/entity_f1"] for n in dev}
+    names = {n: f"test/{trials[n][0].experiment.config.target}/entity_f1" for n in dev}
+    scored = {n: found[n][name] for n, name in names.items() if name in found[n]}
+    test = scored if len(scored) == len(dev) else {}
     choices = []
     for name in LABEL_FREE if numbers else ():
         values = {number: found[number][f"criteria/{name}"] for number in numbers}
@@ -66,9 +68,9 @@ def compare(trials: Mapping[int, Sequence[Row]]) -> list[Choice]:
                 *_correlations(list(values.values()), list(dev.values())),
                 chosen,
                 dev[chosen],
-                test[chosen],
+                test.get(chosen),
                 max(dev.values()) - dev[chosen],
-                max(test.values()) - test[chosen],
+                max(test.values()) - test[chosen] if test else None,
             )
         )
     return choices
@@ -107,14 +109,19 @@ def comparison_table(choices: Sequence[Choice], target: str, select: str) -> Tab
     for choice in choices:
         drawn.add_row(
             heading(choice.criterion),
-            *("-" if r is None else f"{r:.3f}" for r in (choice.spearman_rho, choice.kendall_tau)),
+            _number(choice.spearman_rho, 3),
+            _number(choice.kendall_tau, 3),
             str(choice.trial),
-            f"{choice.oracle_target_dev_entity_f1:.4f}",
-            f"{choice.dev_regret:.4f}",
-            f"{choice.target_test_entity_f1:.4f}",
-            f"{choice.test_regret:.4f}",
+            _number(choice.oracle_target_dev_entity_f1),
+            _number(choice.dev_regret),
+            _number(choice.target_test_entity_f1),
+            _number(choice.test_regret),
         )
     return drawn
+
+
+def _number(value: float | None, digits: int = 4) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"
 
 
 def write_comparison(path: Path, choices: Sequence[Choice]) -> None:

@@ -101,6 +101,8 @@ def run_searches(
             spec, engine, output, export_best=export_best, compare_criteria=compare_criteria
         ).run()
         _show(engine.progress, spec, summary)
+        for code, reason in engine.descriptions.not_scored(spec.base).items():
+            engine.progress.say(f"{code} test is not scored: {reason}")
         summaries.append(summary)
     say = engine.progress.say
     for line in engine.reuse.lines():

@@ -23,17 +23,30 @@ class DataDescriptions:
         """Remember where things lie; nothing is read yet."""
         self.runtime = runtime
         self._training: dict[str, dict[str, str]] = {}
+        self._not_scored: dict[str, dict[str, str]] = {}
         self._reports: dict[str, str] = {}
         self._oracles: dict[str, str] = {}
 
     def training(self, config: ExperimentConfig) -> dict[str, str]:
-        """Return the hashes of all that training reads; no target label is among it."""
+        """Return the hashes of all that training reads; no target label is among it.
+
+        Raises:
+            UserError: Anything wrong with what is there, labelled test splits among it.
+        """
         name = self._name(config)
         if name not in self._training:
             from prokd.corpora import Corpora
 
-            self._training[name] = Corpora(config, self.runtime).fingerprints()
+            corpora = Corpora(config, self.runtime)
+            corpora.check()
+            self._training[name] = corpora.fingerprints()
+            self._not_scored[name] = corpora.not_scored()
         return self._training[name]
+
+    def not_scored(self, config: ExperimentConfig) -> dict[str, str]:
+        """Return the languages that have no labelled test split, with the reason."""
+        self.training(config)
+        return self._not_scored[self._name(config)]
 
     def report(self, config: ExperimentConfig) -> str:
         """Return the hash of the labelled test corpora, which nothing but reports may read."""
@@ -50,7 +63,9 @@ class DataDescriptions:
         if name not in self._oracles:
             from prokd.corpora import Corpora
 
-            self._oracles[name] = Corpora(config, self.runtime).oracle_fingerprint()
+            corpora = Corpora(config, self.runtime)
+            corpora.check(oracle=True)
+            self._oracles[name] = corpora.oracle_fingerprint()
         return self._oracles[name]
 
     @staticmethod

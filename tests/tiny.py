@@ -71,6 +71,16 @@ def scramble_labels(folder: Path, language: str, seed: int = 1) -> None:
         path.write_text("\n".join(lines), "utf-8")
 
 
+def take_labels_away(folder: Path, language: str) -> Path:
+    """Leave a language nothing but the words of its training sentences."""
+    path = folder / language / "train.txt"
+    words = [line.split("\t")[0] for line in path.read_text("utf-8").split("\n")]
+    path.write_text("\n".join(words), "utf-8")
+    for split in ("dev", "test"):
+        (folder / language / f"{split}.txt").unlink()
+    return folder
+
+
 def write_encoder(folder: Path, *, kind: str = "bert", seed: int = 0) -> Path:
     """Write a random 3-layer encoder, 32 wide, with a WordPiece tokenizer of the tiny corpus."""
     words = {

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from prokd.data.readers import RawSentences, decode_tags, raw_sentences, read_file
-from prokd.errors import UserError
+from prokd.errors import MissingSplit, UserError
 
 logger = logging.getLogger(__name__)
 
@@ -54,8 +54,8 @@ def read_hub(dataset: str, language: str, split: str, *, labelled: bool) -> RawS
         labelled: False never touches the column of tags.
 
     Raises:
-        UserError: The hub does not have the language, or neither hub nor cache can be reached;
-            the sentence names the ways out.
+        MissingSplit: Neither hub nor cache gives the split; the sentence names the ways out.
+        UserError: The hub does not have the language.
     """
     source = _source(dataset, language)
     hub_split = HUB_SPLITS[split]
@@ -83,7 +83,7 @@ def read_hub(dataset: str, language: str, split: str, *, labelled: bool) -> RawS
     if snapshot is not None:
         return snapshot
     state = f"could not give it ({reason})" if online else "is not in reach"
-    raise UserError(
+    raise MissingSplit(
         f"{source.repositories[0]} ({language}, {split}) must come from the Hugging Face hub, "
         f"which {state}, or from its cache, which does not have it: {WAYS_OUT}."
     )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from ablations.plan import AblationPlan
 from ablations.spec import load_spec
+from prokd.artifact import write_weights
 from prokd.config import build_config
-from prokd.runs import write_json
+from prokd.corpora import write_counts
 from search.results import row
 from search.tuner import Outcome
 from search.variants import experiments_of
@@ -63,12 +65,12 @@ class Finished:
         right = (luck.random((200, 3)) < skill).cumsum(axis=1)[:, -1].clip(max=gold)
         counts = np.stack([right, gold, gold], axis=1).astype(np.int64)
         f1 = 2 * counts[:, 0].sum() / counts[:, 1:].sum()
-        folder.path.mkdir(parents=True, exist_ok=True)
-        np.savez_compressed(folder.path / "counts.npz", counts=counts)
+        write_counts(folder.path / "counts.npz", counts)
         metrics = {f"test/{target}/entity_f1": f1, f"test/{target}/token_f1": f1 / 2}
         metrics[f"test/{target}/entity_f1_viterbi"] = f1
         metrics["test/en/entity_f1"] = 0.9
-        write_json(folder.path / "report.json", {"fingerprint": "x", "metrics": metrics})
+        folder.write_report("x", metrics, {})
+        write_weights(folder.path, {"classifier.bias": torch.zeros(7)})
         criteria = {"source_dev": 0.8}
         folder.mark_done(
             {

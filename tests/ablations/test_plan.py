@@ -1,22 +1,9 @@
-import csv
-
-import pytest
-
-from ablations.plan import AblationPlan, best_point, with_base_settings
+from ablations.plan import AblationPlan, with_base_settings
 from ablations.spec import AblationSpec, load_spec
-from prokd.config import RuntimeConfig, build_config
-from prokd.errors import UserError
-from prokd.runs import write_json
-from search.plan import DataDescriptions, need
-from search.spaces import SPACE
+from prokd.config import build_config
+from search.plan import need
 
 SKILL = {"full": 0.5, "w/o CA": 0.3, "w/o ST": 0.4, "w/o PK": 0.4, "w/o CL": 0.5, "TSL": 0.2}
-POINT = {
-    "prototypes.update_rate": 0.0005,
-    "teacher.alignment.temperature": 0.6,
-    "student.prototype_temperature": 0.7,
-    "student.fusion_weight": 0.9,
-}
 
 
 def test_configs_are_variants_times_languages(make_plan):
@@ -71,31 +58,3 @@ def test_the_command_line_wins_over_a_specs_settings():
     configs = [build_config(overrides={"teacher.epochs": 7})]
     (config,) = with_base_settings(spec, configs, ["teacher.epochs"])
     assert (config.student.epochs, config.teacher.epochs) == (2, 7)
-
-
-def _leaderboard(tmp_path, name, data, objective, student):
-    path = tmp_path / "exports" / f"phrasebook-en-ar-{name}" / "leaderboard.csv"
-    path.parent.mkdir(parents=True)
-    record = {"rank": 1, "trial": 3, **POINT, "source_dev_entity_f1": objective}
-    record["students"] = f"{student} other"
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(record))
-        writer.writeheader()
-        writer.writerow(record)
-    write_json(tmp_path / "runs" / f"student-{student}" / "identity.json", {"data": dict(data)})
-    return path
-
-
-def test_the_best_point_of_a_search_on_the_same_data(tmp_path):
-    config = build_config("mini")
-    descriptions = DataDescriptions(RuntimeConfig(runs_dir=tmp_path / "runs"))
-    with pytest.raises(UserError, match=r"--from-best needs a leaderboard .* run search/run\.py"):
-        best_point(config, descriptions, tmp_path / "exports")
-    data = descriptions.training(config)
-    _leaderboard(tmp_path, "tpe-1", data, 0.7, "aaa")
-    best = _leaderboard(tmp_path, "tpe-2", data, 0.8, "bbb")
-    _leaderboard(tmp_path, "tpe-3", {**data, "encoder": "another"}, 0.9, "ccc")
-    point, path = best_point(config, descriptions, tmp_path / "exports")
-    assert point == POINT
-    assert set(point) == set(SPACE)
-    assert path == best

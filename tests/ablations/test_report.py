@@ -8,6 +8,7 @@ from ablations.report import comparability, markdown, printed, report_stem, writ
 from ablations.spec import load_spec
 from ablations.tables import cell, score_table
 from prokd.config import build_config
+from search.results import row as row_of
 from search.tuner import Outcome
 
 SKILL = {"full": 0.5, "w/o CA": 0.3, "w/o ST": 0.4, "w/o PK": 0.49, "w/o CL": 0.5, "TSL": 0.2}
@@ -139,9 +140,11 @@ def test_files(finished, make_plan, tmp_path):
     assert not any("/ar/" in name or "/hi/" in name for name in first)
 
 
-def test_a_report_of_other_settings_is_not_overwritten(tmp_path):
+def test_a_report_of_other_settings_is_not_overwritten(finished, make_plan, tmp_path):
     assert report_stem(tmp_path, "t", "aaaa") == "t"
-    (tmp_path / "t.md").write_text("- settings: aaaa\n")
+    plan = make_plan(languages=("ar",), seeds=(0,))
+    scores = Scores(plan.spec, finished.rows(plan, SKILL), number=50)
+    write_reports(tmp_path, "t", scores, plan.bases[0], ["settings: aaaa"])
     assert report_stem(tmp_path, "t", "aaaa") == "t"
     assert report_stem(tmp_path, "t", "bbbb") == "t-bbbb"
 
@@ -154,3 +157,20 @@ def test_one_seed_has_no_spread(finished, make_plan):
     assert "one seed has no spread" in text
     assert "nan" not in text
     assert "±" not in text.split("## Target test")[1]
+
+
+def test_targets_without_labels_are_named_and_source_dev_stands_in(finished, make_plan):
+    plan = make_plan(languages=("ar",), seeds=(0,))
+    rows = finished.rows(plan, SKILL)
+    for row in rows:  # as where the target has no labelled test split
+        metrics = {k: v for k, v in row.scores.items() if k.startswith("test/en/")}
+        row.experiment.student.write_report("y", metrics, {"ar": "there is no file"})
+    rows = [row_of(row.experiment, row.outcome) for row in rows]
+    scores = Scores(plan.spec, rows, number=20)
+    assert not scores.unfinished()
+    assert cell(scores, "full", "ar", "entity_f1") == "not scored"
+    text = printed(scores, plan.bases[0])
+    assert text.startswith("source dev, entity-level F1, percent:")
+    assert "80.00" in text
+    assert "target test" not in text
+    assert "| full | not scored |" in markdown(scores, plan.bases[0])

@@ -72,7 +72,7 @@ def test_export_is_loaded_by_a_plain_pipeline(
     kind: str, tiny_config: ExperimentConfig, tiny_runtime: RuntimeConfig, tmp_path: Path
 ) -> None:
     encoder = tiny.write_encoder(tmp_path / "encoder", kind=kind)
-    config = with_overrides(tiny_config, {"encoder.name": str(encoder), "teacher.epochs": 1})
+    config = with_overrides(tiny_config, {"encoder.name": str(encoder)})
     with StageRun("teacher", config, tiny_runtime) as run:
         run.run()
         folder = export(run.folder, tmp_path / "export")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import tiny
 
-QUICK = ["--set", "teacher.epochs=1", "--set", "student.epochs=1"]
+QUICK = ["--set", "student.epochs=1"]
 
 
 def prokd(*arguments: str | Path, cwd: Path, text: str = "") -> subprocess.CompletedProcess[str]:

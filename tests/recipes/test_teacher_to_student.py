@@ -142,6 +142,7 @@ def test_every_subset_of_components_runs(
     removed: list[str], tiny_config: ExperimentConfig, tiny_runtime: RuntimeConfig
 ) -> None:
     quick = {"teacher.epochs": 1, "student.epochs": 1, "teacher.alignment.start_epoch": 0}
+    quick["teacher.alignment.least_entity_share"] = 0
     config = with_overrides(tiny_config, quick | without_components(removed))
     with StageRun("teacher", config, tiny_runtime) as run:
         run.run()

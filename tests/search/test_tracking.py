@@ -1,8 +1,9 @@
 from mlflow.tracking import MlflowClient
 
+from prokd.effect import flatten
 from prokd.runs import write_json
 from search.plan import DataDescriptions, Experiment, describe, need
-from search.provenance import environment, flatten
+from search.provenance import environment
 from search.tracking import Tracker
 from tests.search.conftest import tiny_config
 
