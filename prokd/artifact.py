@@ -10,13 +10,8 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModelForTokenClassification
 
 from prokd.config import EncoderConfig, ExperimentConfig, RuntimeConfig
-from prokd.encoder import (
-    TokenClassifier,
-    build_classifier,
-    encoder_fingerprint,
-    encoder_folder,
-    load_tokenizer,
-)
+from prokd.encoder import TokenClassifier, build_classifier
+from prokd.encoder_files import encoder_fingerprint, encoder_folder, load_tokenizer
 from prokd.errors import UserError
 from prokd.evaluation import device_of
 from prokd.labels import TagSet

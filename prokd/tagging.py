@@ -15,7 +15,8 @@ from transformers import AutoModelForTokenClassification, PreTrainedTokenizerFas
 from prokd import artifact
 from prokd.config import EncoderConfig, RuntimeConfig
 from prokd.data import Corpus, encode_corpus
-from prokd.encoder import TokenClassifier, load_tokenizer
+from prokd.encoder import TokenClassifier
+from prokd.encoder_files import load_tokenizer
 from prokd.errors import UserError
 from prokd.evaluation import device_of, probabilities
 from prokd.labels import TagSet

@@ -14,7 +14,8 @@ from prokd import artifact
 from prokd.checkpoints import Checkpoints, clear_about_space
 from prokd.config import ExperimentConfig, RuntimeConfig
 from prokd.corpora import Corpora
-from prokd.encoder import build_classifier, load_tokenizer
+from prokd.encoder import build_classifier
+from prokd.encoder_files import load_tokenizer
 from prokd.errors import CollapsedRun
 from prokd.evaluation import device_of
 from prokd.identity import signature, student_identity, teacher_identity
