@@ -15,6 +15,7 @@ from prokd.encoder_files import encoder_fingerprint, encoder_folder, load_tokeni
 from prokd.errors import UserError
 from prokd.evaluation import device_of
 from prokd.labels import TagSet
+from prokd.precision import loadable
 from prokd.runs import read_json, write_atomically, write_json
 
 STAGE_FILE, WEIGHTS_FILE = "stage.json", "weights.safetensors"
@@ -74,7 +75,8 @@ def load(
         UserError: No stage, or a base that is not the one it was trained on.
     """
     description = describe(folder)
-    config = _encoder_config(description, encoder)
+    device = device_of(runtime) if runtime is not None else torch.device("cpu")
+    config = loadable(_encoder_config(description, encoder), device)
     model = build_classifier(
         config,
         2 * len(description["entity_types"]) + 1,
@@ -82,7 +84,7 @@ def load(
         seed=0,
     )
     load_into(model, folder, config)
-    return model.to(device_of(runtime) if runtime is not None else torch.device("cpu")).eval()
+    return model.to(device).eval()
 
 
 def load_into(model: TokenClassifier, folder: Path, encoder: EncoderConfig) -> None:

@@ -9,7 +9,7 @@ import logging
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,7 @@ from transformers import AutoConfig, AutoModel
 from transformers.utils import logging as transformers_logging
 
 from prokd.config import EncoderConfig
+from prokd.config.settings import Precision
 from prokd.data import Batch
 from prokd.encoder_files import encoder_folder
 from prokd.errors import UserError
@@ -31,8 +32,7 @@ from prokd.layers import (
     usable_positions,
 )
 from prokd.packed import run_packed
-
-Precision = Literal["auto", "fp32", "bf16", "fp16"]
+from prokd.precision import autocast_type
 
 logger = logging.getLogger(__name__)
 # Many workers share one terminal: no bar for every encoder that is loaded.
@@ -151,21 +151,6 @@ class TokenClassifier(nn.Module):
         return {
             name: value.detach() for name, value in self.named_parameters() if value.requires_grad
         }
-
-
-def autocast_type(precision: Precision, device: torch.device) -> torch.dtype | None:
-    """Return the type of mixed precision on a device; None for plain float32.
-
-    On a CPU only ``bf16`` that was asked for is taken: it pays where the CPU has instructions
-    for it.
-    """
-    if precision == "fp32" or (device.type != "cuda" and precision != "bf16"):
-        return None
-    if precision == "fp16":
-        return torch.float16
-    if precision == "auto" and not torch.cuda.is_bf16_supported():
-        return None
-    return torch.bfloat16
 
 
 def build_classifier(

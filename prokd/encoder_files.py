@@ -1,4 +1,4 @@
-"""The files of a pretrained encoder: where they lie, which of them are loaded, what they hash to."""
+"""The files of a pretrained encoder: where they lie, which are loaded, what they hash to."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
-from transformers.utils import is_peft_available
+from transformers.utils.import_utils import is_peft_available
 
 from prokd.data.encoding import tokenizer_identity
 from prokd.errors import UserError

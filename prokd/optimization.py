@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
 from prokd.config import OptimizationConfig
-from prokd.encoder import TokenClassifier, autocast_type
+from prokd.encoder import TokenClassifier
+from prokd.precision import autocast_type
 
 
 class Optimization:

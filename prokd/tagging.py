@@ -59,6 +59,8 @@ class Tagger:
             description = artifact.describe(folder)
             name = encoder or description["encoder"]["name"]
             self.model = artifact.load(folder, EncoderConfig(name=name), runtime)
+            if self.model.device.type == "cpu":  # few CPUs are quicker in what a GPU trained in
+                self.model.precision = "fp32"
             self.tokenizer = load_tokenizer(name)
             self.tag_set = TagSet(tuple(description["entity_types"]))
             self.max_length = int(description["max_length"])

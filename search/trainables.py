@@ -59,7 +59,7 @@ def job(
     Args:
         config: The experiment.
         runtime: Where things lie, as seen by the workers.
-        signature: Of the run; names the trial.
+        signature: Of the run as it is asked for; names the trial.
         data: Fingerprints of what the experiment reads.
         oracle: Whether a finished student is also scored on labelled target dev.
         deadline: Seconds since 1970 after which no further epoch is started.
@@ -152,8 +152,9 @@ class StageTrainable(Trainable):
                 return self._end(PAUSED, "the time budget is spent")
             if self._job["stop"] is not None and Path(self._job["stop"]).exists():
                 return self._end(PAUSED, STOPPED)
+            before = run.trained_epochs
             metrics = run.step()
-            trained = 1
+            trained = run.trained_epochs - before
         if not run.done:
             value = metrics[f"dev/{run.config.source}/entity_f1"]
             going = {"state": TRAINING, "reason": "", "epoch": run.epoch, "trained": trained}

@@ -173,7 +173,8 @@ import sys
 from prokd.encoder_files import encoder_fingerprint, encoder_folder
 from prokd.errors import UserError
 try:
-    print(encoder_fingerprint(sys.argv[1]), *sorted(p.name for p in encoder_folder(sys.argv[1]).iterdir()))
+    names = sorted(path.name for path in encoder_folder(sys.argv[1]).iterdir())
+    print(encoder_fingerprint(sys.argv[1]), *names)
 except UserError as error:
     print(f"error: {error}")
 """

@@ -1,4 +1,4 @@
-"""A small server that speaks enough of the Hugging Face hub's protocol to serve data sets and models."""
+"""A small server that speaks enough of the Hugging Face hub's protocol: data sets, models."""
 
 from __future__ import annotations
 
