@@ -5,9 +5,10 @@
 epochs, gone when the run is over; see `prokd.checkpoints`), ``history.jsonl`` (metrics of each
 epoch), then ``stage.json`` + ``weights.safetensors`` (what was trained), ``result.json`` and, last
 of all, ``DONE``. Afterwards come ``report.json`` (scores on the test splits) and, where an oracle
-was asked for, ``oracle.json`` (score on labelled target dev). Every file is written beside its
-place and renamed, so a process killed at any moment leaves a folder from which the next one goes
-on.
+was asked for, ``oracle.json`` (score on labelled target dev). A run that did not fit into memory
+holds ``out_of_memory.json`` instead of results, see `prokd.within_memory`. Every file is written
+beside its place and renamed, so a process killed at any moment leaves a folder from which the next
+one goes on.
 """
 
 from __future__ import annotations

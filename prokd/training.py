@@ -14,19 +14,16 @@ from prokd import artifact
 from prokd.checkpoints import Checkpoints, clear_about_space
 from prokd.config import ExperimentConfig, RuntimeConfig
 from prokd.corpora import Corpora
-from prokd.encoder import build_classifier
 from prokd.encoder_files import load_tokenizer
 from prokd.errors import CollapsedRun
 from prokd.evaluation import device_of
 from prokd.identity import signature, student_identity, teacher_identity
 from prokd.memory import PeakMemory, epoch_within_memory, release_memory, smaller_parts
+from prokd.new_stage import new_stage
 from prokd.precision import settled
 from prokd.runs import SOURCE_DEV, Kind, RunFolder, write_json
-from prokd.seeding import seed_everything
-from prokd.soft_labels import teacher_probabilities
 from prokd.stage import Stage
 from prokd.student import StudentStage
-from prokd.teacher import TeacherStage
 from prokd.within_memory import note, remember_asked, within_memory
 
 logger = logging.getLogger(__name__)
@@ -262,43 +259,11 @@ class StageRun:
         self.close()
 
     def _build_stage(self) -> Stage:
-        config, corpora = self.config, self.corpora
         if self.runtime.threads is not None:
             torch.set_num_threads(self.runtime.threads)
         self._peak_before = self._peak_megabytes()
         self._peak = PeakMemory(self.device)
-        seed_everything(config.seed, 0)
-        model = build_classifier(
-            config.encoder,
-            len(corpora.tag_set),
-            max_length=config.data.max_length,
-            seed=config.seed,
-        ).to(self.device)
-        stage: Stage
-        if self.teacher_folder is None:
-            uses_target = config.teacher.alignment.weight > 0
-            stage = TeacherStage(
-                model=model,
-                config=config,
-                source_train=corpora.prepared(model, corpora.source_train),
-                source_dev=corpora.prepared_split(model, corpora.source_dev),
-                target_train=corpora.prepared(model, corpora.target_train)
-                if uses_target
-                else None,
-                pad_token_id=corpora.pad_token_id,
-            )
-        else:
-            known = teacher_probabilities(self.teacher_folder, config, self.runtime, corpora)
-            if config.student.start == "teacher":
-                artifact.load_into(model, self.teacher_folder.path, config.encoder)
-            stage = StudentStage(
-                model=model,
-                config=config,
-                target_train=corpora.prepared(model, corpora.target_train),
-                source_dev=corpora.prepared_split(model, corpora.source_dev),
-                teacher_probabilities=known,
-                pad_token_id=corpora.pad_token_id,
-            )
+        stage = new_stage(self.config, self.corpora, self.device, self.teacher_folder)
         self._resume(stage)
         return stage
 

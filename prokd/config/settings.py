@@ -75,7 +75,8 @@ class OptimizationConfig(_Frozen):
         ge=16,
         description="most subwords of one forward pass; a larger batch goes in parts, whose "
         "activations are computed again for the gradient: the same update (dropout draws "
-        "otherwise), less memory, more time; None = the batch in one piece",
+        "otherwise), less memory, more time; None = the batch in one piece. A run that does not "
+        "fit into memory goes on as the one with half of it",
     )
     loss_reduction: Literal["tokens", "sentences"] = Field(
         "tokens", description="Eq. 1, 2 and 11 divided by the number of tokens or of sentences"
