@@ -10,7 +10,7 @@ BENCH_ARGS ?=
 # A search and its tests start many processes: each would compile all packages anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test check chaos test-hosts bench format install ui clean
+.PHONY: run test check chaos test-hosts golden bench format install ui clean
 
 run: install
 	$(BIN)/python search/run.py --preset mini --lang ar $(RUN_ARGS)
@@ -26,6 +26,12 @@ chaos: install
 # `ray up` on three hosts that are namespaces of this machine; needs root, sshd, rsync, iproute2.
 test-hosts: install
 	$(BIN)/python -m tests.cluster.ray_up
+
+# The stored losses and scores of tests/recipes/golden: of this processor's family, and of AVX2.
+golden: install
+	$(BIN)/python -m tests.recipes.make_golden
+	case "$$(uname -m)" in x86_64) ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 \
+	  MKL_ENABLE_INSTRUCTIONS=AVX2 $(BIN)/python -m tests.recipes.make_golden;; esac
 
 check: install
 	$(BIN)/ruff check .

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ablations.spec import AblationSpec
-from prokd.config import ExperimentConfig, with_overrides
+from prokd.config import ExperimentConfig, with_overrides, with_precision
+from prokd.config.settings import AutocastType
 from prokd.errors import UserError
 from prokd.identity import signature
 from prokd.runs import RunFolder
@@ -24,11 +25,13 @@ class AblationPlan:
         spec: The variants.
         bases: The method's settings, one configuration for each target language.
         seeds: Of every variant.
+        precision: What ``encoder.precision = auto`` stands for; None = not known yet.
     """
 
     spec: AblationSpec
     bases: tuple[ExperimentConfig, ...]
     seeds: tuple[int, ...]
+    precision: AutocastType | None = None
 
     @property
     def languages(self) -> list[str]:
@@ -44,20 +47,20 @@ class AblationPlan:
     @property
     def signature(self) -> str:
         """Hash of all settings but the seeds: 8 hex digits."""
-        settings = [
-            self.spec.config(base, variant).model_dump(mode="json", exclude={"seed"})
-            for base in self.bases
-            for variant in self.spec.variants
-        ]
+        configs = self.configs().values()
+        settings = [config.model_dump(mode="json", exclude={"seed"}) for config in configs]
         return signature(settings)[:8]
 
     def configs(self) -> dict[tuple[str, str], ExperimentConfig]:
         """Return the configurations by variant and language, language by language."""
         return {
-            (variant, base.target): self.spec.config(base, variant)
+            (variant, base.target): self._settled(self.spec.config(base, variant))
             for base in self.bases
             for variant in self.spec.variants
         }
+
+    def _settled(self, config: ExperimentConfig) -> ExperimentConfig:
+        return config if self.precision is None else with_precision(config, self.precision)
 
 
 def with_base_settings(

@@ -96,13 +96,14 @@ def ablation(
         bases, more = _from_best(bases, [*fixed, *spec.base], descriptions, output)
         notes += more
     plan = AblationPlan(spec, tuple(bases), parse_seeds(seeds) if seeds else tuple(spec.seeds))
-    notes.append(f"settings: {plan.signature}")
     for base in bases:
         missing = descriptions.not_scored(base)
         notes += [f"{code} test is not scored: {why}" for code, why in missing.items()]
     notes = list(dict.fromkeys(notes))
     if dry_run:
-        _show_plan(plan, descriptions)
+        from search.precision import expected_precision
+
+        _show_plan(replace(plan, precision=expected_precision(gpus_per_trial)), descriptions)
         return
     from search.cluster import Resources
     from search.launch import opened
@@ -116,6 +117,8 @@ def ablation(
         deadline=None if budget is None else begun + budget,
         descriptions=descriptions,
     ) as engine:
+        plan = replace(plan, precision=engine.cluster.precision)
+        notes.append(f"settings: {plan.signature}")
         rows = train(engine, plan, output)
         for line in engine.reuse.lines():
             typer.echo(line)
@@ -175,6 +178,7 @@ def _from_best(
 def _show_plan(plan: AblationPlan, descriptions: DataDescriptions) -> None:
     """Print what a plan needs, what of it is done, and what the rest will cost."""
     from search.plan import describe, need
+    from search.precision import dry_run_line
     from search.variants import experiments_of
 
     configs = {f"{variant}, {language}": c for (variant, language), c in plan.configs().items()}
@@ -182,7 +186,7 @@ def _show_plan(plan: AblationPlan, descriptions: DataDescriptions) -> None:
     runs_dir = descriptions.runtime.runs_dir.resolve()
     experiments = experiments_of(runs_dir, configs, plan.seeds, data)
     variants, languages = len(plan.spec.variants), len(plan.bases)
-    typer.echo("dry run: nothing is started")
+    typer.echo(dry_run_line(list(configs.values())))
     typer.echo(
         f"{plan.stem}: {variants} variants x {languages} language(s) x {len(plan.seeds)} seed(s)"
         f" = {len(experiments)} runs"

@@ -33,7 +33,7 @@ from benchmarks.rival_data import PADDING_LABEL, Features, decode, features_of, 
 from benchmarks.rival_model import PaddedBatch, TokenTagger
 from prokd.config import ExperimentConfig, RuntimeConfig
 from prokd.corpora import Corpora
-from prokd.encoder import load_tokenizer
+from prokd.encoder_files import load_tokenizer
 from prokd.prototypes import (
     class_sums,
     configured_weights,

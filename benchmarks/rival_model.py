@@ -14,7 +14,7 @@ from transformers import AutoModel
 
 from benchmarks.rival_data import Features
 from prokd.config import ExperimentConfig
-from prokd.encoder import encoder_folder
+from prokd.encoder_files import encoder_folder
 from prokd.sequences import Places
 
 

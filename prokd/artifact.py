@@ -11,17 +11,13 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModelForTokenClassification
 
 from prokd.config import EncoderConfig, ExperimentConfig, RuntimeConfig
-from prokd.encoder import (
-    TokenClassifier,
-    build_classifier,
-    encoder_fingerprint,
-    encoder_folder,
-    load_tokenizer,
-)
+from prokd.encoder import TokenClassifier, build_classifier
+from prokd.encoder_files import encoder_fingerprint, encoder_folder, load_tokenizer
 from prokd.errors import UserError
 from prokd.evaluation import device_of
 from prokd.export_folder import check_destination, new_folder
 from prokd.labels import TagSet
+from prokd.precision import loadable
 from prokd.runs import WEIGHTS_FILE, file_sha256, read_json, write_atomically, write_json
 
 STAGE_FILE = "stage.json"
@@ -86,7 +82,8 @@ def load(
         UserError: No stage, or a base that is not the one it was trained on.
     """
     description = describe(folder)
-    config = _encoder_config(description, encoder)
+    device = device_of(runtime) if runtime is not None else torch.device("cpu")
+    config = loadable(_encoder_config(description, encoder), device)
     model = build_classifier(
         config,
         2 * len(description["entity_types"]) + 1,
@@ -94,7 +91,7 @@ def load(
         seed=0,
     )
     load_into(model, folder, config)
-    return model.to(device_of(runtime) if runtime is not None else torch.device("cpu")).eval()
+    return model.to(device).eval()
 
 
 def load_into(model: TokenClassifier, folder: Path, encoder: EncoderConfig) -> None:

@@ -1,7 +1,8 @@
 """What lies in an output folder and is needed by nothing: found first, removed when asked to.
 
 A run is needed if its signature stands in any file of ``studies/``, ``exports/`` or ``reports/``,
-or if it is the teacher of a student that is needed. A run that somebody trains is left alone.
+or if it is the teacher of a student that is needed. What did not fit into memory is needed with
+the run that it goes on as, and the other way round. A run that somebody trains is left alone.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from filelock import FileLock, Timeout
 
 from prokd.errors import UserError
 from prokd.runs import Kind, RunFolder, read_json
+from prokd.within_memory import asked_names
 
 NAMING = ("studies", "exports", "reports")
 TEXT = (".journal", ".json", ".csv", ".md")
@@ -54,11 +56,22 @@ def needed(output: Path) -> set[str]:
             if path.is_file() and path.suffix in TEXT:
                 text = path.read_text(encoding="utf-8", errors="replace")
                 names |= set(_SIGNATURE.findall(text))
+    names |= _under_other_names(output, "student", names)
     for name in list(names):
         identity = read_json(output / "runs" / f"student-{name}" / "identity.json")
         if identity is not None:
             names.add(str(identity["teacher_signature"]))
-    return names
+    return names | _under_other_names(output, "teacher", names)
+
+
+def _under_other_names(output: Path, kind: Kind, names: set[str]) -> set[str]:
+    """Return all signatures of runs that were asked for by one name and go on by another."""
+    found: set[str] = set()
+    for path in (output / "runs").glob(f"{kind}-*"):
+        folder = RunFolder(output / "runs", kind, path.name.removeprefix(f"{kind}-"))
+        own = {folder.signature, *asked_names(folder)}
+        found |= own if own & names else set()
+    return found
 
 
 def find_waste(output: Path) -> list[Waste]:

@@ -264,7 +264,7 @@ def data(
         settings=settings,
     )
     from prokd.data import data_report, format_report
-    from prokd.encoder import load_tokenizer
+    from prokd.encoder_files import load_tokenizer
 
     tokenizer = load_tokenizer(config.encoder.name) if model or preset == "mini" else None
     codes = [code for part in languages for code in part.split(",")]

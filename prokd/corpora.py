@@ -15,7 +15,8 @@ import numpy.typing as npt
 
 from prokd.config import ExperimentConfig, RuntimeConfig
 from prokd.data import Corpus, EncodedCorpus, check_same_types, encode_corpus, load_corpus
-from prokd.encoder import TokenClassifier, encoder_fingerprint, load_tokenizer
+from prokd.encoder import TokenClassifier
+from prokd.encoder_files import encoder_fingerprint, load_tokenizer
 from prokd.errors import MissingSplit, UserError
 from prokd.evaluation import LabelledSplit
 from prokd.frozen import with_frozen_features

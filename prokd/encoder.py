@@ -5,22 +5,22 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from functools import lru_cache, partial
-from pathlib import Path
-from typing import Any, Literal
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
-from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedTokenizerFast
+from transformers import AutoConfig, AutoModel
 from transformers.utils import logging as transformers_logging
 
 from prokd.config import EncoderConfig
+from prokd.config.settings import Precision
 from prokd.data import Batch
+from prokd.encoder_files import encoder_folder
 from prokd.errors import UserError
 from prokd.layers import (
     encoder_layers,
@@ -31,99 +31,12 @@ from prokd.layers import (
     run_top,
     usable_positions,
 )
-from prokd.mini import ENCODER_PATH
 from prokd.packed import run_packed
+from prokd.precision import autocast_type
 
-Precision = Literal["auto", "fp32", "bf16", "fp16"]
-
-WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
-THREE_WAYS_OUT = (
-    "use the embedded default (--preset mini), local files (--model PATH --data-dir DIR), "
-    "or a filled Hugging Face cache"
-)
 logger = logging.getLogger(__name__)
 # Many workers share one terminal: no bar for every encoder that is loaded.
 transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-
-
-@lru_cache(maxsize=8)
-def encoder_folder(name: str) -> Path:
-    """Return the local folder of an encoder: ``mini``, a folder, or a model of the hub.
-
-    Raises:
-        UserError: The folder lacks a file, or the hub does not answer; says the ways out.
-    """
-    if name == "mini":
-        return ENCODER_PATH
-    folder = Path(name).expanduser()
-    if folder.is_dir():
-        if not (folder / "config.json").is_file():
-            raise UserError(f"an encoder folder must hold config.json, but {folder} does not.")
-        return folder.resolve()
-    if name.startswith((".", "/", "~")):
-        raise UserError(f"the encoder folder {name} does not exist.")
-    return _hub_snapshot(name)
-
-
-def _hub_snapshot(name: str) -> Path:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HFValidationError
-
-    patterns = ["*.json", "*.txt", "*.model", "model.safetensors"]
-    try:
-        try:
-            folder = Path(snapshot_download(name, allow_patterns=patterns, local_files_only=True))
-        except (OSError, ValueError):
-            folder = Path(snapshot_download(name, allow_patterns=patterns))
-        if not any((folder / file).exists() for file in WEIGHT_FILES):
-            folder = Path(snapshot_download(name, allow_patterns=[*patterns, WEIGHT_FILES[1]]))
-    except HFValidationError as error:
-        raise UserError(f"{name!r} is neither a folder nor a name on the hub: {error}") from None
-    except Exception as error:  # the hub's client lets many kinds of network errors through
-        raise UserError(
-            f"the encoder {name!r} cannot be fetched from the Hugging Face hub "
-            f"({type(error).__name__}): {THREE_WAYS_OUT}."
-        ) from None
-    return folder
-
-
-@lru_cache(maxsize=8)
-def encoder_fingerprint(name: str) -> str:
-    """Return a hash of an encoder's configuration, weights and tokenizer, 16 hex digits."""
-    folder = encoder_folder(name)
-    digest = hashlib.blake2b(digest_size=8)
-    names = (
-        "config.json",
-        "tokenizer.json",
-        "vocab.txt",
-        "sentencepiece.bpe.model",
-        *WEIGHT_FILES,
-    )
-    for file in names:
-        path = folder / file
-        if path.is_file():
-            digest.update(file.encode())
-            with path.open("rb") as stream:
-                while chunk := stream.read(1 << 24):
-                    digest.update(chunk)
-            if file == WEIGHT_FILES[0]:
-                break
-    return digest.hexdigest()
-
-
-@lru_cache(maxsize=8)
-def load_tokenizer(name: str) -> PreTrainedTokenizerFast:
-    """Load the fast tokenizer of an encoder; UserError if it has none."""
-    folder = encoder_folder(name)
-    try:
-        tokenizer: Any = AutoTokenizer.from_pretrained(folder)
-    except (OSError, ValueError) as error:
-        first_line = str(error).splitlines()[0]
-        raise UserError(f"no tokenizer can be loaded from {folder}: {first_line}") from None
-    if not tokenizer.is_fast:
-        raise UserError(f"the tokenizer of {name!r} must be a fast one (tokenizer.json).")
-    fast: PreTrainedTokenizerFast = tokenizer
-    return fast
 
 
 class TokenClassifier(nn.Module):
@@ -238,21 +151,6 @@ class TokenClassifier(nn.Module):
         return {
             name: value.detach() for name, value in self.named_parameters() if value.requires_grad
         }
-
-
-def autocast_type(precision: Precision, device: torch.device) -> torch.dtype | None:
-    """Return the type of mixed precision on a device; None for plain float32.
-
-    On a CPU only ``bf16`` that was asked for is taken: it pays where the CPU has instructions
-    for it.
-    """
-    if precision == "fp32" or (device.type != "cuda" and precision != "bf16"):
-        return None
-    if precision == "fp16":
-        return torch.float16
-    if precision == "auto" and not torch.cuda.is_bf16_supported():
-        return None
-    return torch.bfloat16
 
 
 def build_classifier(

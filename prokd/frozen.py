@@ -26,8 +26,9 @@ from filelock import FileLock
 from prokd.config import RuntimeConfig
 from prokd.data import EncodedCorpus, collate
 from prokd.data.subwords import ranges
-from prokd.encoder import TokenClassifier, autocast_type
+from prokd.encoder import TokenClassifier
 from prokd.evaluation import evaluation_batches
+from prokd.precision import autocast_type
 from prokd.runs import write_atomically
 
 FORMAT_VERSION = 1

@@ -16,7 +16,7 @@ from prokd.config import ExperimentConfig, OptimizationConfig, PrototypeConfig
 
 SIGNATURE_LENGTH = 12
 # Raised whenever a change of the code changes the numbers of an unchanged configuration.
-NUMERICS_VERSION = 3
+NUMERICS_VERSION = 4
 
 
 def canonical_json(value: Any) -> str:
@@ -37,9 +37,9 @@ def teacher_identity(config: ExperimentConfig, data: Mapping[str, str]) -> dict[
     """Return all that a teacher's numbers depend on.
 
     Args:
-        config: The experiment.
+        config: The experiment; its precision is known (`config.precision.with_precision`).
         data: Fingerprints: ``source_train``, ``source_dev``, ``target_train`` (without labels)
-            and ``encoder`` (hash of the base encoder's weights and tokenizer).
+            and ``encoder`` (hash of all that is loaded of the base encoder).
     """
     settings = effective_teacher(config)
     needed = dict(data)
@@ -124,6 +124,7 @@ def _effective_prototypes(config: PrototypeConfig) -> dict[str, Any]:
 
 
 def _shared(config: ExperimentConfig) -> dict[str, Any]:
+    assert config.encoder.precision != "auto", "what auto stands for is settled by the device"
     tree = config.model_dump(include={"source", "target", "seed", "data", "encoder"})
     # The encoder and the corpora enter an identity by fingerprint: a folder may be moved.
     del tree["encoder"]["name"], tree["data"]["dataset"]

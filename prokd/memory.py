@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import gc
-import logging
 import resource
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
 
 from prokd.config import OptimizationConfig
-from prokd.encoder import TokenClassifier
 from prokd.errors import UserError
 from prokd.stage import Stage
-
-logger = logging.getLogger(__name__)
 
 _RESET, _STATUS = Path("/proc/self/clear_refs"), Path("/proc/self/status")
 
@@ -65,55 +60,35 @@ def ran_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, kinds) or "can't allocate memory" in str(error)
 
 
-def epoch_within_memory(
-    stage: Stage,
-    rebuild: Callable[[], Stage],
-    kind: str,
-    config: OptimizationConfig,
-    max_length: int,
-) -> tuple[Stage, dict[str, float]]:
-    """Train one epoch; where memory runs out, begin it again with batches in smaller parts.
-
-    Args:
-        stage: The stage before the epoch.
-        rebuild: Forgets the stage, and makes it anew as it was before the epoch.
-        kind: ``teacher`` or ``student``, for messages.
-        config: Its settings.
-        max_length: Most subwords of a sentence, which is not split.
-
-    Returns:
-        The stage after the epoch, and the metrics.
-
-    Raises:
-        UserError: One sentence at once is too much already.
-    """
-    while True:
-        try:
-            return stage, stage.run_epoch()
-        except (RuntimeError, MemoryError) as error:
-            if not ran_out_of_memory(error):
-                raise
-        tokens = smaller_parts(stage.model, kind=kind, config=config, max_length=max_length)
-        logger.warning("out of memory: %s.micro_batch_tokens is %d from here on", kind, tokens)
-        del stage
-        release_memory()
-        stage = rebuild()
-        stage.model.micro_batch_tokens = tokens
+def epoch_within_memory(stage: Stage) -> dict[str, float] | None:
+    """Train one epoch and return its metrics; None if memory ran out meanwhile."""
+    try:
+        return stage.run_epoch()
+    except (RuntimeError, MemoryError) as error:
+        if not ran_out_of_memory(error):
+            raise
+    return None  # after the block: the error holds what was in memory
 
 
 def smaller_parts(
-    model: TokenClassifier, *, kind: str, config: OptimizationConfig, max_length: int
+    kind: str, config: OptimizationConfig, *, max_length: int, device: torch.device
 ) -> int:
-    """Return half the subwords that went through a model at once, for another try.
+    """Return half the subwords that go through a model at once, for another try.
+
+    Args:
+        kind: ``teacher`` or ``student``, for the message.
+        config: Its settings.
+        max_length: Most subwords of a sentence, which is not split.
+        device: Whose memory ran out.
 
     Raises:
         UserError: One sentence at once is too much already.
     """
     largest = min(config.batch_sentences * max_length, max(config.batch_tokens, max_length))
-    now = min(model.micro_batch_tokens or largest, largest)
+    now = min(config.micro_batch_tokens or largest, largest)
     if now <= max_length:
         raise UserError(
-            f"the {kind} does not fit into the memory of {model.device} with one sentence at a "
+            f"the {kind} does not fit into the memory of {device} with one sentence at a "
             f"time: lower data.max_length ({max_length}) or {kind}.batch_sentences "
             f"({config.batch_sentences}), or run fewer trials on one device."
         )

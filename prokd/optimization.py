@@ -9,8 +9,9 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
 from prokd.config import OptimizationConfig
-from prokd.encoder import TokenClassifier, autocast_type
+from prokd.encoder import TokenClassifier
 from prokd.errors import CollapsedRun
+from prokd.precision import autocast_type
 
 MOST_SKIPPED = 20
 """Steps in a row that a loss scaler (fp16) may skip for infinite gradients: it halves its scale

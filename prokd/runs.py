@@ -6,8 +6,10 @@ epochs, gone when the run is over; see `prokd.checkpoints`), ``history.jsonl`` (
 epoch), then ``stage.json`` + ``weights.safetensors`` (what was trained), ``result.json`` and, last
 of all, ``DONE``, which names the checksum of the weights. Afterwards come ``report.json`` (scores
 on the test splits) and, where an oracle was asked for, ``oracle.json`` (score on labelled target
-dev). Every file is written beside its place, synced to the disk and renamed, so a process killed
-and a machine that loses power at any moment leave a folder from which the next one goes on.
+dev). A run that did not fit into memory holds ``out_of_memory.json`` instead of results, see
+`prokd.within_memory`. Every file is written beside its place, synced to the disk and renamed, so a
+process killed and a machine that loses power at any moment leave a folder from which the next one
+goes on.
 """
 
 from __future__ import annotations

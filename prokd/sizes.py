@@ -9,7 +9,7 @@ from transformers import AutoConfig, AutoModel
 
 from prokd.checkpoints import KEPT
 from prokd.config import EncoderConfig
-from prokd.encoder import encoder_folder
+from prokd.encoder_files import encoder_folder
 from prokd.layers import freeze
 
 FLOAT_BYTES = 4

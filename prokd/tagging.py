@@ -15,7 +15,8 @@ from transformers import AutoModelForTokenClassification, PreTrainedTokenizerFas
 from prokd import artifact
 from prokd.config import EncoderConfig, RuntimeConfig
 from prokd.data import Corpus, encode_corpus
-from prokd.encoder import TokenClassifier, load_tokenizer
+from prokd.encoder import TokenClassifier
+from prokd.encoder_files import load_tokenizer
 from prokd.errors import UserError
 from prokd.evaluation import device_of, probabilities
 from prokd.labels import TagSet
@@ -58,6 +59,8 @@ class Tagger:
             description = artifact.describe(folder)
             name = encoder or description["encoder"]["name"]
             self.model = artifact.load(folder, EncoderConfig(name=name), runtime)
+            if self.model.device.type == "cpu":  # few CPUs are quicker in what a GPU trained in
+                self.model.precision = "fp32"
             self.tokenizer = load_tokenizer(name)
             self.tag_set = TagSet(tuple(description["entity_types"]))
             self.max_length = int(description["max_length"])

@@ -16,17 +16,17 @@ from prokd import artifact
 from prokd.checkpoints import Checkpoints, clear_about_space
 from prokd.config import ExperimentConfig, RuntimeConfig
 from prokd.corpora import Corpora
-from prokd.encoder import build_classifier, load_tokenizer
+from prokd.encoder_files import load_tokenizer
 from prokd.errors import CollapsedRun, GaveUpWaiting
 from prokd.evaluation import device_of
 from prokd.identity import signature, student_identity, teacher_identity
-from prokd.memory import PeakMemory, epoch_within_memory
+from prokd.memory import PeakMemory, epoch_within_memory, release_memory, smaller_parts
+from prokd.new_stage import new_stage
+from prokd.precision import settled
 from prokd.runs import SOURCE_DEV, Kind, RunFolder, write_json
-from prokd.seeding import seed_everything
-from prokd.soft_labels import teacher_probabilities
 from prokd.stage import Stage
 from prokd.student import StudentStage
-from prokd.teacher import TeacherStage
+from prokd.within_memory import note, remember_asked, within_memory
 
 logger = logging.getLogger(__name__)
 LOOK_SECONDS = 0.5
@@ -38,11 +38,12 @@ class StageRun:
 
     A finished run opens without training anything; an interrupted one goes on after its last
     finished epoch, with the numbers of an uninterrupted one. While it is open the folder is
-    locked, so that two searches that need the same run train it once.
+    locked, so that two searches that need the same run train it once. A run that does not fit
+    into memory goes on under another name, with batches in smaller parts (`prokd.within_memory`).
 
     Args:
         kind: ``teacher`` or ``student``.
-        config: The experiment.
+        config: The experiment as it is asked for.
         runtime: Where things lie.
         fingerprints: As `data_fingerprints` returns them, if known already.
         give_up: Whether to wait no longer for another process that trains the run; asked every
@@ -50,7 +51,8 @@ class StageRun:
 
     Raises:
         GaveUpWaiting: Another process trains the run, and ``give_up`` said so.
-        UserError: Bad data or encoder; a student whose teacher is not there.
+        UserError: Bad data or encoder; a precision that the device cannot do; a student whose
+            teacher is not there.
         CollapsedRun: The run collapsed before; it would do so again.
     """
 
@@ -64,54 +66,72 @@ class StageRun:
         give_up: Callable[[], bool] | None = None,
     ) -> None:
         """Open the run's folder and lock it."""
-        self.config, self.runtime = config, runtime
+        self.kind, self.runtime, self.device = kind, runtime, device_of(runtime)
+        self.asked = settled(config, self.device)
         self.corpora = Corpora(config, runtime)
-        data = fingerprints or self.corpora.fingerprints()
-        build_identity = teacher_identity if kind == "teacher" else student_identity
-        self.identity = build_identity(config, data)
-        self.folder = RunFolder(runtime.runs_dir, kind, signature(self.identity))
-        self.fingerprints = data
-        self.teacher_folder: RunFolder | None = None
-        if kind == "student":
-            self.teacher_folder = RunFolder(
-                runtime.runs_dir, "teacher", self.identity["teacher_signature"]
-            )
-        self.settings = config.student if kind == "student" else config.teacher
-        self.num_epochs = self.settings.epochs
-        self.stage: Stage | None = None
+        self.fingerprints = fingerprints or self.corpora.fingerprints()
         self.trained_epochs = 0
-        self._peak: PeakMemory | None = None
-        self._peak_before = 0.0
+        self._give_up = give_up or bool
+        self._open()
+
+    def _open(self) -> None:
+        """Lock the folder of the run that is asked for, or of the one that it goes on as."""
+        while True:
+            self._name(self._within_memory())
+            with clear_about_space(self.folder.path):
+                self.folder.path.mkdir(parents=True, exist_ok=True)
+                self._lock = FileLock(self.folder.path / ".lock")
+                self._wait_for_lock()
+            if self._within_memory() == self.config:
+                break
+            self._lock.release()  # whoever had it before has found that it does not fit
         with clear_about_space(self.folder.path):
-            self.folder.path.mkdir(parents=True, exist_ok=True)
-            self._lock = FileLock(self.folder.path / ".lock")
-            self._wait_for_lock(give_up or bool)
             self._checkpoints = Checkpoints(self.folder)
             try:
-                self._open()
+                self._look_into_folder()
             except BaseException:
                 self.close()
                 raise
 
-    def _wait_for_lock(self, give_up: Callable[[], bool]) -> None:
+    def _wait_for_lock(self) -> None:
         is_told = False
         while True:
             try:
                 self._lock.acquire(timeout=LOOK_SECONDS)
                 return
             except Timeout:
-                if give_up():
+                if self._give_up():
                     raise GaveUpWaiting(f"another process trains {self.folder.path}") from None
             if not is_told:
                 logger.info("%s: another process trains it; waiting", self.folder.path)
                 is_told = True
 
-    def _open(self) -> None:
+    def _within_memory(self) -> ExperimentConfig:
+        return within_memory(self.asked, self.fingerprints, self.runtime.runs_dir)
+
+    def _name(self, config: ExperimentConfig) -> None:
+        """Become the run of a configuration; nothing of it is looked at yet."""
+        kind, runs_dir = self.kind, self.runtime.runs_dir
+        build_identity = teacher_identity if kind == "teacher" else student_identity
+        self.config, self.identity = config, build_identity(config, self.fingerprints)
+        self.folder = RunFolder(runs_dir, kind, signature(self.identity))
+        self.teacher_folder: RunFolder | None = None
+        if kind == "student":
+            name = self.identity["teacher_signature"]
+            self.teacher_folder = RunFolder(runs_dir, "teacher", name)
+        self.settings = config.student if kind == "student" else config.teacher
+        self.num_epochs = self.settings.epochs
+        self.stage: Stage | None = None
+        self._peak: PeakMemory | None = None
+        self._peak_before = 0.0
+
+    def _look_into_folder(self) -> None:
         if (damage := self.folder.discard_if_damaged()) is not None:
             logger.warning("%s", damage)
         if (reason := self.folder.failure()) is not None:
             raise CollapsedRun(reason)
         self.history = self.folder.history()
+        remember_asked(self.folder, self.asked, self.fingerprints, self.runtime.runs_dir)
         if self.done:
             self.folder.drop_checkpoints()  # whoever finished it may have been killed before
         else:
@@ -142,29 +162,31 @@ class StageRun:
             CollapsedRun: Training collapsed in this epoch; the folder says so from now on.
             UserError: The disk is full; the checkpoint before is kept.
         """
-        if self.done:
-            return self.history[-1]
-        with clear_about_space(self.folder.path):
-            if self.stage is None:
-                self.stage = self._build_stage()
-            if self.epoch < self.num_epochs:  # else it was killed between its last epoch and DONE
-                self._train_epoch()
-            if self.epoch == self.num_epochs:
-                self._finish()
+        while not self.done:
+            with clear_about_space(self.folder.path):
+                if self.stage is None:
+                    self.stage = self._build_stage()
+                # All is trained if it was killed between its last epoch and DONE.
+                fits = self.epoch == self.num_epochs or self._train_epoch()
+                if fits and self.epoch == self.num_epochs:
+                    self._finish()
+            if fits:
+                break
+            self._go_on_in_smaller_parts()
         return self.history[-1]
 
-    def _train_epoch(self) -> None:
+    def _train_epoch(self) -> bool:
+        """Train and save an epoch; return whether it fitted into memory."""
         assert self.stage is not None, "a stage is there to be trained"
         started = time.monotonic()
         try:
-            longest = self.config.data.max_length
-            self.stage, metrics = epoch_within_memory(
-                self.stage, self._rebuild_stage, self.folder.kind, self.settings, longest
-            )
+            metrics = epoch_within_memory(self.stage)
         except CollapsedRun as error:
             self._checkpoints.close()
             self.folder.mark_failed(str(error))
             raise
+        if metrics is None:
+            return False
         self.trained_epochs += 1
         metrics = {"epoch": float(self.epoch + 1), **metrics}
         metrics["seconds"] = time.monotonic() - started
@@ -173,10 +195,31 @@ class StageRun:
         state = {
             "stage": self.stage.state_dict(),
             "history": rows,
-            "micro_batch_tokens": self.stage.model.micro_batch_tokens,
             "peak_memory_mb": self._peak_megabytes(),
         }
         self._checkpoints.save(state, self.epoch, lambda: self.folder.write_history(rows))
+        return True
+
+    def _go_on_in_smaller_parts(self) -> None:
+        """Leave the folder and begin the run that goes through the encoder in smaller parts."""
+        tokens = smaller_parts(
+            self.kind, self.settings, max_length=self.config.data.max_length, device=self.device
+        )
+        left = self.folder.path
+        with clear_about_space(left):
+            self._checkpoints.wait()
+            note(self.folder, tokens)
+        self.close()
+        release_memory()
+        self._open()
+        logger.warning(
+            "%s ran out of memory: it goes on from its first epoch as %s, with "
+            "%s.micro_batch_tokens = %s",
+            left.name,
+            self.folder.path.name,
+            self.kind,
+            self.settings.micro_batch_tokens,
+        )
 
     def flush(self) -> None:
         """Wait until the last epoch, its checkpoint and its metrics, is on disk.
@@ -247,50 +290,12 @@ class StageRun:
         """Close the run."""
         self.close()
 
-    def _rebuild_stage(self) -> Stage:
-        self.stage = None
-        self._checkpoints.wait()  # it is what the stage goes on from
-        return self._build_stage()
-
     def _build_stage(self) -> Stage:
-        config, corpora = self.config, self.corpora
-        device = device_of(self.runtime)
         if self.runtime.threads is not None:
             torch.set_num_threads(self.runtime.threads)
         self._peak_before = self._peak_megabytes()
-        self._peak = PeakMemory(device)
-        seed_everything(config.seed, 0)
-        model = build_classifier(
-            config.encoder,
-            len(corpora.tag_set),
-            max_length=config.data.max_length,
-            seed=config.seed,
-        ).to(device)
-        stage: Stage
-        if self.teacher_folder is None:
-            uses_target = config.teacher.alignment.weight > 0
-            stage = TeacherStage(
-                model=model,
-                config=config,
-                source_train=corpora.prepared(model, corpora.source_train),
-                source_dev=corpora.prepared_split(model, corpora.source_dev),
-                target_train=corpora.prepared(model, corpora.target_train)
-                if uses_target
-                else None,
-                pad_token_id=corpora.pad_token_id,
-            )
-        else:
-            known = teacher_probabilities(self.teacher_folder, config, self.runtime, corpora)
-            if config.student.start == "teacher":
-                artifact.load_into(model, self.teacher_folder.path, config.encoder)
-            stage = StudentStage(
-                model=model,
-                config=config,
-                target_train=corpora.prepared(model, corpora.target_train),
-                source_dev=corpora.prepared_split(model, corpora.source_dev),
-                teacher_probabilities=known,
-                pad_token_id=corpora.pad_token_id,
-            )
+        self._peak = PeakMemory(self.device)
+        stage = new_stage(self.config, self.corpora, self.device, self.teacher_folder)
         self._resume(stage)
         return stage
 
@@ -305,9 +310,6 @@ class StageRun:
             self.history = []
             return
         stage.load_state_dict(state["stage"])
-        # What was found to fit before stays; a smaller part that is asked for now counts too.
-        limits = (state.get("micro_batch_tokens"), stage.model.micro_batch_tokens)
-        stage.model.micro_batch_tokens = min((n for n in limits if n is not None), default=None)
         self._peak_before = max(self._peak_before, state.get("peak_memory_mb", 0.0))
         self.history = state["history"]
         logger.info("%s goes on after epoch %d", self.folder.path.name, self.epoch)

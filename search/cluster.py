@@ -25,6 +25,9 @@ import ray
 from ray._private import ray_constants, services
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from prokd.config import automatic_precision
+from prokd.config.precision import CPU, GPU
+from prokd.config.settings import AutocastType
 from prokd.errors import UserError
 from search import nodes
 
@@ -60,6 +63,7 @@ class Cluster:
         width: Trials that run at the same time.
         device: The accelerator's type, or "cpu".
         is_one_machine: Whether there is one machine, and no other will come.
+        precision: What ``encoder.precision = auto`` stands for: all devices of trials have it.
     """
 
     place: str
@@ -68,6 +72,7 @@ class Cluster:
     width: int
     device: str
     is_one_machine: bool = False
+    precision: AutocastType = "fp32"
 
     @property
     def threads(self) -> int | None:
@@ -223,9 +228,16 @@ def _measure(place: str, resources: Resources, output: Path) -> Cluster:
         width = min(width, int(gpus / gpus_each + 1e-9))
     types = [name.partition(":")[2] for name in total if name.startswith("accelerator_type:")]
     _check_nodes(output)
-    device = (types or ["gpu"])[0] if gpus_each else "cpu"
-    is_one_machine = len(_nodes()) == 1 and not any(promised)
-    return Cluster(place, cpus_each, gpus_each, max(1, width), device, is_one_machine)
+    devices = (types or [GPU]) if gpus_each else [CPU]
+    return Cluster(
+        place,
+        cpus_each,
+        gpus_each,
+        max(1, width),
+        device=devices[0],
+        is_one_machine=len(_nodes()) == 1 and not any(promised),
+        precision=automatic_precision(devices),
+    )
 
 
 def _check_nodes(output: Path) -> None:

@@ -10,6 +10,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from optuna.pruners import MedianPruner
 from optuna.trial import FrozenTrial, TrialState
@@ -82,7 +83,8 @@ class Search:
         compare_criteria: bool = False,
     ) -> None:
         """Read the data's fingerprints; nothing is started."""
-        self.spec, self.engine, self.output = spec, engine, output.resolve()
+        self.spec = spec = spec.settled(engine.cluster.precision)
+        self.engine, self.output = engine, output.resolve()
         self.export_best, self.compare_criteria = export_best, compare_criteria
         self.oracle = spec.select == ORACLE
         self.data = engine.descriptions.training(spec.base)
@@ -140,15 +142,7 @@ class Search:
         for trial in trials:
             own = members[trial.number] = self._experiments(trial)
             run_id = self.log.open_trial(trial.number, trial.params, own)
-            study.annotate(
-                trial.number,
-                {
-                    "signature": [e.student.signature for e in own],
-                    "teacher_signature": [e.teacher.signature for e in own],
-                    "folder": [str(e.student.path) for e in own],
-                    **self._link(run_id),
-                },
-            )
+            study.annotate(trial.number, _places(own) | self._link(run_id))
             experiments += [replace(e, parent_run=run_id) for e in own]
             owner |= {e.name: trial for e in own}
         rows: dict[int, list[Row]] = {trial.number: [] for trial in trials}
@@ -164,7 +158,9 @@ class Search:
 
     def _settle(self, study: SearchStudy, trial: FrozenTrial, rows: Sequence[Row]) -> None:
         """Tell the study how a trial ended, after its last seed."""
-        study.annotate(trial.number, self._link(self.log.run_id(trial.number)))
+        # Once more: a run that did not fit into memory lies elsewhere now.
+        places = _places(self._experiments(trial))
+        study.annotate(trial.number, places | self._link(self.log.run_id(trial.number)))
         number, label = trial.number, f"trial {trial.number}  {in_symbols(trial.params)}"
         unfinished = [row.outcome for row in rows if row.objective is None]
         collapsed = [outcome for outcome in unfinished if outcome.state == COLLAPSED]
@@ -270,3 +266,12 @@ class Search:
             self.log.close_trial(trial.number, "FINISHED", [self._row(e) for e in own])
             own = [replace(e, parent_run=run_id) for e in own]
         return own
+
+
+def _places(experiments: Sequence[Experiment]) -> dict[str, Any]:
+    """Return the attributes of a trial that lead to its runs."""
+    return {
+        "signature": [e.student.signature for e in experiments],
+        "teacher_signature": [e.teacher.signature for e in experiments],
+        "folder": [str(e.student.path) for e in experiments],
+    }

@@ -26,7 +26,7 @@ from search.tuner import Judge, Outcome, Workers
 
 @dataclass
 class Reuse:
-    """What was trained and what was there already, by signature."""
+    """What was trained and what was there already, by `Experiment.key`."""
 
     trained: dict[Kind, set[str]] = field(
         default_factory=lambda: {"teacher": set(), "student": set()}

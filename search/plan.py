@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from prokd.config import ExperimentConfig, RuntimeConfig
-from prokd.identity import student_signature, teacher_signature
 from prokd.runs import Kind, RunFolder, read_json
+from prokd.within_memory import noted, run_signature, within_memory
 
 
 class DataDescriptions:
@@ -79,7 +79,7 @@ class Experiment:
 
     Args:
         name: What it is called where it is logged, e.g. "trial 3 seed 0".
-        config: The settings, the seed among them.
+        config: The settings as they are asked for, the seed among them.
         data: Fingerprints of what it reads.
         runs_dir: Folder of all runs.
         variant: Named alternative that it belongs to ("full" for the method itself).
@@ -95,19 +95,38 @@ class Experiment:
     tags: Mapping[str, str] = field(default_factory=dict)
     parent_run: str | None = None
 
-    @cached_property
+    @property
     def teacher(self) -> RunFolder:
-        """Folder of the teacher's run."""
-        return RunFolder(self.runs_dir, "teacher", teacher_signature(self.config, self.data))
+        """Folder of the teacher's run, see `folder`."""
+        return self.folder("teacher")
 
-    @cached_property
+    @property
     def student(self) -> RunFolder:
-        """Folder of the student's run."""
-        return RunFolder(self.runs_dir, "student", student_signature(self.config, self.data))
+        """Folder of the student's run, see `folder`."""
+        return self.folder("student")
+
+    @property
+    def effective(self) -> ExperimentConfig:
+        """The settings that its runs go on with, where they did not fit into memory as asked."""
+        asked = [RunFolder(self.runs_dir, kind, name) for kind, name in self._keys.items()]
+        if all(noted(folder) is None for folder in asked):
+            return self.config  # without hashing anything anew
+        return within_memory(self.config, self.data, self.runs_dir)
 
     def folder(self, kind: Kind) -> RunFolder:
-        """Return the folder of one of the two runs."""
-        return self.teacher if kind == "teacher" else self.student
+        """Return the folder of a run: another one from when it did not fit into memory."""
+        config = self.effective
+        name = self.key(kind) if config is self.config else run_signature(kind, config, self.data)
+        return RunFolder(self.runs_dir, kind, name)
+
+    def key(self, kind: Kind) -> str:
+        """Return the signature of one of the two runs as it was asked for, which never changes."""
+        return self._keys[kind]
+
+    @cached_property
+    def _keys(self) -> dict[Kind, str]:
+        kinds: tuple[Kind, ...] = ("teacher", "student")
+        return {kind: run_signature(kind, self.config, self.data) for kind in kinds}
 
 
 @dataclass(frozen=True)
@@ -138,10 +157,11 @@ class Need:
 
 def need(experiments: Sequence[Experiment], kind: Kind) -> Need:
     """Count the distinct runs of a kind and estimate what is left from finished runs like them."""
-    distinct = {e.folder(kind).signature: e for e in experiments}
-    folders = [e.folder(kind) for e in distinct.values()]
-    done = {f.signature for f in folders if f.done}
-    collapsed = {f.signature for f in folders if not f.done and f.failure() is not None}
+    distinct = {e.key(kind): e for e in experiments}
+    folders = {name: e.folder(kind) for name, e in distinct.items()}
+    done = {name for name, f in folders.items() if f.done}
+    over = {name for name, f in folders.items() if f.failure() is not None}
+    collapsed = over - done
     seconds: float | None = 0.0
     rates: dict[str, float | None] = {}
     for name, experiment in distinct.items():
@@ -152,14 +172,14 @@ def need(experiments: Sequence[Experiment], kind: Kind) -> Need:
             rates[likeness] = _seconds_per_epoch(experiment.runs_dir, kind, likeness)
         rate = rates[likeness]
         settings = getattr(experiment.config, kind)
-        left = settings.epochs - len(experiment.folder(kind).history())
+        left = settings.epochs - len(folders[name].history())
         seconds = None if rate is None else seconds + rate * left
     return Need(
         kind=kind,
         total=len(folders),
         done=len(done),
         collapsed=len(collapsed),
-        begun=sum(f.started and f.signature not in done | collapsed for f in folders),
+        begun=sum(f.started and name not in done | over for name, f in folders.items()),
         seconds=seconds,
     )
 

@@ -43,7 +43,7 @@ class Pruning:
         self._owner: dict[str, int | None] = {}
         for number, own in trials.items():
             for experiment in own:
-                name = experiment.student.signature
+                name = experiment.key("student")
                 # A student that several trials share is trained for all of them.
                 self._owner[name] = None if name in self._owner else number
 
@@ -54,7 +54,7 @@ class Pruning:
             return None if number is None else self._reasons[number]
         values = [value]
         for experiment in self.trials[number]:
-            if experiment.student.signature != signature:
+            if experiment.key("student") != signature:
                 history = experiment.student.history()
                 if len(history) < epoch:
                     return None

@@ -19,6 +19,8 @@ Finished = Callable[[Experiment, Outcome], None]
 class Round:
     """One list of experiments on its way; a student starts when its teacher is there.
 
+    A run is told apart by its `Experiment.key`: its folder may become another one on the way.
+
     Args:
         engine: Trains, logs and shows.
         experiments: Any configurations.
@@ -41,11 +43,11 @@ class Round:
         self.members: dict[Kind, dict[str, list[Experiment]]] = {"teacher": {}, "student": {}}
         for experiment in experiments:
             for kind, runs in self.members.items():
-                runs.setdefault(experiment.folder(kind).signature, []).append(experiment)
+                runs.setdefault(experiment.key(kind), []).append(experiment)
         self.outcomes: dict[Kind, dict[str, Outcome]] = {"teacher": {}, "student": {}}
         self.students: list[Experiment] = []
         self.waiting: dict[str, list[Experiment]] = {}
-        """Students whose teacher is not there, by its signature."""
+        """Students whose teacher is not there, by its key."""
         self.phase: Kind = "teacher"
         """The kind that was announced last."""
 
@@ -60,15 +62,14 @@ class Round:
             if experiment.teacher.done:
                 ready.append(experiment)
             else:
-                self.waiting.setdefault(experiment.teacher.signature, []).append(experiment)
+                self.waiting.setdefault(experiment.key("teacher"), []).append(experiment)
         self.students = [*unscored, *missing]
         self._train(untrained, ready)
         for experiment in self.students:
             if not self._is_settled(experiment):
-                name = experiment.student.signature
-                self.ended("student", name, self._without(experiment))
+                self.ended("student", experiment.key("student"), self._without(experiment))
         settled = self.outcomes["student"]
-        return [settled[experiment.student.signature] for experiment in self.experiments]
+        return [settled[experiment.key("student")] for experiment in self.experiments]
 
     def started(self, kind: Kind, signature: str) -> None:
         """Show that a run was given to a worker."""
@@ -100,26 +101,26 @@ class Round:
         """Settle the students that are there already; return those that lack a score."""
         unscored = []
         for experiment in self._distinct("student"):
-            folder = experiment.student
+            folder, name = experiment.student, experiment.key("student")
             self._discard_if_damaged(folder)
             if folder.done:
-                self.engine.reuse.reused["student"].add(folder.signature)
+                self.engine.reuse.reused["student"].add(name)
                 report = folder.report()
                 current = self.engine.descriptions.report(experiment.config)
                 if report is None or report["fingerprint"] != current or self._lacks(experiment):
                     unscored.append(experiment)
                 else:
                     if experiment.teacher.done:
-                        self.engine.reuse.reused["teacher"].add(experiment.teacher.signature)
+                        self.engine.reuse.reused["teacher"].add(experiment.key("teacher"))
                         self._track("teacher", experiment, ended=True)
-                    self.ended("student", folder.signature, Outcome(DONE))
+                    self.ended("student", name, Outcome(DONE))
             elif (reason := folder.failure()) is not None:
-                self.ended("student", folder.signature, Outcome(COLLAPSED, reason))
+                self.ended("student", name, Outcome(COLLAPSED, reason))
         return unscored
 
     def _look_at_teachers(self, missing: Sequence[Experiment]) -> list[Experiment]:
         """Return one experiment for each teacher that the missing students wait for."""
-        wanted = {e.teacher.signature: e for e in missing}
+        wanted = {e.key("teacher"): e for e in missing}
         untrained = []
         for name, experiment in wanted.items():
             self._discard_if_damaged(experiment.teacher)
@@ -178,14 +179,14 @@ class Round:
         engine = self.engine
         jobs = []
         for experiment in experiments:
-            folder = experiment.folder(kind)
+            folder, name = experiment.folder(kind), experiment.key(kind)
             if not folder.done and folder.checkpoints():
-                engine.reuse.continued[folder.signature] = len(folder.history())
+                engine.reuse.continued[name] = len(folder.history())
             jobs.append(
                 job(
                     experiment.config,
                     engine.runtime,
-                    signature=folder.signature,
+                    signature=name,
                     data=dict(experiment.data),
                     oracle=self.oracle,
                     deadline=engine.deadline,
@@ -200,7 +201,7 @@ class Round:
         """Return the outcome of a student that was not trained: for time, or for its teacher."""
         if experiment.teacher.done:
             return self._paused()
-        teacher = self.outcomes["teacher"].get(experiment.teacher.signature)
+        teacher = self.outcomes["teacher"].get(experiment.key("teacher"))
         if teacher is None or teacher.state == PAUSED:
             return self._paused()
         return Outcome(teacher.state, f"its teacher: {teacher.reason}")
@@ -219,7 +220,7 @@ class Round:
         )
 
     def _is_settled(self, experiment: Experiment) -> bool:
-        return experiment.student.signature in self.outcomes["student"]
+        return experiment.key("student") in self.outcomes["student"]
 
     def _distinct(self, kind: Kind) -> list[Experiment]:
         return [members[0] for members in self.members[kind].values()]

@@ -255,7 +255,10 @@ def search(
             "ORACLE: students are chosen by labels of target dev; this is not zero-resource"
         )
     if dry_run:
-        typer.echo("dry run: nothing is started")
+        from search.precision import dry_run_line, expected_precision
+
+        specs = [spec.settled(expected_precision(gpus_per_trial)) for spec in specs]
+        typer.echo(dry_run_line([spec.base for spec in specs]))
         for spec in specs:
             for line in plan_lines(spec, descriptions, output.resolve(), export_best):
                 typer.echo(line)

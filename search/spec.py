@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from optuna.distributions import distribution_to_json
 
-from prokd.config import ExperimentConfig, with_overrides
+from prokd.config import ExperimentConfig, with_overrides, with_precision
+from prokd.config.settings import AutocastType
 from prokd.effect import flatten
 from prokd.identity import signature
 from prokd.runs import ORACLE, SOURCE_DEV
@@ -45,8 +46,13 @@ class SearchSpec:
         """Data set and languages."""
         return f"{self.base.data.dataset} {self.base.source}-{self.base.target}"
 
+    def settled(self, precision: AutocastType) -> SearchSpec:
+        """Return the search as it is trained where ``auto`` stands for a precision."""
+        return replace(self, base=with_precision(self.base, precision))
+
     def study_name(self, descriptions: DataDescriptions) -> str:
-        """Return the name under which the same search is found again."""
+        """Return the name under which the same search is found again; it must be `settled`."""
+        assert self.base.encoder.precision != "auto", "searches on CPU and GPU share no study"
         data = dict(descriptions.training(self.base))
         if self.select == ORACLE:
             data["target_dev"] = descriptions.oracle(self.base)

@@ -82,7 +82,7 @@ class Tracker(Store):
             self._open.discard(run_id)
 
     def _open_stage(self, experiment: Experiment, kind: Kind, ids: Path) -> str:
-        folder, config = experiment.folder(kind), experiment.config
+        folder, config = experiment.folder(kind), experiment.effective
         settings = config.model_dump(mode="json")
         parent = experiment.parent_run
         tags = {

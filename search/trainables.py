@@ -60,7 +60,7 @@ def job(
     Args:
         config: The experiment.
         runtime: Where things lie, as seen by the workers.
-        signature: Of the run; names the trial.
+        signature: Of the run as it is asked for; names the trial.
         data: Fingerprints of what the experiment reads.
         oracle: Whether a finished student is also scored on labelled target dev.
         deadline: Seconds since 1970 after which no further epoch is started.
@@ -154,8 +154,9 @@ class StageTrainable(Trainable):
         if not run.done:
             if (reason := self._why_over()) is not None:
                 return self._end(PAUSED, reason)
+            before = run.trained_epochs
             metrics = run.step()
-            trained = 1
+            trained = run.trained_epochs - before
         if not run.done:
             if self._job["judged"]:
                 run.flush()  # a judge reads what others have on disk, and may end this run here

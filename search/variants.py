@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from prokd.config import ExperimentConfig, with_overrides
+from prokd.config import ExperimentConfig, with_overrides, with_precision
 from prokd.effect import flatten
 from search.engine import Engine
 from search.plan import Experiment
@@ -69,6 +69,8 @@ def run_variants(
         objective.
     """
     tracker, progress = engine.tracker, engine.progress
+    automatic = engine.cluster.precision
+    variants = {name: with_precision(config, automatic) for name, config in variants.items()}
     labels = labels or {name: name for name in variants}
     data = {name: engine.descriptions.training(config) for name, config in variants.items()}
     parents: dict[str, str] = {}

@@ -1,6 +1,7 @@
 """Every hyperparameter: type, range, default; its named values; overrides by dotted path."""
 
 from prokd.config.overrides import parse_override, validation_sentence, with_overrides
+from prokd.config.precision import automatic_precision, with_precision
 from prokd.config.presets import (
     COMPONENTS,
     PRESETS,
@@ -33,9 +34,11 @@ __all__ = [
     "RuntimeConfig",
     "StudentConfig",
     "TeacherConfig",
+    "automatic_precision",
     "build_config",
     "parse_override",
     "validation_sentence",
     "with_overrides",
+    "with_precision",
     "without_components",
 ]

@@ -20,6 +20,10 @@ class _Frozen(BaseModel):
     )
 
 
+AutocastType = Literal["fp32", "bf16", "fp16"]
+Precision = Literal["auto"] | AutocastType
+
+
 class DataConfig(_Frozen):
     """Which sentences are read, and how long they may be."""
 
@@ -41,8 +45,8 @@ class EncoderConfig(_Frozen):
     dropout: float = Field(0.5, ge=0, lt=1, description="dropout before the classifier")
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
         "auto",
-        description="autocast type; auto = bf16 on a GPU that has it, fp32 elsewhere; bf16 also "
-        "acts on a CPU, fp16 on a GPU alone",
+        description="autocast type; auto = bf16 on a GPU that has it, fp32 elsewhere, settled "
+        "before a run is named; bf16 also acts on a CPU, fp16 on a GPU alone",
     )
 
 
@@ -71,7 +75,8 @@ class OptimizationConfig(_Frozen):
         ge=16,
         description="most subwords of one forward pass; a larger batch goes in parts, whose "
         "activations are computed again for the gradient: the same update (dropout draws "
-        "otherwise), less memory, more time; None = the batch in one piece",
+        "otherwise), less memory, more time; None = the batch in one piece. A run that does not "
+        "fit into memory goes on as the one with half of it",
     )
     loss_reduction: Literal["tokens", "sentences"] = Field(
         "tokens", description="Eq. 1, 2 and 11 divided by the number of tokens or of sentences"

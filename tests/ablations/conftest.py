@@ -92,7 +92,9 @@ def finished(tmp_path):
 def make_plan():
     def make(spec="table4", languages=("ar", "hi"), seeds=(0, 1, 2), **settings):
         bases = [
-            build_config("paper", "stable", {"target": language, **settings})
+            build_config(
+                "paper", "stable", {"target": language, "encoder.precision": "fp32", **settings}
+            )
             for language in languages
         ]
         return AblationPlan(load_spec(spec), tuple(bases), tuple(seeds))

@@ -9,7 +9,8 @@ from benchmarks.rival_data import PADDING_LABEL, features_of, viterbi
 from prokd.config import with_overrides
 from prokd.corpora import Corpora
 from prokd.data import collate
-from prokd.encoder import build_classifier, load_tokenizer
+from prokd.encoder import build_classifier
+from prokd.encoder_files import load_tokenizer
 from prokd.sequences import Places, likeliest_tags
 
 

@@ -9,8 +9,10 @@ from pydantic import BaseModel
 from prokd.config import (
     COMPONENTS,
     ExperimentConfig,
+    automatic_precision,
     build_config,
     with_overrides,
+    with_precision,
     without_components,
 )
 from prokd.identity import (
@@ -23,8 +25,9 @@ from prokd.identity import (
 )
 
 DATA = {"source_train": "s1", "source_dev": "d1", "target_train": "t1", "encoder": "e1"}
-BASE = build_config("mini", "stable")
-LITERAL = build_config("mini", "literal")
+SETTLED = {"encoder.precision": "fp32"}
+BASE = build_config("mini", "stable", SETTLED)
+LITERAL = build_config("mini", "literal", SETTLED)
 
 # Settings that name a place: what lies there enters by fingerprint.
 PLACES = {"encoder.name", "data.dataset"}
@@ -68,7 +71,7 @@ def altered(path: str, value: Any) -> Any:
     """Another valid value."""
     kind = LEAVES[path]
     if get_origin(kind) is Literal:
-        return next(choice for choice in get_args(kind) if choice != value)
+        return next(choice for choice in get_args(kind) if choice not in (value, "auto"))
     if isinstance(value, bool):
         return not value
     if value is None:
@@ -112,7 +115,22 @@ def test_every_fingerprint_changes_both(name: str) -> None:
 
 
 def test_stable_and_literal_differ() -> None:
-    assert signatures(BASE) != signatures(build_config("mini", "literal"))
+    assert signatures(BASE) != signatures(LITERAL)
+
+
+@pytest.mark.parametrize("identity", [teacher_identity, student_identity])
+def test_an_identity_never_holds_what_the_device_decides(identity: Any) -> None:
+    asked = build_config("mini", "stable")
+    with pytest.raises(AssertionError, match="settled by the device"):
+        identity(asked, DATA)
+    names = set()
+    for devices, expected in ((["cpu"], "fp32"), (["A100"], "bf16"), (["A100", "V100"], "fp32")):
+        known = with_precision(asked, automatic_precision(devices))
+        assert identity(known, DATA)["encoder"]["precision"] == expected
+        names.add(signature(identity(known, DATA)))
+    assert len(names) == 2
+    fixed = with_overrides(asked, {"encoder.precision": "fp16"})
+    assert with_precision(fixed, "bf16") == fixed
 
 
 class TestSettingsThatCannotAct:

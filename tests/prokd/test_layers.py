@@ -102,13 +102,12 @@ def test_parts_keep_fewer_activations(tiny_encoder: Path, batch: Batch) -> None:
 
 def test_bf16_on_a_cpu_is_taken_where_it_is_asked_for(tiny_encoder: Path, batch: Batch) -> None:
     results = {}
-    for precision in ("auto", "fp32", "fp16", "bf16"):
+    for precision in ("auto", "fp32", "bf16"):
         settings = EncoderConfig(name=str(tiny_encoder), frozen_layers=1, precision=precision)
         model = build_classifier(settings, 7, **MODEL).eval()
         with model.autocast():
             results[precision] = model(batch)[1]
     assert all(value.dtype == torch.float32 for value in results.values())
     assert torch.equal(results["auto"], results["fp32"])
-    assert torch.equal(results["fp16"], results["fp32"])
     assert not torch.equal(results["bf16"], results["fp32"])
     torch.testing.assert_close(results["bf16"], results["fp32"], rtol=0, atol=0.05)

@@ -1,19 +1,25 @@
-"""Memory that runs out: the batch goes through in parts, or one sentence says what to lower."""
+"""Memory that runs out: the run goes on under another name, or one sentence says what to lower."""
 
 from __future__ import annotations
 
 import hashlib
+import threading
+import time
 from pathlib import Path
 
 import pytest
 import torch
 
-from prokd.config import ExperimentConfig, RuntimeConfig, with_overrides
+from prokd.cleaning import find_waste, needed
+from prokd.config import ExperimentConfig, RuntimeConfig, with_overrides, with_precision
+from prokd.corpora import Corpora
 from prokd.data import Batch
 from prokd.encoder import TokenClassifier
 from prokd.errors import UserError
 from prokd.memory import PeakMemory, ran_out_of_memory, release_memory
+from prokd.runs import Kind
 from prokd.training import StageRun
+from prokd.within_memory import KINDS, NOTE, asked_names, noted, run_signature
 
 LENGTH = 32
 
@@ -35,40 +41,142 @@ def small_device(monkeypatch: pytest.MonkeyPatch, subwords: int) -> None:
     monkeypatch.setattr(TokenClassifier, "_features", limited)
 
 
-def test_batch_that_does_not_fit_is_split(
-    tiny_config: ExperimentConfig,
+def curve(run: StageRun) -> list[dict[str, float]]:
+    return [{k: v for k, v in row.items() if k != "seconds"} for row in run.history]
+
+
+def signature_of(config: ExperimentConfig, runtime: RuntimeConfig, kind: Kind = "teacher") -> str:
+    known = with_precision(config, "fp32")
+    return run_signature(kind, known, Corpora(config, runtime).fingerprints())
+
+
+def with_parts(config: ExperimentConfig, tokens: int, *kinds: Kind) -> ExperimentConfig:
+    return with_overrides(config, {f"{kind}.micro_batch_tokens": tokens for kind in kinds})
+
+
+@pytest.fixture
+def dropping_out(tiny_config: ExperimentConfig) -> ExperimentConfig:
+    """Dropout is what makes the parts of a batch count."""
+    return with_overrides(tiny_config, {"encoder.dropout": 0.3})
+
+
+def test_run_that_does_not_fit_is_that_of_another_configuration(
+    dropping_out: ExperimentConfig,
     tiny_runtime: RuntimeConfig,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     # By its limits a batch may have 4 * 32 subwords: halved twice.
-    asked_for = {f"{kind}.micro_batch_tokens": LENGTH for kind in ("teacher", "student")}
     elsewhere = tiny_runtime.model_copy(update={"runs_dir": tmp_path / "asked-for"})
-    for kind in ("teacher", "student"):
-        with StageRun(kind, with_overrides(tiny_config, asked_for), elsewhere) as run:
+    asked_for = with_parts(dropping_out, LENGTH, *KINDS)
+    for kind in KINDS:
+        with StageRun(kind, asked_for, elsewhere) as run:
             run.run()
-            expected = weights(run)
-        with monkeypatch.context() as patch, StageRun(kind, tiny_config, tiny_runtime) as run:
+            expected = (run.folder.path.name, weights(run), curve(run))
+        with monkeypatch.context() as patch, StageRun(kind, dropping_out, tiny_runtime) as run:
+            asked = run.folder
             small_device(patch, LENGTH)
             result = run.run()
             assert result["peak_memory_mb"] > 50
-            assert run.stage is not None
-            assert run.stage.model.micro_batch_tokens == LENGTH
-            assert weights(run) == expected
+            assert (run.folder.path.name, weights(run), curve(run)) == expected
+        assert noted(asked) == 2 * LENGTH
+        assert asked.result() is None
+        assert not asked.done
+        assert not list(asked.path.glob("*.safetensors"))
+        assert f"as {expected[0]}, with {kind}.micro_batch_tokens = {LENGTH}" in caplog.text
+        assert asked.signature in asked_names(run.folder)
 
 
-def test_parts_that_fitted_are_kept_by_a_run_that_goes_on(
+def test_parts_do_change_the_numbers(
+    dropping_out: ExperimentConfig, tiny_runtime: RuntimeConfig
+) -> None:
+    curves = []
+    for config in (dropping_out, with_parts(dropping_out, LENGTH, "teacher")):
+        with StageRun("teacher", config, tiny_runtime) as run:
+            run.run()
+            curves.append(curve(run))
+    assert curves[0] != curves[1]
+
+
+def test_run_goes_on_where_it_is_led(
     tiny_config: ExperimentConfig, tiny_runtime: RuntimeConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with monkeypatch.context() as patch, StageRun("teacher", tiny_config, tiny_runtime) as run:
-        small_device(patch, LENGTH)
-        run.step()
     with StageRun("teacher", tiny_config, tiny_runtime) as run:
+        run.step()
+        asked = run.folder
+        with monkeypatch.context() as patch:
+            small_device(patch, LENGTH)
+            run.step()  # from the first epoch
+        assert run.epoch == 1
+        assert not asked.checkpoints()
+    with StageRun("teacher", tiny_config, tiny_runtime) as run:
+        assert run.folder.signature != asked.signature
         run.step()
         assert run.trained_epochs == 1
         assert run.folder.done
-        assert run.stage is not None
-        assert run.stage.model.micro_batch_tokens == LENGTH
+        assert "micro_batch_tokens" not in str(run.folder.checkpoints())
+
+
+def test_whoever_waited_is_led_on_too(
+    tiny_config: ExperimentConfig, tiny_runtime: RuntimeConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+
+    def wait() -> None:
+        with StageRun("teacher", tiny_config, tiny_runtime) as run:
+            run.run()
+            opened.append(run.folder.signature)
+
+    with StageRun("teacher", tiny_config, tiny_runtime) as run:
+        waiting = threading.Thread(target=wait)
+        waiting.start()
+        time.sleep(0.5)
+        small_device(monkeypatch, LENGTH)
+        run.run()
+        opened.append(run.folder.signature)
+    waiting.join()
+    assert opened == 2 * [signature_of(with_parts(tiny_config, LENGTH, "teacher"), tiny_runtime)]
+
+
+def test_finished_run_wins_over_a_note(
+    tiny_config: ExperimentConfig, tiny_runtime: RuntimeConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch, StageRun("teacher", tiny_config, tiny_runtime) as run:
+        asked = run.folder
+        small_device(patch, LENGTH)
+        run.step()
+    (asked.path / NOTE).rename(asked.path / "aside")
+    with StageRun("teacher", tiny_config, tiny_runtime) as run:
+        run.run()
+    (asked.path / "aside").rename(asked.path / NOTE)
+    with StageRun("teacher", tiny_config, tiny_runtime) as run:
+        assert run.done
+        assert run.folder.path == asked.path
+
+
+def test_students_of_a_teacher_that_did_not_fit(
+    tiny_config: ExperimentConfig, tiny_runtime: RuntimeConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = [signature_of(tiny_config, tiny_runtime, kind) for kind in KINDS]
+    with monkeypatch.context() as patch, StageRun("teacher", tiny_config, tiny_runtime) as run:
+        small_device(patch, LENGTH)
+        run.run()
+        teacher = run.folder
+    with StageRun("student", tiny_config, tiny_runtime) as run:
+        run.run()
+        student = run.folder
+    moved = with_parts(tiny_config, LENGTH, "teacher")
+    assert student.signature == signature_of(moved, tiny_runtime, "student")
+    output = tiny_runtime.runs_dir.parent
+    (output / "studies").mkdir()
+    journal = output / "studies" / "x.journal"
+    for name in (asked[1], student.signature):
+        journal.write_text(f'{{"signature": ["{name}"]}}\n')
+        assert {*asked, teacher.signature, student.signature} <= needed(output)
+        assert find_waste(output) == []
+    journal.write_text("")
+    assert {item.path for item in find_waste(output)} == set(tiny_runtime.runs_dir.iterdir())
 
 
 def test_run_that_never_fits_says_what_to_lower(

@@ -13,6 +13,7 @@ from search.spec import SearchSpec
 STORE = "MLFLOW_TRACKING_URI"
 SIZES = {"train": 64, "dev": 24, "test": 24}
 TINY = {
+    "encoder.precision": "fp32",
     "teacher.epochs": 2,
     "student.epochs": 2,
     "student.collapse_agreement": 0.0,

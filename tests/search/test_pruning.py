@@ -28,9 +28,19 @@ def make_trial(tmp_path):
     def make(number, seeds=1):
         folders = [RunFolder(tmp_path, "student", f"{number}-{seed}") for seed in range(seeds)]
         config = SimpleNamespace(source="en")
-        return [SimpleNamespace(student=folder, config=config) for folder in folders]
+        return [_Student(folder, config) for folder in folders]
 
     return make
+
+
+class _Student(SimpleNamespace):
+    """What pruning looks at of an experiment."""
+
+    def __init__(self, folder, config):
+        super().__init__(student=folder, config=config)
+
+    def key(self, kind):
+        return self.student.signature
 
 
 def _write(experiment, curve):

@@ -1,4 +1,4 @@
-"""A small server that speaks enough of the Hugging Face hub's protocol to serve data sets."""
+"""A small server that speaks enough of the Hugging Face hub's protocol: data sets, models."""
 
 from __future__ import annotations
 
@@ -39,21 +39,23 @@ class _Handler(BaseHTTPRequestHandler):
         path = unquote(urlsplit(self.path).path)
         self.log.append(f"{self.command} {path}")
         for name, revisions in self.repositories.items():
-            if f"/datasets/{name}/" not in path + "/":
+            kind = "datasets" if f"/datasets/{name}/" in path + "/" else "models"
+            about, content = f"/api/{kind}/{name}", f"/{kind}/{name}".removeprefix("/models")
+            if not f"{path}/".startswith((f"{about}/", f"{content}/")):
                 continue
-            if path == f"/api/datasets/{name}":
+            if path == about:
                 return self._info(name, revisions["main"], COMMIT)
             for revision, files in revisions.items():
                 commit = _commit(revision)
                 for wanted in (revision, commit):
-                    if path == f"/api/datasets/{name}/revision/{wanted}":
+                    if path == f"{about}/revision/{wanted}":
                         return self._info(name, files, commit)
-                    if path == f"/api/datasets/{name}/paths-info/{wanted}":
+                    if path == f"{about}/paths-info/{wanted}":
                         return self._paths_info(files, body)
-                    if path.startswith(f"/api/datasets/{name}/tree/{wanted}"):
-                        start = len(f"/api/datasets/{name}/tree/{wanted}")
+                    if path.startswith(f"{about}/tree/{wanted}"):
+                        start = len(f"{about}/tree/{wanted}")
                         return self._tree(files, path[start:].strip("/"))
-                    start = f"/datasets/{name}/resolve/{wanted}/"
+                    start = f"{content}/resolve/{wanted}/"
                     if path.startswith(start):
                         return self._file(files, path.removeprefix(start), commit)
             return self._missing("EntryNotFound" if "/resolve/" in path else "RevisionNotFound")
