@@ -81,7 +81,7 @@ class SearchLog:
         status = _status(trial, running)
 
         def read() -> Record:
-            finals = {"means": self._means(experiments)} if status == FINISHED else {}
+            finals = {"means": self._means(trial, experiments)} if status == FINISHED else {}
             return Record(
                 key=key,
                 experiment=experiment_name(self.spec.base),
@@ -147,11 +147,13 @@ class SearchLog:
 
         self.tracker.changed(self.key, f"the search {self.study}", read)
 
-    def _means(self, experiments: Sequence[Experiment]) -> Final:
+    def _means(self, trial: FrozenTrial, experiments: Sequence[Experiment]) -> Final:
+        """Return what the seeds' folders say; the study's value alone if those were removed."""
         rows = [row(e, Outcome(DONE), self.spec.select) for e in experiments]
         folders = [e.student.path for e in experiments]
         files = [folder / name for folder in folders for name in ("result.json", "report.json")]
-        return stamp(files), means(rows)
+        found = means(rows) or {"objective": float(trial.value or 0.0)}
+        return stamp(files) or int(1000 * _end(trial)[0]), found
 
 
 def _end(trial: FrozenTrial) -> tuple[float, int]:

@@ -100,7 +100,8 @@ class Store:
         """End what was brought up to a record here and still runs, as killed."""
         for known in self._runs.values():
             if known.status == RUNNING:
-                self._end(known, KILLED)
+                with suppress(Exception):  # the next start ends it
+                    self._end(known, KILLED)
 
     def _bring(self, record: Record) -> Known:
         experiment = self._experiment(record.experiment)

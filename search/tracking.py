@@ -228,10 +228,8 @@ class Tracker:
             for sentence in said:
                 with suppress(Exception):  # a terminal that is gone is no matter of MLflow's
                     self.say(sentence)
-        try:
-            self._opened().end_open_runs()
-        except Exception as error:
-            logger.debug("runs stay open: %s", error)
+        if self._store is not None:
+            self._store.end_open_runs()
 
     def _next(self) -> Change | None:
         """Return what is to be sent, as soon as there is something; None at the end."""
