@@ -85,6 +85,8 @@ class Tracker:
         self._said: set[tuple[str, str]] = set()
         self._scored: set[str] = set()
         """Stage runs of which the oracle's score was asked for."""
+        self._first: dict[str, tuple[str | None, str]] = {}
+        """Parent and variant of stage runs, which are those of whoever wants them first."""
 
     @property
     def how_to_open(self) -> str:
@@ -132,6 +134,9 @@ class Tracker:
         key = f"{kind}:{folder.signature}:{experiment_name(experiment.config)}"
         self._scored |= {key} if oracle else set()
         scored = key in self._scored
+        first = self._first.setdefault(key, (experiment.parent_run, experiment.variant))
+        if first != (experiment.parent_run, experiment.variant):
+            experiment = replace(experiment, parent_run=first[0], variant=first[1])
         self.changed(
             key,
             folder.path.name,
