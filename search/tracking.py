@@ -32,10 +32,9 @@ LEVELS = {"search": 0, "ablation": 0, "trial": 1, "variant": 1, "teacher": 2, "s
 """Parents are made before their children; what is not named here comes last."""
 PATIENCE = float(os.environ.get("PROKD_MLFLOW_PATIENCE", "120"))
 """Seconds to wait, at the end, for the next record to be sent."""
-RETRY_SECONDS, TRIES = 5.0, 3
-"""Pause between two looks at a store that is away; tries of one thing at a store that answers."""
-ABANDON_SECONDS = 10.0
-"""Most seconds that ending the open runs may take."""
+RETRY_SECONDS, TRIES, ABANDON_SECONDS = 5.0, 3, 10.0
+"""Pause between two looks at a store that is away; tries of one thing at a store that answers;
+most seconds that ending the open runs may take."""
 
 
 @dataclass(frozen=True)
@@ -85,8 +84,8 @@ class Tracker:
         self._said: set[tuple[str, str]] = set()
         self._scored: set[str] = set()
         """Stage runs of which the oracle's score was asked for."""
-        self._first: dict[str, tuple[str | None, str]] = {}
-        """Parent and variant of stage runs, which are those of whoever wants them first."""
+        self._first: dict[str, tuple[str | None, str, Mapping[str, str]]] = {}
+        """Parent, variant and tags of stage runs: those of whoever wants them first."""
 
     @property
     def how_to_open(self) -> str:
@@ -134,9 +133,10 @@ class Tracker:
         key = f"{kind}:{folder.signature}:{experiment_name(experiment.config)}"
         self._scored |= {key} if oracle else set()
         scored = key in self._scored
-        first = self._first.setdefault(key, (experiment.parent_run, experiment.variant))
-        if first != (experiment.parent_run, experiment.variant):
-            experiment = replace(experiment, parent_run=first[0], variant=first[1])
+        place = (experiment.parent_run, experiment.variant, experiment.tags)
+        parent, variant, tags = self._first.setdefault(key, place)
+        if (parent, variant, tags) != place:
+            experiment = replace(experiment, parent_run=parent, variant=variant, tags=tags)
         self.changed(
             key,
             folder.path.name,
