@@ -119,32 +119,30 @@ def ablation(
     ) as engine:
         plan = replace(plan, precision=engine.cluster.precision)
         notes.append(f"settings: {plan.signature}")
-        rows = train(engine, plan, output)
+        rows = train(engine, plan)
         for line in engine.reuse.lines():
             typer.echo(line)
     _write(plan, rows, output, notes)
 
 
-def train(engine: Engine, plan: AblationPlan, output: Path) -> list[Row]:
+def train(engine: Engine, plan: AblationPlan) -> list[Row]:
     """Train what a plan lacks; return one row for each language, variant and seed.
 
     Args:
         engine: Open on a cluster.
         plan: What is compared.
-        output: Folder of ``studies/``, where the ids of MLflow runs are kept.
     """
     from search.variants import run_variants
 
     # One call for all languages, so that no slot waits at the end of each.
     places = {_label(plan, *place): place for place in plan.configs()}
     configs = dict(zip(places, plan.configs().values(), strict=True))
-    name = f"ablation-{plan.stem}-{plan.signature}"
     rows = run_variants(
         engine,
         f"ablation {plan.spec.name}",
         configs,
         plan.seeds,
-        ids=output.resolve() / "studies" / f"{name}.mlflow.json",
+        name=f"{plan.stem}-{plan.signature}",
         labels={label: variant for label, (variant, _) in places.items()},
     )
     return [

@@ -90,7 +90,7 @@ def write_corpus(folder: Path) -> Path:
 
 def search(trials: int, output: Path) -> dict[str, float]:
     """Run a search of so many trials and return what it cost."""
-    import search.engine
+    import search.round
     import search.tuner
     from search.cluster import LOCAL, Resources
     from search.driver import Search
@@ -108,19 +108,20 @@ def search(trials: int, output: Path) -> dict[str, float]:
     corpus = write_corpus(output / "corpus")
     runtime = RuntimeConfig(data_dirs=(corpus,), runs_dir=output / "runs", device="cpu")
     descriptions = DataDescriptions(runtime)
-    report, real_job = descriptions.report(config), search.engine.job
+    report, real_job = descriptions.report(config), search.round.job
 
     def job(*arguments: Any, **named: Any) -> dict[str, Any]:
         made = real_job(*arguments, **named)
         return {**made, "job": json.dumps({**json.loads(made["job"]), "report": report})}
 
-    search.engine.job = job  # type: ignore[assignment]
+    search.round.job = job  # type: ignore[assignment]
     search.tuner.StageTrainable = FakeStage  # type: ignore[misc,assignment]
     with opened(
         runtime, output, address=LOCAL, resources=Resources(cpus=1), descriptions=descriptions
     ) as engine:
         before, begun = _memory(), time.monotonic()
         summary = Search(spec, engine, output, export_best=0).run()
+        assert not engine.tracker.send_rest(), "MLflow takes all"
         seconds = time.monotonic() - begun
     assert not summary.left, "every trial is told"
     studies = output / "studies"
@@ -130,7 +131,6 @@ def search(trials: int, output: Path) -> dict[str, float]:
         "driver_mb": _memory(),
         "driver_growth_kb_per_trial": 1000 * (_memory() - before) / trials,
         "journal_kb_per_trial": _size(studies, "*.journal") / 1000 / trials,
-        "ids_kb_per_trial": _size(studies, "**/*.json") / 1000 / trials,
         "mlflow_kb_per_trial": _size(output, "mlflow.db") / 1000 / trials,
     }
 

@@ -74,6 +74,7 @@ def main(path: Path) -> None:
         busy, started = engine.workers.busy, time.perf_counter()
         search = Search(spec, engine, output, export_best=job.export_best)
         summary = search.run()
+        engine.tracker.send_rest()  # MLflow is told by a thread, which may be behind
         result = {
             "seconds": time.perf_counter() - started,
             "busy": engine.workers.busy - busy,

@@ -246,8 +246,7 @@ class RunFolder:
     def clear_parts(self) -> None:
         """Remove what a killed process left half written; the folder must be locked."""
         for part in self.path.glob(".*-*"):
-            if not part.name.startswith(".mlflow"):  # the driver's, which may be writing now
-                part.unlink(missing_ok=True)
+            part.unlink(missing_ok=True)
 
     @contextmanager
     def lock(self) -> Iterator[None]:

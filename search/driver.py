@@ -15,7 +15,7 @@ from typing import Any
 from optuna.pruners import MedianPruner
 from optuna.trial import FrozenTrial, TrialState
 
-from prokd.runs import ORACLE
+from prokd.runs import ORACLE, Kind
 from search.criteria import Choice, compare, write_comparison
 from search.engine import Engine
 from search.exports import export_best
@@ -26,11 +26,12 @@ from search.results import LEADERBOARD, Pruned, Row, Standing, heading, leaderbo
 from search.search_log import SearchLog
 from search.spaces import in_symbols, size
 from search.spec import SearchSpec
-from search.study import PRUNED_AFTER, REASON, SearchStudy
+from search.study import PRUNED_AFTER, SearchStudy
 from search.trainables import COLLAPSED, DONE, PAUSED, PRUNED
 from search.tuner import Outcome
 
 FINISHED = Outcome(DONE)
+KINDS: tuple[Kind, ...] = ("teacher", "student")
 STARTUP = 10
 """Most points that TPE draws at random before it models."""
 LIMITED_ROUNDS = 8
@@ -89,8 +90,7 @@ class Search:
         self.oracle = spec.select == ORACLE
         self.data = engine.descriptions.training(spec.base)
         self.name = spec.study_name(engine.descriptions)
-        ids = self.output / "studies" / f"{self.name}.mlflow.json"
-        self.log = SearchLog(engine.tracker, ids, spec.base, spec.select)
+        self.log = SearchLog(engine.tracker, spec, self.name, self.data)
 
     def run(self) -> SearchSummary:
         """Search until all points are settled or time is up.
@@ -108,9 +108,9 @@ class Search:
         with SearchStudy(
             path, self.name, spec.space, grid=spec.grid, startup=startup, pruner=pruner
         ) as study:
-            self.log.open(self.name, spec.space, spec.seeds, self.data)
+            self.log.open(study.trials(TrialState.COMPLETE))
             going, errors = study.reconcile(), 0
-            self._close_forgotten(study)
+            self._log_unfinished(study)
             left = spec.trials - study.num_settled
             progress.begin(spec.title, left, heading(spec.select))
             try:
@@ -141,9 +141,9 @@ class Search:
         members: dict[int, list[Experiment]] = {}
         for trial in trials:
             own = members[trial.number] = self._experiments(trial)
-            run_id = self.log.open_trial(trial.number, trial.params, own)
-            study.annotate(trial.number, _places(own) | self._link(run_id))
-            experiments += [replace(e, parent_run=run_id) for e in own]
+            parent = self.log.trial(trial, own, running=True)
+            study.annotate(trial.number, _places(own))
+            experiments += [replace(e, parent_run=parent) for e in own]
             owner |= {e.name: trial for e in own}
         rows: dict[int, list[Row]] = {trial.number: [] for trial in trials}
 
@@ -159,8 +159,7 @@ class Search:
     def _settle(self, study: SearchStudy, trial: FrozenTrial, rows: Sequence[Row]) -> None:
         """Tell the study how a trial ended, after its last seed."""
         # Once more: a run that did not fit into memory lies elsewhere now.
-        places = _places(self._experiments(trial))
-        study.annotate(trial.number, places | self._link(self.log.run_id(trial.number)))
+        study.annotate(trial.number, _places(self._experiments(trial)))
         number, label = trial.number, f"trial {trial.number}  {in_symbols(trial.params)}"
         unfinished = [row.outcome for row in rows if row.objective is None]
         collapsed = [outcome for outcome in unfinished if outcome.state == COLLAPSED]
@@ -170,32 +169,30 @@ class Search:
         if not unfinished:
             value = statistics.fmean(row.objective or 0.0 for row in rows)
             study.tell(number, value)
-            self.log.close_trial(number, "FINISHED", rows)
             self.engine.progress.result(label, value)
         elif collapsed or broken:
             reason = (collapsed or broken)[0].reason
             study.fail(number, reason, retry=not collapsed)
-            self.log.close_trial(number, "FAILED", reason=reason)
             self.engine.progress.result(label, None, reason)
         elif pruned:
             study.prune(number, pruned[0].reason)
-            self.log.close_trial(number, "KILLED", reason=pruned[0].reason)
             self.engine.progress.result(label, None, pruned[0].reason, pruned=True)
-        else:  # paused: it stays a running trial of the study and goes on next time
-            self.log.close_trial(number, "KILLED")
+        # Else it is paused: it stays a running trial of the study and goes on next time.
+        ended = study.trials()[number]
+        self.log.trial(ended, [row.experiment for row in rows])
+        if not unfinished:
+            self.log.told(ended)
 
-    def _link(self, run_id: str) -> dict[str, str]:
-        """Return the trial's attribute that leads to its MLflow run, once that is made."""
-        known = self.engine.tracker.known_id(run_id)
-        return {"mlflow_run": known} if known else {}
-
-    def _close_forgotten(self, study: SearchStudy) -> None:
-        """End the MLflow runs of failed trials whose driver was killed before it could."""
-        for trial in study.trials(TrialState.FAIL, TrialState.PRUNED):
-            if self.log.is_forgotten(trial.number):
-                self.log.open_trial(trial.number, trial.params, self._experiments(trial))
-                status = "KILLED" if PRUNED_AFTER in trial.user_attrs else "FAILED"
-                self.log.close_trial(trial.number, status, reason=trial.user_attrs[REASON])
+    def _log_unfinished(self, study: SearchStudy) -> None:
+        """Let MLflow know of trials without a value, however their driver ended."""
+        for trial in study.trials(TrialState.RUNNING, TrialState.FAIL, TrialState.PRUNED):
+            own = self._experiments(trial)
+            parent = self.log.trial(trial, own)
+            for experiment in own:
+                for kind in KINDS:
+                    if experiment.folder(kind).path.exists():
+                        nested = replace(experiment, parent_run=parent)
+                        self.engine.tracker.stage(nested, kind, ended=True)
 
     def _row(self, experiment: Experiment, outcome: Outcome = FINISHED) -> Row:
         return row(experiment, outcome, self.spec.select)
@@ -236,7 +233,7 @@ class Search:
         )
         wanted = min(self.spec.trials, size(self.spec.space) or self.spec.trials)
         left = max(0, wanted - study.num_settled)
-        self.log.close(objectives, [csv], finished=not left)
+        self.log.close(csv, finished=not left)
         choices = self._compare(members, done) if self.compare_criteria else None
         if choices:
             write_comparison(folder / "criteria.csv", choices)
@@ -261,11 +258,8 @@ class Search:
     def _members(self, trial: FrozenTrial) -> list[Experiment]:
         """Return a complete trial's experiments, logged in the store even if it is a new one."""
         own = self._experiments(trial)
-        if not self.log.is_logged(trial.number):
-            run_id = self.log.open_trial(trial.number, trial.params, own)
-            self.log.close_trial(trial.number, "FINISHED", [self._row(e) for e in own])
-            own = [replace(e, parent_run=run_id) for e in own]
-        return own
+        parent = self.log.trial(trial, own)
+        return [replace(e, parent_run=parent) for e in own]
 
 
 def _places(experiments: Sequence[Experiment]) -> dict[str, Any]:

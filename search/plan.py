@@ -84,7 +84,7 @@ class Experiment:
         runs_dir: Folder of all runs.
         variant: Named alternative that it belongs to ("full" for the method itself).
         tags: Written on its MLflow runs.
-        parent_run: MLflow run under which its stage runs are nested, if it is tracked.
+        parent_run: Key of the MLflow run under which its stage runs are nested, if there is one.
     """
 
     name: str

@@ -2,124 +2,169 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from prokd.config import ExperimentConfig
+from optuna.trial import FrozenTrial, TrialState
+
 from prokd.effect import flatten
-from prokd.runs import ORACLE, SOURCE_DEV
+from prokd.runs import ORACLE
 from search.plan import Experiment
-from search.results import Row, means
-from search.spaces import Point, Space, in_symbols, in_words
+from search.records import (
+    FAILED,
+    FINISHED,
+    KILLED,
+    RUNNING,
+    Final,
+    Record,
+    Step,
+    data_tags,
+    experiment_name,
+    stamp,
+)
+from search.results import means, row
+from search.spaces import in_symbols, in_words
+from search.spec import SearchSpec
+from search.study import PRUNED_AFTER, REASON
 from search.tracking import Tracker
+from search.trainables import DONE
+from search.tuner import Outcome
 
 
 class SearchLog:
-    """Logs a search and its trials.
+    """Marks a search and its trials as changed.
 
     Args:
-        tracker: The store.
-        ids: File that remembers the id of the search's run; those of its trials lie each in a file
-            of its own in a folder beside it, so that a long search writes no longer than a short.
-        base: Every setting that is not searched.
-        select: The criterion that is the objective.
+        tracker: Sends their records.
+        spec: What is searched.
+        study: Name of the study.
+        data: Fingerprints of what is read.
     """
 
     def __init__(
-        self, tracker: Tracker, ids: Path, base: ExperimentConfig, select: str = SOURCE_DEV
+        self, tracker: Tracker, spec: SearchSpec, study: str, data: Mapping[str, str]
     ) -> None:
         """Name the search; nothing is logged yet."""
-        self.tracker, self.ids, self.base = tracker, ids, base
-        self.tags = {"select": select} | ({"oracle": "true"} if select == ORACLE else {})
-        self.parent = ""
-        self._open: dict[int, str] = {}
+        self.tracker, self.spec, self.study, self.data = tracker, spec, study, data
+        self.key = f"search:{study}"
+        self.tags = {"select": spec.select}
+        self.tags |= {"oracle": "true"} if spec.select == ORACLE else {}
+        self._steps: list[Step] = []
+        self._best = float("-inf")
 
-    def open(self, name: str, space: Space, seeds: Sequence[int], data: Mapping[str, str]) -> None:
-        """Open the run of the search."""
-        settings = flatten(self.base.model_dump(mode="json", exclude={"seed"}))
-        self.parent = self.tracker.open_run(
-            self.ids,
-            "search",
-            self.base,
-            name=f"search {name}",
-            params={k: v for k, v in settings.items() if k not in space}
-            | {"seeds": " ".join(map(str, seeds))},
-            tags={"kind": "search", "study": name, **self.tags, **_data_tags(data)},
-        )
-        values: dict[str, Any] = {path: in_words(choices) for path, choices in space.items()}
-        self.tracker.log_json(self.parent, "space.json", values)
-
-    def open_trial(self, number: int, point: Point, experiments: Sequence[Experiment]) -> str:
-        """Return the id of a trial's run, open for its stage runs."""
-        self._open[number] = self.tracker.open_run(
-            *self._trial(number),
-            self.base,
-            name=f"trial {number} {in_symbols(point)}",
-            params=dict(point),
-            parent=self.parent,
-            tags={
-                "kind": "trial",
-                "trial": str(number),
-                **self.tags,
-                "signature": " ".join(e.student.signature for e in experiments),
-                "teacher_signature": " ".join(e.teacher.signature for e in experiments),
-            },
-        )
-        return self._open[number]
-
-    def run_id(self, number: int) -> str:
-        """Return the run of a trial that is open, or what stands for it."""
-        return self._open[number]
-
-    def is_forgotten(self, number: int) -> bool:
-        """Tell whether a trial's run was made and never ended."""
-        known = self.tracker.ids.known(*self._trial(number))
-        return bool(known) and not known.get("closed")
-
-    def is_logged(self, number: int) -> bool:
-        """Tell whether a trial's run was made and ended."""
-        return self.tracker.is_closed(*self._trial(number))
-
-    def close_trial(
-        self, number: int, status: str, rows: Sequence[Row] = (), *, reason: str = ""
-    ) -> None:
-        """End a trial's run with the means over its seeds."""
-        run_id = self._open.pop(number)
-        if reason:
-            self.tracker.tag(run_id, {"reason": reason})
-        self.tracker.close_run(run_id, means(rows), status=status, ids=self._trial(number))
-
-    def _trial(self, number: int) -> tuple[Path, str]:
-        """Return the file and the key that remember a trial's run."""
-        key = f"trial-{number}"
-        if self.tracker.ids.known(self.ids, key):  # all in one file, as they once were
-            return self.ids, key
-        return self.ids.with_suffix("") / f"{key}.json", key
-
-    def close(
-        self, objectives: Mapping[int, float], files: Sequence[Path], *, finished: bool
-    ) -> None:
-        """End the run of the search.
+    def open(self, complete: Sequence[FrozenTrial]) -> None:
+        """Mark the search as running.
 
         Args:
-            objectives: Of the complete trials, by number.
-            files: Logged as artifacts, if they are there.
+            complete: The trials that have a value already.
+        """
+        for trial in sorted(complete, key=_end):
+            self._add(trial)
+        self._search(RUNNING)
+
+    def trial(
+        self, trial: FrozenTrial, experiments: Sequence[Experiment], *, running: bool = False
+    ) -> str:
+        """Mark a trial as changed.
+
+        Args:
+            trial: As the study knows it now.
+            experiments: One for each seed.
+            running: Whether its stages are about to train, if it has no end yet.
+
+        Returns:
+            Its key.
+        """
+        key = f"trial:{self.study}:{trial.number}"
+        reason = str(trial.user_attrs.get(REASON, ""))
+        status = _status(trial, running)
+
+        def read() -> Record:
+            finals = {"means": self._means(trial, experiments)} if status == FINISHED else {}
+            return Record(
+                key=key,
+                experiment=experiment_name(self.spec.base),
+                name=f"trial {trial.number} {in_symbols(trial.params)}",
+                status=status,
+                parent=self.key,
+                tags={
+                    "kind": "trial",
+                    "trial": str(trial.number),
+                    **self.tags,
+                    "signature": " ".join(e.student.signature for e in experiments),
+                    "teacher_signature": " ".join(e.teacher.signature for e in experiments),
+                },
+                params=dict(trial.params),
+                reason=reason,
+                finals=finals,
+            )
+
+        self.tracker.changed(key, f"trial {trial.number} of {self.study}", read)
+        return key
+
+    def told(self, trial: FrozenTrial) -> None:
+        """Mark the search as changed by a trial that has got its value."""
+        self._add(trial)
+        self._search(RUNNING)
+
+    def close(self, leaderboard: Path, *, finished: bool) -> None:
+        """Mark the search as ended.
+
+        Args:
+            leaderboard: Logged as an artifact, if it is there.
             finished: Whether nothing is left to do.
         """
-        best, rows = float("-inf"), []
-        for step, number in enumerate(sorted(objectives), start=1):
-            best = max(best, objectives[number])
-            rows.append((step, {"objective": objectives[number], "best_objective": best}))
-        ids, state = self.tracker.ids, {"objectives": [objectives[n] for n in sorted(objectives)]}
-        if ids.known(self.ids, "search").get("objectives") != state["objectives"]:
-            self.tracker.log_rows(self.parent, rows)
-            self.tracker.outbox.tell(lambda: ids.remember(self.ids, "search", state))
-        for file in files:
-            if file.exists():
-                self.tracker.log_file(self.parent, file)
-        self.tracker.close_run(self.parent, status="FINISHED" if finished else "KILLED")
+        self._search(FINISHED if finished else KILLED, leaderboard)
+
+    def _add(self, trial: FrozenTrial) -> None:
+        value = float(trial.value or 0.0)
+        self._best = max(self._best, value)
+        numbers = {"objective": value, "best_objective": self._best}
+        self._steps.append((len(self._steps) + 1, int(1000 * _end(trial)[0]), numbers))
+
+    def _search(self, status: str, leaderboard: Path | None = None) -> None:
+        spec = self.spec
+
+        def read() -> Record:
+            settings = flatten(spec.base.model_dump(mode="json", exclude={"seed"}))
+            values = {path: in_words(choices) for path, choices in spec.space.items()}
+            texts = {"space.json": json.dumps(values, indent=2, ensure_ascii=False)}
+            if leaderboard is not None and leaderboard.exists():
+                texts[leaderboard.name] = leaderboard.read_text(encoding="utf-8")
+            return Record(
+                key=self.key,
+                experiment=experiment_name(spec.base),
+                name=f"search {self.study}",
+                status=status,
+                tags={"kind": "search", "study": self.study, **self.tags, **data_tags(self.data)},
+                params={k: v for k, v in settings.items() if k not in spec.space}
+                | {"seeds": " ".join(map(str, spec.seeds))},
+                steps=tuple(self._steps),
+                since=0,
+                texts=texts,
+            )
+
+        self.tracker.changed(self.key, f"the search {self.study}", read)
+
+    def _means(self, trial: FrozenTrial, experiments: Sequence[Experiment]) -> Final:
+        """Return what the seeds' folders say; the study's value alone if those were removed."""
+        rows = [row(e, Outcome(DONE), self.spec.select) for e in experiments]
+        folders = [e.student.path for e in experiments]
+        files = [folder / name for folder in folders for name in ("result.json", "report.json")]
+        found = means(rows) or {"objective": float(trial.value or 0.0)}
+        return stamp(files) or int(1000 * _end(trial)[0]), found
 
 
-def _data_tags(data: Mapping[str, str]) -> dict[str, str]:
-    return {f"data.{name}": value for name, value in data.items()}
+def _end(trial: FrozenTrial) -> tuple[float, int]:
+    """Return when a trial ended, in seconds since 1970, and its number: what trials sort by."""
+    ended = trial.datetime_complete
+    return (ended.timestamp() if ended else 0.0), trial.number
+
+
+def _status(trial: FrozenTrial, running: bool) -> str:
+    if trial.state == TrialState.COMPLETE:
+        return FINISHED
+    if not trial.state.is_finished():
+        return RUNNING if running else KILLED
+    return KILLED if PRUNED_AFTER in trial.user_attrs else FAILED

@@ -1,4 +1,4 @@
-"""What an error of MLflow says of its store, and how its address is shown."""
+"""What an error of MLflow says of its store, and how addresses are shown in sentences."""
 
 from __future__ import annotations
 
@@ -9,16 +9,30 @@ import requests
 
 AWAY = {"INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED", "IO_ERROR"}
 REFUSED = {"PERMISSION_DENIED", "UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED"}
-MISSING = "RESOURCE_DOES_NOT_EXIST"
+NO_ROOM = "does not find room on its disk"
+LONGEST = 300
+"""Characters of a reason that a person is shown."""
+
+# A password may hold @ and /, so all up to the last @ of an address with a user and a colon goes.
+_LOGIN = re.compile(r"(?<=://)(?:[^\s/:@]*:\S*@|[^\s/@]*@)")
+_SECRET = re.compile(r"(?i)([\w.-]*(?:password|passwd|pwd|token|secret)[\w.-]*=)[^&\s;'\"]+")
 
 
-def without_secrets(uri: str) -> str:
-    """Return an address without user and password.
+def without_secrets(text: str) -> str:
+    """Return a text, such as an address or a sentence with some, without users and passwords.
 
-    >>> without_secrets("https://me:secret@host:5000/path")
-    'https://host:5000/path'
+    Where a colon and an @ leave it open what is a password, more is taken away, never less.
+
+    >>> without_secrets("no answer of https://me:p@ss/word@host:5000/path?token=abc today")
+    'no answer of https://host:5000/path?token=... today'
     """
-    return re.sub(r"(?<=://)[^/@]*@", "", uri)
+    return _SECRET.sub(r"\1...", _LOGIN.sub("", text))
+
+
+def reason(error: BaseException) -> str:
+    """Return what an error says as one line without secrets; its class if it says nothing."""
+    line = " ".join(without_secrets(str(error)).split()) or type(error).__name__
+    return line if len(line) <= LONGEST else f"{line[:LONGEST]}..."
 
 
 def is_away(error: BaseException) -> bool:
@@ -30,7 +44,7 @@ def why_away(error: BaseException) -> str | None:
     """Return why the store takes nothing for now, as the end of a sentence; None = it does."""
     is_full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
     if is_full or "disk is full" in str(error):
-        return "does not find room on its disk"
+        return NO_ROOM
     code = getattr(error, "error_code", None)  # of MLflow's own errors
     if code is not None:
         is_so = code in AWAY

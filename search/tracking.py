@@ -1,143 +1,147 @@
-"""What MLflow is told of stage runs and models: names, parameters, metrics and artifacts.
+"""MLflow beside a search: things are marked as changed, a thread brings their records up to date.
 
-Everything is logged by the driver, from the run folders. Ids of MLflow runs are kept beside what
-they belong to (``mlflow.json`` in a run folder, or beside a study), so that logging again goes on
-in the same run: a stage run has one MLflow run however often it was interrupted or asked for.
-MLflow is imported here and in `search.store` alone.
+Training never waits for MLflow, and nothing that it answers or leaves unanswered ends a search:
+what it refuses costs one sentence and leaves all else alone; while it is away things stay marked.
+Nothing has to survive the driver, for the next start marks all that the run folders and the study
+hold and sends what MLflow lacks.
 """
 
 from __future__ import annotations
 
-import importlib.metadata
-import json
+import logging
 import os
-import warnings
-from collections.abc import Mapping
+import re
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
-from urllib.parse import unquote, urlparse
 
-from prokd.effect import flatten
-from prokd.runs import ORACLE, Kind, RunFolder
+from prokd.errors import UserError
+from prokd.runs import Kind
+from search.models import Model, publish
 from search.plan import Experiment
-from search.provenance import environment
-from search.store import PARENT, Store
-from search.store_errors import is_away, without_secrets
+from search.records import Record, experiment_name, stage_record
+from search.store import Store
+from search.store_errors import NO_ROOM, REFUSED, is_away, reason, why_away, without_secrets
 
-# isort: split
-import mlflow  # after the store, which sets the environment that MLflow reads
-from mlflow.entities import RunTag
-from mlflow.exceptions import MlflowException
+logger = logging.getLogger(__name__)
+LEVELS = {"search": 0, "ablation": 0, "trial": 1, "variant": 1, "teacher": 2, "student": 2}
+"""Parents are made before their children; what is not named here comes last."""
+PATIENCE = float(os.environ.get("PROKD_MLFLOW_PATIENCE", "120"))
+"""Seconds to wait, at the end, for the next record to be sent."""
+RETRY_SECONDS, TRIES, ABANDON_SECONDS = 5.0, 3, 10.0
+"""Pause between two looks at a store that is away; tries of one thing at a store that answers;
+most seconds that ending the open runs may take."""
 
-STAGE = "stage"
-REQUIREMENTS = ("torch", "transformers")
-CHAMPION = "champion"
+
+@dataclass(frozen=True)
+class Change:
+    """Something of which MLflow may not hold the latest.
+
+    Args:
+        key: What it is, its kind before a colon.
+        label: The same for a person.
+        send: Brings MLflow up to date; it may be called at any time, and twice.
+        tries: How often it failed at a store that answers.
+    """
+
+    key: str
+    label: str
+    send: Callable[[Store], object]
+    tries: int = 0
 
 
-class Tracker(Store):
-    """An MLflow store that stage runs and models are logged to."""
+class Tracker:
+    """The mirror of run folders and studies in an MLflow store.
+
+    Args:
+        output: Folder of the default store (``mlflow.db`` and ``mlartifacts``); the environment
+            variable MLFLOW_TRACKING_URI names another one.
+        device: What the runs are trained on, for their tags.
+        say: Tells a person what MLflow does not take, that it is away and that it is back.
+    """
+
+    def __init__(
+        self, output: Path, device: str = "cpu", say: Callable[[str], object] = logger.warning
+    ) -> None:
+        """Name the store; nothing is asked of it yet."""
+        self.output, self.device, self.say = output.resolve(), device, say
+        self.output.mkdir(parents=True, exist_ok=True)
+        self.given = os.environ.get("MLFLOW_TRACKING_URI")
+        self.uri = self.given or f"sqlite:///{self.output / 'mlflow.db'}"
+        self._store: Store | None = None
+        self._thread: threading.Thread | None = None
+        self._lock = threading.Condition()
+        self._pending: list[dict[str, Change]] = [{} for _ in range(max(LEVELS.values()) + 2)]
+        self._refused: dict[str, Change] = {}
+        self._at_work = self._ending = False
+        self._away = ""
+        """Why the store took nothing, as the end of a sentence; empty if it does."""
+        self._not_before = self._sent_at = time.monotonic()
+        self._said: set[tuple[str, str]] = set()
+        self._scored: set[str] = set()
+        """Stage runs of which the oracle's score was asked for."""
+        self._first: dict[str, tuple[str | None, str, Mapping[str, str]]] = {}
+        """Parent, variant and tags of stage runs: those of whoever wants them first."""
+
+    @property
+    def how_to_open(self) -> str:
+        """What a person does to see the store."""
+        shown = without_secrets(self.uri)
+        is_server = self.uri.startswith(("http:", "https:"))
+        return shown if is_server else f"{sys.executable} -m mlflow ui --backend-store-uri {shown}"
+
+    def check(self) -> None:
+        """Make sure that the store answers before anything is started.
+
+        Raises:
+            UserError: It does not, or wants a user and a password.
+        """
+        shown = without_secrets(self.uri)
+        try:
+            self._opened().client.search_experiments(max_results=1)
+        except Exception as error:
+            what = f"must answer, but {shown} says: {reason(error)}"
+            if is_away(error):
+                what = (
+                    f"must answer, but {shown} does not; set MLFLOW_TRACKING_URI to one that "
+                    f"does, or unset it for one in --output."
+                )
+            elif getattr(error, "error_code", "") in REFUSED:
+                what = (
+                    f"at {shown} wants to know who asks: set MLFLOW_TRACKING_USERNAME and "
+                    f"MLFLOW_TRACKING_PASSWORD."
+                )
+            raise UserError(f"the MLflow store {what}") from None
 
     def stage(
         self, experiment: Experiment, kind: Kind, *, ended: bool = False, oracle: bool = False
-    ) -> str:
-        """Bring the MLflow run of a stage run up to what its folder holds.
+    ) -> None:
+        """Mark a stage run as changed.
 
         Args:
             experiment: Whose teacher or student it is.
             kind: Which of the two.
             ended: Whether nobody is training it any more.
             oracle: Whether an oracle was asked for, so that its score is logged too.
-
-        Returns:
-            The id of the run; empty while the store is away and has no such run.
         """
         folder = experiment.folder(kind)
-        self.outbox.tell(
-            lambda: self._stage(experiment, kind, ended=ended, oracle=oracle),
-            key=(folder.path, ended, oracle),
+        # A teacher may serve several languages, each of which has an experiment in MLflow.
+        key = f"{kind}:{folder.signature}:{experiment_name(experiment.config)}"
+        self._scored |= {key} if oracle else set()
+        scored = key in self._scored
+        place = (experiment.parent_run, experiment.variant, experiment.tags)
+        parent, variant, tags = self._first.setdefault(key, place)
+        if (parent, variant, tags) != place:
+            experiment = replace(experiment, parent_run=parent, variant=variant, tags=tags)
+        self.changed(
+            key,
+            folder.path.name,
+            lambda: stage_record(experiment, kind, ended=ended, oracle=scored),
         )
-        return str(self.ids.known(folder.path / "mlflow.json", STAGE).get("run_id", ""))
-
-    def _stage(self, experiment: Experiment, kind: Kind, *, ended: bool, oracle: bool) -> None:
-        folder = experiment.folder(kind)
-        ids = folder.path / "mlflow.json"
-        known = self.ids.known(ids, STAGE)
-        report = folder.report() or {}
-        scores = (folder.oracle() or {}) if oracle else {}
-        mark = [folder.done, report.get("fingerprint")]
-        mark += [scores["fingerprint"]] if scores else []
-        is_logged = known.get("ended", [])[: len(mark)] == mark
-        if folder.done and is_logged and self._exists(known["run_id"]):
-            return
-        run_id = known.get("run_id")
-        if run_id is None or run_id not in self._open:
-            run_id = self._open_stage(experiment, kind, ids)
-        logged = self.ids.known(ids, STAGE).get("epochs", 0)
-        history = folder.history()
-        self._log([(int(row["epoch"]), row) for row in history[logged:]], run_id)
-        self.ids.remember(ids, STAGE, {"epochs": max(logged, len(history))})
-        if ended:
-            self._end_stage(folder, run_id, report, oracle=bool(scores))
-            self.ids.remember(ids, STAGE, {"ended": mark})
-            self._open.discard(run_id)
-
-    def _open_stage(self, experiment: Experiment, kind: Kind, ids: Path) -> str:
-        folder, config = experiment.folder(kind), experiment.effective
-        settings = config.model_dump(mode="json")
-        parent = experiment.parent_run
-        tags = {
-            **environment(),
-            "device": self.device,
-            "kind": kind,
-            "signature": folder.signature,
-            "teacher_signature": experiment.teacher.signature,
-            "seed": str(config.seed),
-            "variant": experiment.variant,
-            **{f"data.{name}": value for name, value in experiment.data.items()},
-            **experiment.tags,
-            **({PARENT: self._id(parent)} if parent else {}),
-        }
-        run_id = self._make_run(ids, STAGE, config, folder.path.name, flatten(settings), tags)
-        if not self.ids.known(ids, STAGE).get("config"):
-            text = json.dumps(settings, indent=2, ensure_ascii=False)
-            self.client.log_text(run_id, text, "config.json")
-            self.ids.remember(ids, STAGE, {"config": True})
-        self._open.add(run_id)
-        return run_id
-
-    def _end_stage(
-        self, folder: RunFolder, run_id: str, report: Mapping[str, Any], *, oracle: bool
-    ) -> None:
-        status = "KILLED"
-        if (result := folder.result()) is not None:
-            final = {"objective": result["objective"], "seconds": result["seconds"]}
-            known = result.get("criteria", {}) if folder.kind == "student" else {}
-            criteria = {f"criteria/{name}": value for name, value in known.items()}
-            if oracle:
-                criteria[f"criteria/{ORACLE}"] = folder.criterion(ORACLE)
-            self._log([(0, final | criteria | report.get("metrics", {}))], run_id)
-            for file in ("weights.safetensors", "stage.json", "result.json"):
-                self._log_weights(run_id, folder.path / file)
-            status = "FINISHED"
-        elif (reason := folder.failure()) is not None:
-            self.client.log_batch(run_id, tags=[RunTag("reason", reason)])
-            status = "FAILED"
-        self.client.set_terminated(run_id, status=status)
-
-    def _log_weights(self, run_id: str, file: Path) -> None:
-        """Log a large file that nobody changes: on the same disk it is linked, not copied."""
-        uri = urlparse(self._artifact_place(run_id))
-        if uri.scheme == "file":
-            place = Path(unquote(uri.path)) / file.name
-            try:
-                place.parent.mkdir(parents=True, exist_ok=True)
-                place.unlink(missing_ok=True)
-                os.link(file, place)
-            except OSError:
-                pass
-            else:
-                return
-        self.client.log_artifact(run_id, str(file))
 
     def publish(
         self,
@@ -146,100 +150,151 @@ class Tracker(Store):
         name: str,
         champion: tuple[float, Mapping[str, str]] | None = None,
     ) -> None:
-        """Log an exported student as a model; register it if it may be the champion.
-
-        A store that refuses it, for want of rights say, costs a sentence and not the search.
+        """Mark an exported student as a model to log, and to register if it may be the champion.
 
         Args:
             experiment: Whose student it is.
             folder: What `prokd.training.export` wrote.
             name: Of the model.
-            champion: Its objective and measure (see `register`), if it is the best of its search.
+            champion: Its objective and measure (see `search.models`), if it is the best of its
+                search.
         """
+        model = Model(experiment.student.signature, folder, name, *(champion or (None, {})))
 
-        def tell() -> None:
-            try:
-                uri = self.log_model(experiment, folder, name)
-                if champion is not None:
-                    objective, measure = champion
-                    self.register(experiment, uri, name, objective=objective, measure=measure)
-            except MlflowException as error:
-                if is_away(error):
-                    raise
-                reason = without_secrets(str(error).splitlines()[0])
-                self.outbox.say(f"MLflow does not take the model {name} ({folder}): {reason}")
+        def send(store: Store) -> None:
+            student = store.bring(stage_record(experiment, "student", ended=True))
+            publish(store, student, model)
 
-        self.outbox.tell(tell)
+        self._mark(Change(f"model:{folder}", f"the model {name} ({folder})", send))
 
-    def log_model(self, experiment: Experiment, folder: Path, name: str) -> str:
-        """Log an exported student as a model of its run, once; return its URI.
+    def changed(self, key: str, label: str, read: Callable[[], Record]) -> None:
+        """Mark a thing as changed; its record is read when it is sent, by another thread.
 
         Args:
-            experiment: Whose student it is.
-            folder: What `prokd.training.export` wrote.
-            name: Of the model within MLflow.
+            key: Of it alone, its kind before a colon.
+            label: What it is, for a person.
+            read: Reads the record.
         """
-        ids = experiment.student.path / "mlflow.json"
-        run_id = self.ids.known(ids, STAGE)["run_id"]
-        known = self.ids.known(ids, "model")
-        if known.get("run_id") == run_id:
-            return str(known["uri"])
-        from prokd.pipeline import load_pipeline
+        self._mark(Change(key, label, lambda store: store.bring(read())))
 
-        pinned = [f"{package}=={importlib.metadata.version(package)}" for package in REQUIREMENTS]
-        with self._as_current(), warnings.catch_warnings(), mlflow.start_run(run_id=run_id):
-            warnings.simplefilter("ignore")
-            info = mlflow.transformers.log_model(
-                load_pipeline(folder),
-                name=name,
-                task="token-classification",
-                pip_requirements=pinned,
-                tags={"signature": experiment.student.signature},
-            )
-        self.ids.remember(ids, "model", {"run_id": run_id, "uri": info.model_uri})
-        return str(info.model_uri)
-
-    def register(
-        self,
-        experiment: Experiment,
-        uri: str,
-        name: str,
-        *,
-        objective: float,
-        measure: Mapping[str, str],
-    ) -> bool:
-        """Register a student's model; make it the champion unless a better one is.
+    def send_rest(self, patience: float | None = None) -> int:
+        """Wait until MLflow holds all that was marked; then say how much it does not hold.
 
         Args:
-            experiment: Whose student it is.
-            uri: As `log_model` returns it.
-            name: Of the registered model.
-            objective: What it was chosen by.
-            measure: Tags that say what the objective is: ``select`` (the criterion) and the
-                fingerprint of the sentences that it was scored on.
+            patience: Seconds to wait for the next record to be sent; None = `PATIENCE`.
 
         Returns:
-            Whether it is the champion now. Only models of the same measure are compared.
+            The number of records that are not sent.
         """
-        student = experiment.student
-        if not self.client.search_registered_models(f"name = '{name}'"):
-            self.client.create_registered_model(name)
-        versions = self.client.search_model_versions(f"name = '{name}'")
-        own = {"signature": student.signature, **measure}
-        mine = next((v for v in versions if own.items() <= v.tags.items()), None)
-        if mine is None:
-            run_id = self.ids.known(student.path / "mlflow.json", STAGE)["run_id"]
-            tags = {**own, "objective": repr(objective)}
-            model_id = uri.removeprefix("models:/")  # a server takes no such source without it
-            with self._as_current():  # the registry looks the model up in the global store
-                mine = self.client.create_model_version(
-                    name, uri, run_id, tags=tags, model_id=model_id
-                )
-        aliases = self.client.get_registered_model(name).aliases
-        if CHAMPION in aliases:
-            rival = self.client.get_model_version_by_alias(name, CHAMPION).tags
-            is_comparable = measure.items() <= rival.items()
-            if is_comparable and float(rival.get("objective", "-inf")) > objective:
-                return False
-        self.client.set_registered_model_alias(name, CHAMPION, mine.version)
-        return True
+        patience = PATIENCE if patience is None else patience
+        with self._lock:
+            refused, self._refused = self._refused, {}
+            for change in refused.values():
+                self._level(change).setdefault(change.key, change)
+            self._sent_at = time.monotonic()
+            self._lock.notify_all()
+            while self._waiting() and time.monotonic() < self._sent_at + patience:
+                self._lock.wait(0.2)
+            left = self._waiting() + len(self._refused)
+            away = f", which still {self._away}" if self._away else ""
+        if left:
+            self.say(
+                f"{left} record{'s are' if left > 1 else ' is'} not sent to MLflow{away}; nothing "
+                f"is lost, the run folders hold all of it: run the same command again to send it"
+            )
+        return left
+
+    def abandon(self) -> None:
+        """End what is still open as killed, if the store answers: the driver is about to end."""
+        with self._lock:
+            self._ending = True
+            self._lock.notify_all()
+        if self._thread is not None:
+            self._thread.join(ABANDON_SECONDS)
+
+    def _mark(self, change: Change) -> None:
+        with self._lock:
+            self._refused.pop(change.key, None)
+            self._level(change)[change.key] = change
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name="mlflow", daemon=True)
+                self._thread.start()
+            self._lock.notify_all()
+
+    def _work(self) -> None:
+        while (change := self._next()) is not None:
+            said = self._send(change)
+            with self._lock:
+                self._at_work = False
+                if self._away and not self._waiting():
+                    self._away = ""
+                    said.append("MLflow answers again; what it missed is sent")
+                self._lock.notify_all()
+            for sentence in said:
+                with suppress(Exception):  # a terminal that is gone is no matter of MLflow's
+                    self.say(sentence)
+        if self._store is not None:
+            self._store.end_open_runs()
+
+    def _next(self) -> Change | None:
+        """Return what is to be sent, as soon as there is something; None at the end."""
+        with self._lock:
+            while not self._ending:
+                pause = self._not_before - time.monotonic()
+                level = next((level for level in self._pending if level), None)
+                if level and pause <= 0:
+                    self._at_work = True
+                    return level.pop(next(iter(level)))
+                self._lock.wait(pause if level else None)
+        return None
+
+    def _send(self, change: Change) -> list[str]:
+        """Send a thing, or put it where it belongs; return what a person is told of it."""
+        try:
+            change.send(self._opened())
+        except Exception as error:
+            logger.debug("MLflow does not take %s", change.label, exc_info=True)
+            why = why_away(error)
+            is_there = why is None or (why != NO_ROOM and self._answers())
+            with self._lock:
+                return self._failed(change, error, None if is_there else why)
+        self._sent_at = time.monotonic()
+        return []
+
+    def _failed(self, change: Change, error: Exception, away: str | None) -> list[str]:
+        level, tries = self._level(change), change.tries + (away is None)
+        if why_away(error) is not None and tries < TRIES:
+            level.setdefault(change.key, replace(change, tries=tries))  # behind the others
+            if away is None:
+                return []
+            self._not_before = time.monotonic() + RETRY_SECONDS
+            said = [] if self._away else [f"MLflow {away}; what it misses is sent when it does"]
+            self._away = away
+            return said
+        if change.key not in level:  # else it has changed meanwhile
+            self._refused[change.key] = replace(change, tries=0)
+        why = reason(error)
+        known = (change.key, re.sub(r"0x[0-9a-f]+|\d+", "", why))
+        if known in self._said or self._ending:
+            return []
+        self._said.add(known)
+        return [f"MLflow does not take {change.label}, which is tried again later: {why}"]
+
+    def _level(self, change: Change) -> dict[str, Change]:
+        return self._pending[LEVELS.get(change.key.partition(":")[0], -1)]
+
+    def _waiting(self) -> int:
+        """Return how much is marked or at work."""
+        return sum(map(len, self._pending)) + self._at_work
+
+    def _answers(self) -> bool:
+        try:
+            return self._opened().answers()
+        except Exception:
+            return False
+
+    def _opened(self) -> Store:
+        if self._store is None:
+            artifacts = None if self.given else (self.output / "mlartifacts").as_uri()
+            self._store = Store(self.uri, artifacts, self.device)
+        return self._store

@@ -10,7 +10,17 @@ from prokd.config import ExperimentConfig, with_overrides, with_precision
 from prokd.effect import flatten
 from search.engine import Engine
 from search.plan import Experiment
+from search.records import (
+    FAILED,
+    FINISHED,
+    RUNNING,
+    Record,
+    acceptable,
+    experiment_name,
+    stamp,
+)
 from search.results import Row, means, row
+from search.tracking import Tracker
 from search.tuner import Outcome
 
 
@@ -47,7 +57,7 @@ def run_variants(
     variants: Mapping[str, ExperimentConfig],
     seeds: Sequence[int],
     *,
-    ids: Path,
+    name: str,
     labels: Mapping[str, str] | None = None,
 ) -> list[Row]:
     """Train what is missing of named variants and return one row for each variant and seed.
@@ -60,7 +70,7 @@ def run_variants(
         title: What the variants belong to, e.g. "ablation components".
         variants: Configurations by name, of any languages and data sets.
         seeds: Of each variant.
-        ids: JSON file that remembers the MLflow runs, so that running again continues them.
+        name: Of the whole: running again under the same name goes on in the same MLflow runs.
         labels: The MLflow tag ``variant`` of each name, where it is not the name itself: one
             variant has a name for each of several languages.
 
@@ -68,32 +78,16 @@ def run_variants(
         Rows in the order of variants, then seeds; those that failed or were paused have no
         objective.
     """
-    tracker, progress = engine.tracker, engine.progress
-    automatic = engine.cluster.precision
+    progress, automatic = engine.progress, engine.cluster.precision
     variants = {name: with_precision(config, automatic) for name, config in variants.items()}
     labels = labels or {name: name for name in variants}
     data = {name: engine.descriptions.training(config) for name, config in variants.items()}
-    parents: dict[str, str] = {}
-    runs: dict[str, str] = {}
-    for name, config in variants.items():
-        where = f"{config.data.dataset}/{config.source}-{config.target}"
-        if where not in parents:
-            parents[where] = tracker.open_run(
-                ids, f"{title} {where}", config, name=title, params={}, tags={"kind": "ablation"}
-            )
-        runs[name] = tracker.open_run(
-            ids,
-            f"{title} {where} {name}",
-            config,
-            name=labels[name],
-            params=flatten(config.model_dump(mode="json", exclude={"seed"})),
-            parent=parents[where],
-            tags={"kind": "variant", "variant": labels[name]},
-        )
+    log = _VariantLog(engine.tracker, title, name, variants, labels)
+    log.open()
     experiments = [
         replace(
             experiment,
-            parent_run=runs[experiment.variant],
+            parent_run=log.key(experiment.variant),
             tags={"variant": labels[experiment.variant]},
         )
         for experiment in experiments_of(engine.runtime.runs_dir, variants, seeds, data)
@@ -109,11 +103,72 @@ def run_variants(
     finally:
         progress.end()
     rows = [row(e, outcome) for e, outcome in zip(experiments, outcomes, strict=True)]
-    for name, run_id in runs.items():
-        own = [found for found in rows if found.experiment.variant == name]
-        is_whole = all(found.objective is not None for found in own)
-        metrics = means(own) if is_whole else {}
-        tracker.close_run(run_id, metrics, status="FINISHED" if is_whole else "FAILED")
-    for run_id in parents.values():
-        tracker.close_run(run_id)
+    log.close(rows)
     return rows
+
+
+class _VariantLog:
+    """The MLflow runs of variants, and one above them in each experiment."""
+
+    def __init__(
+        self,
+        tracker: Tracker,
+        title: str,
+        name: str,
+        variants: Mapping[str, ExperimentConfig],
+        labels: Mapping[str, str],
+    ) -> None:
+        self.tracker, self.title, self.name = tracker, title, name
+        self.variants, self.labels = variants, labels
+
+    def key(self, variant: str) -> str:
+        where = experiment_name(self.variants[variant])
+        return acceptable(f"variant:{self.name}:{self.labels[variant]}:{where}")
+
+    def open(self) -> None:
+        self._parents(RUNNING)
+        for variant in self.variants:
+            self._variant(variant, RUNNING)
+
+    def close(self, rows: Sequence[Row]) -> None:
+        for variant in self.variants:
+            own = [found for found in rows if found.experiment.variant == variant]
+            is_whole = all(found.objective is not None for found in own)
+            self._variant(variant, FINISHED if is_whole else FAILED, own if is_whole else ())
+        self._parents(FINISHED)
+
+    def _parents(self, status: str) -> None:
+        for where in {experiment_name(config) for config in self.variants.values()}:
+            self._changed(
+                Record(
+                    key=self._parent(where),
+                    experiment=where,
+                    name=self.title,
+                    status=status,
+                    tags={"kind": "ablation"},
+                )
+            )
+
+    def _parent(self, where: str) -> str:
+        return acceptable(f"ablation:{self.name}:{where}")
+
+    def _changed(self, record: Record) -> None:
+        self.tracker.changed(record.key, f"{record.name} ({record.experiment})", lambda: record)
+
+    def _variant(self, variant: str, status: str, rows: Sequence[Row] = ()) -> None:
+        config, label = self.variants[variant], self.labels[variant]
+        students = [row.experiment.student.path for row in rows]
+        files = [path / name for path in students for name in ("result.json", "report.json")]
+        where = experiment_name(config)
+        self._changed(
+            Record(
+                key=self.key(variant),
+                experiment=where,
+                name=label,
+                status=status,
+                parent=self._parent(where),
+                tags={"kind": "variant", "variant": label},
+                params=flatten(config.model_dump(mode="json", exclude={"seed"})),
+                finals={"means": (stamp(files), means(rows))} if rows else {},
+            )
+        )

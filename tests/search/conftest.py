@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from mlflow.tracking import MlflowClient
 
 from prokd.config import RuntimeConfig, build_config
 from prokd.mini import generate
@@ -43,6 +44,14 @@ def tiny_config(**overrides):
 
 def tiny_spec(trials=3, *, grid=False, seeds=(0,), space=SPACE, prune=False, **overrides):
     return SearchSpec(tiny_config(**overrides), space, seeds, grid, trials, prune=prune)
+
+
+def mirrored(tracker, key):
+    """Return the one MLflow run that mirrors something."""
+    client = MlflowClient(tracker.uri)
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    (run,) = client.search_runs(experiments, f"tags.`prokd.key` = '{key}'")
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -73,6 +73,7 @@ def _chosen(search):
 
 
 def _student_metrics(search):
+    assert not search.engine.tracker.send_rest()
     client = MlflowClient(search.engine.tracker.uri)
     experiment = client.get_experiment_by_name("prokd/phrasebook/en-ar")
     runs = client.search_runs([experiment.experiment_id], "tags.kind = 'student'")
@@ -80,6 +81,7 @@ def _student_metrics(search):
 
 
 def _champion(search, name):
+    assert not search.engine.tracker.send_rest()
     client = MlflowClient(search.engine.tracker.uri)
     return client.get_model_version_by_alias(name, "champion").tags
 
@@ -151,6 +153,7 @@ def test_an_oracle_scores_what_is_there_and_says_so_everywhere(plain, capsys):
     before = _champion(search, MODEL)
     oracle = make(search.output, spec=replace(SPEC, select=ORACLE))
     (summary,) = run_searches(oracle.engine, [oracle.spec], search.output)
+    assert not oracle.engine.tracker.send_rest()
     assert oracle.engine.reuse.epochs == 0
     scores = [s.rows[0].experiment.student.criterion(ORACLE) for s in summary.standings]
     assert [s.objective for s in summary.standings] == scores == sorted(scores, reverse=True)
@@ -177,6 +180,7 @@ def test_a_criterion_without_labels_ranks(plain):
     make, search, _ = plain
     other = make(search.output, spec=replace(SPEC, select="confidence"))
     standings = other.run().standings
+    assert not other.engine.tracker.send_rest()
     assert other.engine.reuse.epochs == 0
     values = [standing.rows[0].criteria["confidence"] for standing in standings]
     assert [standing.objective for standing in standings] == values

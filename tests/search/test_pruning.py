@@ -129,6 +129,7 @@ def test_pruned_trials_are_no_results_and_can_be_trained_on(
         rows = list(csv.DictReader(file))
     assert [row["state"] for row in rows] == ["complete", "pruned after epoch 1"]
     assert rows[1]["objective"] == ""
+    assert not search.engine.tracker.send_rest()
     client = MlflowClient(search.engine.tracker.uri)
     where = [client.get_experiment_by_name("prokd/phrasebook/en-ar").experiment_id]
     (killed,) = client.search_runs(where, "attributes.status = 'KILLED' and tags.kind = 'trial'")

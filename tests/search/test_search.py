@@ -17,7 +17,7 @@ from prokd.errors import UserError
 from search.driver import Search
 from search.study import SearchStudy
 from tests.mlflow_server import mlflow_server
-from tests.search.conftest import tiny_config, tiny_spec, write_corpus
+from tests.search.conftest import mirrored, tiny_config, tiny_spec, write_corpus
 
 pytestmark = pytest.mark.ray
 FOUR_POINTS = {
@@ -73,6 +73,7 @@ def finished(local_ray, corpus, cache, tmp_path_factory):
         try:
             return made, made.run()
         finally:
+            assert not engine.tracker.send_rest()
             engine.close()
 
     return search, *search(trials=3)
@@ -105,14 +106,15 @@ def test_a_search_ends_with_a_leaderboard_and_an_export(finished):
 
 def test_trials_link_to_runs_artifacts_and_mlflow(finished):
     _, search, _ = finished
-    client = MlflowClient(search.engine.tracker.uri)
     for trial in _trials(search, TrialState.COMPLETE):
-        run = client.get_run(trial.user_attrs["mlflow_run"])
+        run = mirrored(search.engine.tracker, f"trial:{search.name}:{trial.number}")
         assert run.data.metrics["objective"] == trial.value
         assert run.data.tags["trial"] == str(trial.number)
         assert run.info.status == "FINISHED"
         (folder,) = trial.user_attrs["folder"]
         assert folder.endswith(trial.user_attrs["signature"][0])
+        assert run.data.tags["signature"].split() == trial.user_attrs["signature"]
+        assert run.data.tags["teacher_signature"].split() == trial.user_attrs["teacher_signature"]
         assert run.data.params == {name: str(value) for name, value in trial.params.items()}
 
 
@@ -167,19 +169,25 @@ def test_a_server_with_a_login_takes_runs_and_the_champion(finished, tmp_path, m
         tracker = Tracker(search.output, say=said.append)
         tracker.check()
         best = summary.standings[:1]
-        run_id = tracker.stage(best[0].best_row.experiment, "student", ended=True)
+        experiment = best[0].best_row.experiment
+        tracker.stage(experiment, "student", ended=True)
         export_best(best, tmp_path / "exports", search.engine.runtime, tracker)
+        assert not tracker.send_rest()
         assert not said
-        name = "prokd-phrasebook-en-ar"
-        version = tracker.client.get_model_version_by_alias(name, "champion")
-        assert version.run_id == run_id
-        run = tracker.client.get_run(run_id)
+        run = mirrored(tracker, f"student:{experiment.student.signature}")
+        client, name = MlflowClient(server.uri), "prokd-phrasebook-en-ar"
+        version = client.get_model_version_by_alias(name, "champion")
+        assert version.run_id == run.info.run_id
         assert password not in str(run.to_dictionary())
-        config = tracker.client.download_artifacts(run_id, "config.json", str(tmp_path))
+        config = client.download_artifacts(run.info.run_id, "config.json", str(tmp_path))
         assert password not in Path(config).read_text(encoding="utf-8")
         # What the server refuses costs a sentence, not the search.
-        tracker.publish(best[0].best_row.experiment, tmp_path / "exports", "no/name", (1.0, {}))
-        assert [line for line in said if "does not take the model no/name" in line] == said != []
+        tracker.publish(experiment, tmp_path / "exports", "no/name", (1.0, {}))
+        assert tracker.send_rest() == 1
+        assert "does not take the model no/name" in said[0]
+        assert "1 record is not sent" in said[1]
+        assert len(said) == 2
+        tracker.abandon()
 
 
 def test_no_test_number_reaches_the_study(finished):
@@ -206,6 +214,39 @@ def test_running_again_trains_nothing_and_more_trials_train_the_rest(finished):
     after = _stamps(search.engine.runtime.runs_dir)
     assert {name: after[name] for name in before} == before
     assert len(more.engine.reuse.trained["student"]) == 1
+
+
+def test_another_store_gets_all_of_a_finished_search(finished, tmp_path, monkeypatch):
+    run_search, search, _ = finished
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'other.db'}")
+    monkeypatch.chdir(tmp_path)  # such a store keeps artifacts where it is used
+    again, _ = run_search(trials=3)
+    assert again.engine.reuse.epochs == 0
+    old, new = (_mirrored_runs(each.engine.tracker.uri) for each in (search, again))
+    assert new.keys() <= old.keys()
+    assert len(new) == len({key for key in old if not key.startswith("search")}) + 1
+    for key, (name, nested, metrics, status) in new.items():
+        assert (name, nested, status) == (old[key][0], old[key][1], old[key][3])
+        assert metrics == old[key][2]
+
+
+def _mirrored_runs(uri):
+    """Return names, parents, last metrics and ends of runs, by what they mirror."""
+    client = MlflowClient(uri)
+    where = [client.get_experiment_by_name("prokd/phrasebook/en-ar").experiment_id]
+    runs = {run.info.run_id: run for run in client.search_runs(where)}
+    keys = {run_id: run.data.tags["prokd.key"] for run_id, run in runs.items()}
+    parents = {run_id: run.data.tags.get("mlflow.parentRunId") for run_id, run in runs.items()}
+    assert len(set(keys.values())) == len(keys)
+    return {
+        keys[run_id]: (
+            run.info.run_name,
+            keys.get(parents[run_id]),
+            run.data.metrics,
+            run.info.status,
+        )
+        for run_id, run in runs.items()
+    }
 
 
 def test_numbers_do_not_depend_on_the_worker_or_on_what_it_did_before(finished, tmp_path):
@@ -276,6 +317,7 @@ def test_collapsed_runs_fail_once_with_their_reason(open_engine, output, runtime
     again = Search(spec, open_engine(), output)
     assert again.run().failed == summary.failed
     assert again.engine.reuse.epochs == 0
+    assert not search.engine.tracker.send_rest() + again.engine.tracker.send_rest()
     client = MlflowClient(search.engine.tracker.uri)
     where = [client.get_experiment_by_name("prokd/phrasebook/en-ar").experiment_id]
     failed = client.search_runs(where, "attributes.status = 'FAILED'")
@@ -306,7 +348,8 @@ def test_variants_share_teachers_and_are_logged(open_engine, output, runtime):
         "full minus PK": tiny_config(**{"student.fusion_weight": 1.0}),
     }
     engine = open_engine()
-    rows = run_variants(engine, "ablation tiny", variants, [0], ids=output / "tiny.json")
+    rows = run_variants(engine, "ablation tiny", variants, [0], name="tiny")
+    assert not engine.tracker.send_rest()
     assert [row.record()["variant"] for row in rows] == list(variants)
     assert all(0 <= row.objective <= 1 for row in rows)
     assert all("test/ar/entity_f1" in row.record() for row in rows)
@@ -316,6 +359,7 @@ def test_variants_share_teachers_and_are_logged(open_engine, output, runtime):
     kinds = sorted(run.data.tags["kind"] for run in client.search_runs(where))
     assert kinds == ["ablation", "student", "student", "teacher", "variant", "variant"]
     again = open_engine()
-    run_variants(again, "ablation tiny", variants, [0], ids=output / "tiny.json")
+    run_variants(again, "ablation tiny", variants, [0], name="tiny")
+    assert not again.tracker.send_rest()
     assert again.reuse.epochs == 0
     assert len(client.search_runs(where)) == 6

@@ -5,7 +5,7 @@ from prokd.runs import write_json
 from search.plan import DataDescriptions, Experiment, describe, need
 from search.provenance import environment
 from search.tracking import Tracker
-from tests.search.conftest import tiny_config
+from tests.search.conftest import mirrored, tiny_config
 
 
 def _experiment(runtime, **changes):
@@ -14,50 +14,56 @@ def _experiment(runtime, **changes):
     return Experiment("e", config, data, runtime.runs_dir, **changes)
 
 
+def _send(experiment, kind, output, **arguments):
+    """Send a stage run by a tracker of its own and return its MLflow run."""
+    said = []
+    tracker = Tracker(output, say=said.append)
+    tracker.stage(experiment, kind, **arguments)
+    assert not tracker.send_rest()
+    assert not said
+    return mirrored(tracker, f"{kind}:{experiment.folder(kind).signature}")
+
+
 def test_an_interrupted_stage_keeps_its_run(runtime, output):
     experiment = _experiment(runtime, variant="full minus CA", tags={"ablation": "table 4"})
     folder = experiment.teacher
     rows = [{"epoch": float(n), "teacher/loss": 1.0 / n, "seconds": 2.0} for n in (1, 2)]
     folder.path.mkdir(parents=True)
     folder.write_history(rows[:1])
-    first = Tracker(output).stage(experiment, "teacher", ended=True)
-    client = MlflowClient(Tracker(output).uri)
-    assert client.get_run(first).info.status == "KILLED"
-    tracker = Tracker(output)
+    first = _send(experiment, "teacher", output, ended=True)
+    assert first.info.status == "KILLED"
     folder.write_history(rows)
-    assert tracker.stage(experiment, "teacher") == first
-    assert client.get_run(first).info.status == "RUNNING"
+    again = _send(experiment, "teacher", output)
+    assert (again.info.run_id, again.info.status) == (first.info.run_id, "RUNNING")
     for name in ("weights.safetensors", "stage.json"):
         (folder.path / name).write_text("x")
     folder.mark_done({"objective": 0.5, "seconds": 4.0, "epochs": 2})
-    assert tracker.stage(experiment, "teacher", ended=True) == first
-    run = client.get_run(first)
-    assert run.info.status == "FINISHED"
-    assert [m.step for m in client.get_metric_history(first, "teacher/loss")] == [1, 2]
+    run = _send(experiment, "teacher", output, ended=True)
+    assert (run.info.run_id, run.info.status) == (first.info.run_id, "FINISHED")
+    client = MlflowClient(Tracker(output).uri)
+    history = client.get_metric_history(run.info.run_id, "teacher/loss")
+    assert [m.step for m in history] == [1, 2]
     assert run.data.metrics["objective"] == 0.5
     assert run.data.tags["variant"] == "full minus CA"
     assert run.data.tags["ablation"] == "table 4"
     assert run.data.params == {k: str(v) for k, v in flatten(tiny_config().model_dump()).items()}
-    linked = output / "mlartifacts" / first / "artifacts" / "weights.safetensors"
+    linked = output / "mlartifacts" / run.info.run_id / "artifacts" / "weights.safetensors"
     assert linked.samefile(folder.path / "weights.safetensors")
 
 
 def test_another_store_gets_runs_of_its_own(runtime, output, tmp_path, monkeypatch):
     experiment = _experiment(runtime)
     experiment.teacher.path.mkdir(parents=True)
-    Tracker(output).stage(experiment, "teacher", ended=True)
+    _send(experiment, "teacher", output, ended=True)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'other.db'}")
-    other = Tracker(output)
-    run = other.stage(experiment, "teacher", ended=True)
-    assert other.client.get_run(run).info.status == "KILLED"
+    assert _send(experiment, "teacher", output, ended=True).info.status == "KILLED"
     assert (tmp_path / "other.db").exists()
 
 
 def test_failed_stage(runtime, output):
     experiment = _experiment(runtime)
     experiment.student.mark_failed("it collapsed")
-    tracker = Tracker(output)
-    run = tracker.client.get_run(tracker.stage(experiment, "student", ended=True))
+    run = _send(experiment, "student", output, ended=True)
     assert (run.info.status, run.data.tags["reason"]) == ("FAILED", "it collapsed")
 
 
