@@ -1,4 +1,4 @@
-"""The two errors that somebody catches."""
+"""The errors that somebody catches."""
 
 
 class UserError(ValueError):
@@ -6,6 +6,14 @@ class UserError(ValueError):
 
     Command lines print the sentence to standard error and leave with exit status 2.
     """
+
+
+class MissingSplit(UserError):
+    """A split that is not among the files of its language."""
+
+
+class UnlabelledFile(UserError):
+    """A file without any tag, where tags were asked for."""
 
 
 class CollapsedRun(RuntimeError):  # noqa: N818 - an outcome of a run, not a mistake
