@@ -21,6 +21,7 @@ from transformers.utils import logging as transformers_logging
 
 from prokd.config import EncoderConfig
 from prokd.data import Batch
+from prokd.data.subwords import forget_padding_and_truncation
 from prokd.errors import UserError
 from prokd.layers import (
     encoder_layers,
@@ -123,6 +124,7 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerFast:
     if not tokenizer.is_fast:
         raise UserError(f"the tokenizer of {name!r} must be a fast one (tokenizer.json).")
     fast: PreTrainedTokenizerFast = tokenizer
+    forget_padding_and_truncation(fast)
     return fast
 
 
