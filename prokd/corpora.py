@@ -27,9 +27,18 @@ def _load(
     data_dirs: tuple[Path, ...],
     labelled: bool,
     limit: int | None,
+    separator: str | None,
+    tag_column: int | None,
 ) -> Corpus:
     return load_corpus(
-        dataset, language, split, data_dirs=data_dirs, labelled=labelled, limit=limit
+        dataset,
+        language,
+        split,
+        data_dirs=data_dirs,
+        labelled=labelled,
+        limit=limit,
+        separator=separator,
+        tag_column=tag_column,
     )
 
 
@@ -60,7 +69,8 @@ class Corpora:
             is_source = language == self.config.source and labelled
             limit = data.source_train_limit if is_source else data.target_train_limit
         folders = tuple(self.runtime.data_dirs)
-        return _load(data.dataset, language, split, folders, labelled, limit)
+        form = self.runtime.separator, self.runtime.tag_column
+        return _load(data.dataset, language, split, folders, labelled, limit, *form)
 
     def fingerprints(self) -> dict[str, str]:
         """Return hashes of all that training reads; target labels are not among it."""

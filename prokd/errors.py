@@ -8,11 +8,11 @@ class UserError(ValueError):
     """
 
 
-class MissingSplit(UserError):
+class MissingSplitError(UserError):
     """A split that is not among the files of its language."""
 
 
-class UnlabelledFile(UserError):
+class UnlabelledError(UserError):
     """A file without any tag, where tags were asked for."""
 
 

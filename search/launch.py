@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from prokd.config import RuntimeConfig
+from prokd.labels import AGGREGATION
 from search.cluster import Resources, connected
 from search.criteria import comparison_table
 from search.driver import Search, SearchSummary
@@ -125,7 +126,8 @@ def _show(progress: Progress, spec: SearchSpec, summary: SearchSummary) -> None:
         say(f"exported: {folder}")
     if summary.exports:
         best = str(summary.exports[0])
-        say(f'load it: transformers.pipeline("token-classification", {best!r})')
+        call = f'"token-classification", {best!r}, aggregation_strategy="{AGGREGATION}"'
+        say(f"load it: transformers.pipeline({call})")
     if summary.choices:
         wide.print(comparison_table(summary.choices, target, select))
         say(f"criteria: {summary.csv.with_name('criteria.csv')}")

@@ -16,6 +16,7 @@ import typer
 from prokd.cli import run_app
 from prokd.config import ExperimentConfig, RuntimeConfig, build_config, parse_override
 from prokd.errors import UserError
+from prokd.options import Separator, TagColumn, separator_of
 from prokd.runs import CRITERIA, ORACLE, SOURCE_DEV
 from search.spaces import SPACE, points, without
 
@@ -119,6 +120,8 @@ def search(
     source: Annotated[str, typer.Option(help="Source language.")] = "en",
     dataset: Annotated[Text, typer.Option(help="wikiann, conll or phrasebook.")] = None,
     data_dirs: DataDirs = [],  # noqa: B006
+    separator: Separator = None,
+    tag_column: TagColumn = None,
     model: Annotated[Text, typer.Option(help="Encoder: hub name or folder.")] = None,
     trials: Annotated[
         Optional[int],  # noqa: UP045
@@ -185,7 +188,12 @@ def search(
     specs = [
         SearchSpec(config, space, seed_list, is_grid, number, select, prune) for config in configs
     ]
-    runtime = RuntimeConfig(data_dirs=tuple(data_dirs), runs_dir=output / "runs")
+    runtime = RuntimeConfig(
+        data_dirs=tuple(data_dirs),
+        runs_dir=output / "runs",
+        separator=separator_of(separator),
+        tag_column=tag_column,
+    )
     descriptions = DataDescriptions(runtime)
     for spec in specs:  # a mistake in the data shows before anything is started
         descriptions.training(spec.base)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlparse
 
+from prokd.labels import AGGREGATION
 from prokd.runs import ORACLE, Kind, RunFolder
 from search.plan import Experiment
 from search.provenance import environment, flatten
@@ -192,6 +193,7 @@ class Tracker(Store):
                 load_pipeline(folder),
                 name=name,
                 task="token-classification",
+                model_config={"aggregation_strategy": AGGREGATION},
                 pip_requirements=pinned,
                 tags={"signature": experiment.student.signature},
             )

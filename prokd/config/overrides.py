@@ -44,10 +44,16 @@ def _unknown_path(path: str, group: str, node: Mapping[str, Any]) -> str:
 def validation_sentence(error: ValidationError) -> str:
     """Say in one sentence what a configuration does wrong: dotted path, rule, value."""
     parts = [
-        f"{'.'.join(map(str, item['loc']))}: {item['msg'].lower()}, but got {item['input']!r}"
+        f"{'.'.join(map(str, item['loc']))}: {_uncapitalised(item['msg'])}, "
+        f"but got {item['input']!r}"
         for item in error.errors()
     ]
     return "; ".join(parts) + "."
+
+
+def _uncapitalised(message: str) -> str:
+    """Begin in lower case; the rest may hold a pattern or a value, which case is part of."""
+    return message[:1].lower() + message[1:]
 
 
 def parse_override(text: str) -> tuple[str, Any]:

@@ -7,9 +7,9 @@ from collections import Counter
 from typing import NamedTuple
 
 from prokd.data.schemes import clean_tag, is_tag
-from prokd.errors import UnlabelledFile, UserError
+from prokd.errors import UnlabelledError, UserError
+from prokd.text import split_lines
 
-_LINE_END = re.compile(r"\r*\n|\r")
 _BLANK = " \t\f"
 _ASCII_SPACE = re.compile(r"[ \t]+")
 _LANGUAGE_PREFIX = re.compile(r"[a-z]{2,3}(?:-[a-z]+)*:")
@@ -45,7 +45,7 @@ def parse_columns(
 
     Raises:
         UserError: A line is malformed, or the text is not in columns.
-        UnlabelledFile: Tags are wanted, and every line holds a word alone.
+        UnlabelledError: Tags are wanted, and every line holds a word alone.
     """
     lines = split_lines(text)
     if separator is None:
@@ -75,19 +75,6 @@ def parse_columns(
         tags = [[row.fields[column] for row in sentence] for sentence in sentences]
     numbers = [[row.line for row in sentence] for sentence in sentences]
     return words, tags, numbers
-
-
-def split_lines(text: str) -> list[str]:
-    r"""Return the lines of a text, whatever system wrote it: they end at "\n", "\r\n" or "\r".
-
-    Nothing else ends a line, U+2028 neither. A byte order mark before a line, left where files
-    were joined, is dropped.
-
-    >>> split_lines("a\r\nb\rc\n\ufeffd")
-    ['a', 'b', 'c', 'd']
-    """
-    lines = _LINE_END.split(text) if "\r" in text else text.split("\n")
-    return [line.lstrip("\ufeff") for line in lines] if "\ufeff" in text else lines
 
 
 def _detect_separator(lines: list[str]) -> str:
@@ -136,7 +123,7 @@ def _is_comment(row: _Row, width: int) -> bool:
 def _check_widths(rows: list[_Row], path: str, separator: str, *, labelled: bool) -> None:
     width = Counter(len(row.fields) for row in rows).most_common(1)[0][0]
     if labelled and width < 2:
-        raise UnlabelledFile(
+        raise UnlabelledError(
             f"{path}:{rows[0].line}: a line must hold a word and a tag, "
             f"separated by a tab or spaces, but got {rows[0].fields[0]!r}."
         )
@@ -167,11 +154,11 @@ def _check_no_text(sentences: list[list[_Row]], path: str, separator: str) -> No
 
 def _not_columns(row: _Row, path: str, separator: str) -> UserError:
     line = separator.join(row.fields)
+    shown = repr(line if len(line) <= 60 else line[:57] + "...")
     return UserError(
         f"{path}:{row.line}: each line must hold one word, with as many columns as the other "
-        f"lines, and a blank line must end each sentence, but got "
-        f"{(line if len(line) <= 60 else line[:57] + '...')!r} (plain text must be split into words "
-        f'first, e.g. into JSON lines {{"tokens": [...]}}).'
+        f"lines, and a blank line must end each sentence, but got {shown} (plain text must be "
+        f'split into words first, e.g. into JSON lines {{"tokens": [...]}}).'
     )
 
 

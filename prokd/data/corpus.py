@@ -13,7 +13,7 @@ from prokd.data.allocation import without_collector
 from prokd.data.hub import read_hub
 from prokd.data.readers import RawSentences, read_file
 from prokd.data.schemes import to_iob2
-from prokd.errors import MissingSplit, UserError
+from prokd.errors import MissingSplitError, UserError
 from prokd.labels import OUTSIDE, TagSet
 
 DATASETS = ("wikiann", "conll", "phrasebook")
@@ -94,8 +94,8 @@ def load_corpus(
 
     Raises:
         UserError: There is no such split, it is empty, or its content is malformed.
-        MissingSplit: The folder of the language has no file of the split.
-        UnlabelledFile: Tags are wanted, and the file has none at all.
+        MissingSplitError: The folder of the language has no file of the split.
+        UnlabelledError: Tags are wanted, and the file has none at all.
     """
     if dataset not in DATASETS:
         raise UserError(f"`dataset` must be one of {', '.join(DATASETS)}, but got {dataset!r}.")
@@ -176,7 +176,7 @@ def _find(language: str, split: str, data_dirs: list[Path]) -> list[Path]:
     shards = [sorted(folder.glob(f"{name}-*-of-*.parquet")) for name in SPLIT_NAMES[split]]
     found = found or next((paths for paths in shards if paths), [])
     if not found:
-        raise MissingSplit(
+        raise MissingSplitError(
             f"{folder}: split {split!r} must be a file such as "
             f"{SPLIT_NAMES[split][0]}.txt or {SPLIT_NAMES[split][0]}.parquet, "
             f"but got none (searched: {searched})."

@@ -1,21 +1,20 @@
 r"""Readers of one file: columns (CoNLL, WikiANN), JSON lines, Parquet.
 
 A word may be any Unicode text, no-break spaces and U+2028 included: lines are those of
-`columns.split_lines`, columns are split at tabs or ASCII spaces only, and words are kept as they are. With
-``labelled=False`` nothing but the words is looked at: tags may be wrong or missing.
+`text.split_lines`, columns are split at tabs or ASCII spaces only, and words are kept as they
+are. With ``labelled=False`` nothing but the words is looked at: tags may be wrong or missing.
 """
 
 from __future__ import annotations
 
-import gzip
 import json
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from prokd.data.columns import parse_columns, split_lines
-from prokd.errors import UnlabelledFile, UserError
+from prokd.data.columns import parse_columns
+from prokd.errors import UnlabelledError, UserError
+from prokd.text import decode_text, lone_surrogate, split_lines
 
 TOKEN_KEYS = ("tokens", "words")
 TAG_KEYS = ("ner_tags", "tags")
@@ -73,42 +72,6 @@ def read_file(
     return RawSentences(words, tags, lines, str(path))
 
 
-def decode_text(content: bytes, name: str) -> str:
-    """Return the text of a file in UTF-8, which gzip may have packed.
-
-    Args:
-        content: All bytes of the file.
-        name: Of the file, for messages.
-
-    Raises:
-        UserError: The bytes are no UTF-8, or damaged gzip.
-    """
-    if content.startswith(b"\x1f\x8b"):
-        try:
-            content = gzip.decompress(content)
-        except (OSError, EOFError, zlib.error) as error:
-            raise UserError(f"{name}: the gzip file must be whole, but got: {error}.") from None
-    try:
-        text = content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        advice = (
-            "if it is UTF-16, convert it with `iconv -f utf-16 -t utf-8`"
-            if content[:2] in (b"\xff\xfe", b"\xfe\xff")
-            else "if the file is latin-1, as the German CoNLL-2003 is, convert it with "
-            "`iconv -f latin1 -t utf-8`"
-        )
-        raise UserError(
-            f"{name}: the text must be UTF-8, but byte {error.start} is "
-            f"0x{content[error.start]:02x} ({advice})."
-        ) from None
-    if "\0" in text:
-        raise UserError(
-            f"{name}: the text must be UTF-8, but character {text.index(chr(0))} is NUL, as in "
-            f"UTF-16 or in a file that is no text."
-        )
-    return text.removeprefix("\ufeff")
-
-
 def parse_json_lines(text: str, path: str, *, labelled: bool) -> RawSentences:
     """Read words, and tags if wanted, from one JSON object a line.
 
@@ -119,7 +82,7 @@ def parse_json_lines(text: str, path: str, *, labelled: bool) -> RawSentences:
 
     Raises:
         UserError: A line is malformed.
-        UnlabelledFile: Tags are wanted, and no line has any.
+        UnlabelledError: Tags are wanted, and no line has any.
     """
     rows: list[tuple[int, Any, Any]] = []
     for number, line in enumerate(split_lines(text), start=1):
@@ -144,14 +107,13 @@ def parse_json_lines(text: str, path: str, *, labelled: bool) -> RawSentences:
         tags = next((record[key] for key in TAG_KEYS if key in keys), None)
         rows.append((number, words, tags))
     if labelled and rows and all(isinstance(row[1], list) and row[2] is None for row in rows):
-        raise UnlabelledFile(_tags_rule(f"{path}:{rows[0][0]}", None))
+        raise UnlabelledError(_tags_rule(f"{path}:{rows[0][0]}", None))
     return raw_sentences(rows, path, "", labelled=labelled)
 
 
 def _check_surrogates(record: Any, place: str) -> None:
     """Refuse half a pair of surrogates, which JSON can escape and no text can hold."""
-    text = json.dumps(record, ensure_ascii=False)
-    lone = next((character for character in text if "\ud800" <= character <= "\udfff"), None)
+    lone = lone_surrogate(json.dumps(record, ensure_ascii=False))
     if lone is not None:
         raise UserError(
             f"{place}: a word must be Unicode text, but got the lone surrogate \\u{ord(lone):04x}."
@@ -174,7 +136,7 @@ def _read_parquet(path: Path, *, labelled: bool) -> RawSentences:
         token_key = next((key for key in TOKEN_KEYS if key in schema.names), None)
         tag_key = next((key for key in TAG_KEYS if key in schema.names), None)
         if token_key is None or (labelled and tag_key is None):
-            kind = UserError if token_key is None else UnlabelledFile
+            kind = UserError if token_key is None else UnlabelledError
             raise kind(
                 f"{path}: the table must have a column 'tokens' and a column 'ner_tags' or "
                 f"'tags', but got {schema.names}."

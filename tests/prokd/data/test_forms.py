@@ -10,7 +10,7 @@ import pytest
 
 from prokd.data import Corpus, load_corpus
 from prokd.data.readers import read_file
-from prokd.errors import MissingSplit, UnlabelledFile, UserError
+from prokd.errors import MissingSplitError, UnlabelledError, UserError
 
 
 def corpus(folder: Path, content: str | bytes, name: str = "train", **options: object) -> Corpus:
@@ -70,10 +70,7 @@ def test_an_empty_word_behind_the_prefix_is_refused(tmp_path: Path, labelled: bo
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        (
-            "Anna woont in Leiden .\nHet weer in Gent is mooi vandaag .\nPiet werkt bij Fokker .\n",
-            2,
-        ),
+        ("Anna woont in Leiden .\nHet weer in Gent is mooi vandaag .\nPiet werkt bij Ajax .\n", 2),
         ("Anna woont hier .\nPiet werkt daar .\n", 1),
         ("Anna woont hier .\n\nPiet werkt daar .\n", 1),
         ("我在北京。他在上海。\n你好\n", 1),
@@ -93,10 +90,10 @@ def test_words_alone_and_words_with_tags_are_read_without_labels(tmp_path: Path)
 
 def test_a_file_without_any_tag_is_told_from_a_wrong_one(tmp_path: Path) -> None:
     for name, text in (("train", "a\nb\n"), ("train.jsonl", '{"tokens": ["a"]}\n')):
-        with pytest.raises(UnlabelledFile):
+        with pytest.raises(UnlabelledError):
             corpus(tmp_path, text, name)
         (tmp_path / "en" / name).unlink()
-    with pytest.raises(MissingSplit):
+    with pytest.raises(MissingSplitError):
         load_corpus("wikiann", "en", "dev", data_dirs=[tmp_path])
 
 
