@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from prokd.config.settings import ExperimentConfig
 from prokd.errors import UserError
+from prokd.text import check_text
 
 
 def with_overrides(config: ExperimentConfig, overrides: Mapping[str, Any]) -> ExperimentConfig:
@@ -77,6 +78,7 @@ def parse_override(text: str) -> tuple[str, Any]:
         # YAML 1.1 takes the language code no for False; only true and false are meant as such.
         parsed = value.strip()
     elif isinstance(parsed, str):
+        check_text(parsed, f"the value of {path}")
         # YAML 1.1 takes 1e-3 for a string.
         with suppress(ValueError):
             parsed = float(parsed)

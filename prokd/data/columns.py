@@ -129,7 +129,8 @@ def _check_widths(rows: list[_Row], path: str, separator: str, *, labelled: bool
         )
     name = {"\t": "tabs", " ": "spaces"}.get(separator, repr(separator))
     for row in rows:
-        if len(row.fields) == width:
+        has_blank = separator == "" and any(blank in row.fields[0] for blank in " \t")
+        if len(row.fields) == width and not has_blank:
             continue
         if not labelled:
             raise _not_columns(row, path, separator)

@@ -75,6 +75,7 @@ def test_an_empty_word_behind_the_prefix_is_refused(tmp_path: Path, labelled: bo
         ("Anna woont hier .\n\nPiet werkt daar .\n", 1),
         ("我在北京。他在上海。\n你好\n", 1),
         ("Anna\tB-PER\nwoont\tO\nhier\n", 3),
+        ("hier\nAnna woont hier .\n", 2),
     ],
 )
 def test_plain_text_is_no_corpus_of_words(tmp_path: Path, text: str, line: int) -> None:
