@@ -110,7 +110,8 @@ def export(folder: Path, destination: Path, runtime: RuntimeConfig | None = None
     """Write a stage as a plain Hugging Face token-classification folder.
 
     ``transformers.pipeline("token-classification", model=destination,
-    aggregation_strategy="first")`` loads it with no code of this project. The folder appears whole or not at all.
+    aggregation_strategy="first")`` loads it with no code of this project. The folder appears
+    whole or not at all.
 
     Raises:
         UserError: No stage, a wrong base, or an architecture without a token classifier.

@@ -65,18 +65,13 @@ def evaluate(
         tag_column=tag_column,
     )
     corpus = with_mapped_types(corpus, mapping, tagger.tag_set)
-    absent = sorted(set(tagger.tag_set.entity_types) - set(corpus.entity_types))
-    if absent:
-        typer.echo(
-            f"{corpus.origin} has no entity of the type {', '.join(absent)}, which the model "
-            f"knows: whatever it takes for one counts as wrong.",
-            err=True,
-        )
+    for kind in tagger.tag_set.entity_types:
+        if kind not in corpus.entity_types:
+            note = "which the model knows: whatever it takes for one counts as wrong."
+            typer.echo(f"{corpus.origin} has no entity of the type {kind}, {note}", err=True)
     scores = score(tagger, corpus)
-    if json_output:
-        typer.echo(json.dumps(scores, indent=2))
-        return
-    typer.echo("\n".join(f"{name:40s} {value:.4f}" for name, value in scores.items()))
+    lines = [f"{name:40s} {value:.4f}" for name, value in scores.items()]
+    typer.echo(json.dumps(scores, indent=2) if json_output else "\n".join(lines))
 
 
 def predict(
@@ -106,12 +101,7 @@ def predict(
     device: Device = "auto",
 ) -> None:
     """Tag raw text or a file of sentences and print CoNLL columns or JSON lines."""
-    if output not in ("conll", "json"):
-        raise UserError(f"the format must be conll or json, but got {output!r}.")
-    if (text is None) == (file is None):
-        raise UserError("exactly one of --text and --file must be given.")
-    if text is not None and form not in ("auto", "text"):
-        raise UserError(f"--input {form} must go with --file, but got --text.")
+    _check_given(text, file, form, output)
     from prokd.inputs import raw_sentence, read_input, sentences_of
     from prokd.tagging import Tagger, as_conll, as_record
     from prokd.words import UNDETERMINED, check_language
@@ -134,3 +124,12 @@ def predict(
         return
     for sentence, tags in zip(sentences, tagged, strict=True):
         typer.echo(json.dumps(as_record(sentence, tags), ensure_ascii=False))
+
+
+def _check_given(text: str | None, file: Path | None, form: str, output: str) -> None:
+    if output not in ("conll", "json"):
+        raise UserError(f"the format must be conll or json, but got {output!r}.")
+    if (text is None) == (file is None):
+        raise UserError("exactly one of --text and --file must be given.")
+    if text is not None and form not in ("auto", "text"):
+        raise UserError(f"--input {form} must go with --file, but got --text.")

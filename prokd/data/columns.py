@@ -61,13 +61,7 @@ def parse_columns(
     if not labelled and word_column == 0:
         _check_no_text(sentences, path, separator)
     prefix = _shared_prefix(words)
-    for row in rows:
-        if row.fields[word_column] in ("", prefix):
-            behind = f" behind the prefix {prefix!r} of all words" if prefix else ""
-            raise UserError(
-                f"{path}:{row.line}: a word must not be empty{behind}, "
-                f"but got {(separator or '').join(row.fields)!r}."
-            )
+    _check_words(rows, word_column, prefix, path, separator)
     words = [[word[len(prefix) :] for word in sentence] for sentence in words]
     tags = None
     if labelled:
@@ -194,6 +188,18 @@ def _likely_tag_column(rows: list[_Row]) -> int | None:
         if 2 * tagged > len(rows):
             return column
     return None
+
+
+def _check_words(
+    rows: list[_Row], word_column: int, prefix: str, path: str, separator: str
+) -> None:
+    for row in rows:
+        if row.fields[word_column] in ("", prefix):
+            behind = f" behind the prefix {prefix!r} of all words" if prefix else ""
+            raise UserError(
+                f"{path}:{row.line}: a word must not be empty{behind}, "
+                f"but got {separator.join(row.fields)!r}."
+            )
 
 
 def _shared_prefix(words: list[list[str]]) -> str:

@@ -68,20 +68,16 @@ def data_report(
 ) -> list[ReportRow]:
     """Count sentences, words and entities of every language and split, labels included.
 
-    A split that is not among the files of its language is absent, one whose files hold no tag
-    unlabelled.
-
     Args:
         dataset: "wikiann", "conll" or "phrasebook".
         languages: Codes of the languages.
         splits: Some of "train", "dev", "test".
         data_dirs: Folders of files, as in `load_corpus`.
         limit: Number of sentences to read of each; with a limit there is nothing to compare.
-        tokenizer: If given, also count the words beyond ``max_length`` subwords, and what is
-            unknown to it.
+        tokenizer: If given, also count words beyond ``max_length`` and what it does not know.
         max_length: Largest number of subwords of a sentence, special ones included.
-        separator: What separates the columns of text files, as in `load_corpus`.
-        tag_column: Column of the tags in text files, as in `load_corpus`.
+        separator: As in `load_corpus`, like ``tag_column``.
+        tag_column: Column of the tags in text files.
 
     Raises:
         UserError: A corpus is missing or malformed.
@@ -100,15 +96,13 @@ def data_report(
             except MissingSplitError:
                 rows.append(_absent(language, split))
                 continue
-            paper = PAPER_TABLE1.get((dataset, language, split)) if limit is None else None
-            if corpus.tags is None:
-                paper = None
-            words_cut = unknown = None
+            is_whole = limit is None and corpus.tags is not None
+            row = _row(corpus, PAPER_TABLE1.get((dataset, language, split)) if is_whole else None)
             if tokenizer is not None:
                 kept = len(split_into_subwords(corpus.words, tokenizer, max_length).kept_words)
-                words_cut = sum(map(len, corpus.words)) - kept
                 unknown = unknown_pieces(corpus.words, tokenizer)
-            rows.append(_row(corpus, paper, words_cut, unknown))
+                row = row._replace(words_cut=row.words - kept, unknown=unknown)
+            rows.append(row)
     return rows
 
 
@@ -123,12 +117,7 @@ def _absent(language: str, split: str) -> ReportRow:
     return ReportRow(language, split, 0, 0, 0, {}, ABSENT, None, None, None, "-")
 
 
-def _row(
-    corpus: Corpus,
-    paper: PaperCount | None,
-    words_cut: int | None,
-    unknown: UnknownPieces | None,
-) -> ReportRow:
+def _row(corpus: Corpus, paper: PaperCount | None) -> ReportRow:
     counts = Counter(tag[2:] for tags in corpus.tags or () for tag in tags if tag[0] == "B")
     entities = counts.total()
     return ReportRow(
@@ -139,11 +128,10 @@ def _row(
         entities=entities,
         entities_by_type=dict(sorted(counts.items())),
         scheme=UNLABELLED if corpus.tags is None else corpus.scheme,
-        words_cut=words_cut,
+        words_cut=None,
         paper=paper,
         matches_paper=paper.matches(len(corpus), entities) if paper else None,
         origin=corpus.origin,
-        unknown=unknown,
     )
 
 
