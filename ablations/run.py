@@ -22,6 +22,7 @@ from ablations.plan import AblationPlan, best_point, with_base_settings
 from ablations.spec import load_spec
 from prokd.cli import run_app
 from prokd.config import ExperimentConfig, RuntimeConfig, with_overrides
+from prokd.options import Separator, TagColumn, separator_of
 from search.plan import DataDescriptions
 from search.results import Row
 from search.run import (
@@ -51,6 +52,8 @@ def ablation(
     source: Annotated[Text, typer.Option(help="Source language; en by default.")] = None,
     dataset: Annotated[Text, typer.Option(help="wikiann, conll or phrasebook.")] = None,
     data_dirs: DataDirs = [],  # noqa: B006
+    separator: Separator = None,
+    tag_column: TagColumn = None,
     model: Annotated[Text, typer.Option(help="Encoder: hub name or folder.")] = None,
     time_budget: Annotated[Text, typer.Option(help="Start nothing after 30m, 2h, 90 ...")] = None,
     seeds: Annotated[
@@ -87,7 +90,12 @@ def ablation(
     fixed += [path for path, value in given.items() if value is not None]
     bases = with_base_settings(spec, configs, fixed)
     descriptions = DataDescriptions(
-        RuntimeConfig(data_dirs=tuple(data_dirs), runs_dir=output / "runs")
+        RuntimeConfig(
+            data_dirs=tuple(data_dirs),
+            runs_dir=output / "runs",
+            separator=separator_of(separator),
+            tag_column=tag_column,
+        )
     )
     for base in bases:  # a mistake in the data shows before anything is started
         descriptions.training(base)

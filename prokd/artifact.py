@@ -123,8 +123,9 @@ def load_into(model: TokenClassifier, folder: Path, encoder: EncoderConfig) -> N
 def export(folder: Path, destination: Path, runtime: RuntimeConfig | None = None) -> Path:
     """Write a stage as a plain Hugging Face token-classification folder.
 
-    ``transformers.pipeline("token-classification", model=destination)`` loads it with no code of
-    this project. The folder appears whole or not at all; see `prokd.export_folder`.
+    ``transformers.pipeline("token-classification", model=destination,
+    aggregation_strategy="first")`` loads it with no code of this project. The folder appears
+    whole or not at all; see `prokd.export_folder`.
 
     Raises:
         UserError: No stage, a wrong base, an architecture without a token classifier, or a

@@ -17,7 +17,7 @@ from prokd.config import ExperimentConfig, RuntimeConfig
 from prokd.data import Corpus, EncodedCorpus, check_same_types, encode_corpus, load_corpus
 from prokd.encoder import TokenClassifier
 from prokd.encoder_files import encoder_fingerprint, load_tokenizer
-from prokd.errors import MissingSplit, UserError
+from prokd.errors import MissingSplitError, UnlabelledError, UserError
 from prokd.evaluation import LabelledSplit
 from prokd.frozen import with_frozen_features
 from prokd.labels import TagSet
@@ -32,9 +32,18 @@ def _load(
     data_dirs: tuple[Path, ...],
     labelled: bool,
     limit: int | None,
+    separator: str | None,
+    tag_column: int | None,
 ) -> Corpus:
     return load_corpus(
-        dataset, language, split, data_dirs=data_dirs, labelled=labelled, limit=limit
+        dataset,
+        language,
+        split,
+        data_dirs=data_dirs,
+        labelled=labelled,
+        limit=limit,
+        separator=separator,
+        tag_column=tag_column,
     )
 
 
@@ -71,7 +80,8 @@ class Corpora:
             is_source = language == self.config.source and labelled
             limit = data.source_train_limit if is_source else data.target_train_limit
         folders = tuple(self.runtime.data_dirs)
-        return _load(data.dataset, language, split, folders, labelled, limit)
+        form = self.runtime.separator, self.runtime.tag_column
+        return _load(data.dataset, language, split, folders, labelled, limit, *form)
 
     def fingerprints(self) -> dict[str, str]:
         """Return hashes of all that training reads; target labels are not among it."""
@@ -111,7 +121,7 @@ class Corpora:
         if language not in self._tests:
             try:
                 self._tests[language] = self.corpus(language, "test"), ""
-            except MissingSplit as error:
+            except (MissingSplitError, UnlabelledError) as error:
                 self._tests[language] = None, str(error)
         return self._tests[language]
 

@@ -13,6 +13,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 from transformers.utils.import_utils import is_peft_available
 
 from prokd.data.encoding import tokenizer_identity
+from prokd.data.subwords import forget_padding_and_truncation
 from prokd.errors import UserError
 from prokd.mini import ENCODER_PATH
 
@@ -59,6 +60,7 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerFast:
     if not tokenizer.is_fast:
         raise UserError(f"the tokenizer of {name!r} must be a fast one (tokenizer.json).")
     fast: PreTrainedTokenizerFast = tokenizer
+    forget_padding_and_truncation(fast)
     return fast
 
 

@@ -8,8 +8,12 @@ class UserError(ValueError):
     """
 
 
-class MissingSplit(UserError):  # noqa: N818 - named by what is the case
+class MissingSplitError(UserError):
     """A split of a corpus that is not there: a mistake only where the split is needed."""
+
+
+class UnlabelledError(UserError):
+    """A file without any tag, where tags were asked for."""
 
 
 class GaveUpWaiting(RuntimeError):  # noqa: N818 - a decision of whoever waited

@@ -98,14 +98,32 @@ class LabelledSplit:
         independent, valid = predict_in_two_ways(model, self.encoded, pad_token_id)
         predicted, decoded = self.spread(independent), self.spread(valid)
         tag_set: TagSet = self.encoded.tag_set
-        scores = metrics.flat_report(self.gold, predicted, self.sentence_of, tag_set)
-        scores["entity_f1_viterbi"] = metrics.entity_f1(
-            self.gold, decoded, self.sentence_of, tag_set
-        )
-        scores["token_f1_viterbi"] = metrics.token_f1(self.gold, decoded)[2]
+        scores = scores_in_two_ways(self.gold, predicted, decoded, self.sentence_of, tag_set)
         scores["words_cut"] = float(self.encoded.num_words_cut)
         counts = metrics.sentence_counts(self.gold, predicted, self.sentence_of, tag_set)
         return scores, counts
+
+
+def scores_in_two_ways(
+    gold: npt.NDArray[np.integer],
+    independent: npt.NDArray[np.integer],
+    valid: npt.NDArray[np.integer],
+    sentence_of: npt.NDArray[np.integer],
+    tag_set: TagSet,
+) -> dict[str, float]:
+    """Return `metrics.flat_report` of tags chosen one by one, and F1 of valid ones.
+
+    Args:
+        gold: int, (num_words,), class indices, as are those of the other two.
+        independent: The likeliest tag of each word.
+        valid: The likeliest valid IOB2 tags of each sentence.
+        sentence_of: int, (num_words,), sentence number of each word, rising.
+        tag_set: Gives the classes their meaning.
+    """
+    scores = metrics.flat_report(gold, independent, sentence_of, tag_set)
+    scores["entity_f1_viterbi"] = metrics.entity_f1(gold, valid, sentence_of, tag_set)
+    scores["token_f1_viterbi"] = metrics.token_f1(gold, valid)[2]
+    return scores
 
 
 @torch.no_grad()

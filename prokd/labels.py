@@ -9,6 +9,8 @@ from functools import cached_property
 from prokd.errors import UserError
 
 OUTSIDE = "O"
+AGGREGATION = "first"
+"""How a pipeline of transformers must make words of subwords: by the first, which is trained."""
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,22 @@ from typing import Any
 
 import transformers
 
+from prokd.labels import AGGREGATION
+
 
 def load_pipeline(folder: Path) -> Any:
     """Load a folder that `prokd.training.export` wrote, on the CPU.
 
+    Only the first subword of a word is trained to carry its tag, so words are tagged by it; all
+    other strategies of aggregation read subwords that mean nothing.
+
     Returns:
-        A ``token-classification`` pipeline: text to a list of tagged subwords.
+        A ``token-classification`` pipeline: text to a list of entities of whole words.
     """
     return transformers.pipeline(
-        "token-classification", model=str(folder), tokenizer=str(folder), device="cpu"
+        "token-classification",
+        model=str(folder),
+        tokenizer=str(folder),
+        aggregation_strategy=AGGREGATION,
+        device="cpu",
     )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import torch
+from torch import Tensor
 from transformers import AutoModelForTokenClassification, PreTrainedTokenizerFast
 
 from prokd import artifact
@@ -19,17 +19,16 @@ from prokd.encoder import TokenClassifier
 from prokd.encoder_files import load_tokenizer
 from prokd.errors import UserError
 from prokd.evaluation import device_of, probabilities
+from prokd.inputs import Sentence
 from prokd.labels import TagSet
 from prokd.layers import usable_positions
 from prokd.runs import read_json
-from prokd.sequences import Places, likeliest_tags
-
-WORD = re.compile(r"\w+(?:[-'\u2019]\w+)*|[^\w\s]")
+from prokd.windows import likeliest_tags_of_long, windows_of
 
 
 @dataclass(frozen=True)
 class TaggedSentence:
-    """Words, their tags, and the probability of each tag (0 for words beyond the length limit)."""
+    """Words, their tags, and the probability of each tag."""
 
     words: list[str]
     tags: list[str]
@@ -37,7 +36,11 @@ class TaggedSentence:
 
 
 class Tagger:
-    """A trained model that tags sentences.
+    """A trained model that tags sentences, of any length (see `windows.windows_of`).
+
+    Attributes:
+        tag_set: The model's tags, in the order of its classes.
+        language: The target language that it was trained for; "" if its folder does not say.
 
     Args:
         folder: A finished run (``stage.json``) or an export (``config.json``).
@@ -45,7 +48,7 @@ class Tagger:
         encoder: The base encoder of a run, if it no longer lies where it lay in training.
 
     Raises:
-        UserError: The folder is neither.
+        UserError: The folder is neither, or its run is not finished.
     """
 
     def __init__(
@@ -55,6 +58,7 @@ class Tagger:
         runtime = runtime or RuntimeConfig()
         self.model: TokenClassifier
         self.tokenizer: PreTrainedTokenizerFast
+        description: dict[str, Any]
         if (folder / artifact.STAGE_FILE).is_file():
             description = artifact.describe(folder)
             name = encoder or description["encoder"]["name"]
@@ -64,16 +68,31 @@ class Tagger:
             self.tokenizer = load_tokenizer(name)
             self.tag_set = TagSet(tuple(description["entity_types"]))
             self.max_length = int(description["max_length"])
+        elif (folder / "identity.json").is_file():
+            raise UserError(
+                f"a run must be finished before it can tag, but {folder} is not (running its "
+                f"command again goes on with it)."
+            )
         elif (folder / "config.json").is_file():
-            self._load_export(folder, runtime)
+            description = read_json(folder / "prokd.json") or {}
+            self._load_export(folder, runtime, description)
         else:
             raise UserError(
                 f"a model folder must hold {artifact.STAGE_FILE} (a run) or config.json "
                 f"(an export), but {folder} holds neither."
             )
+        self.language = str(description.get("target") or "")
 
-    def _load_export(self, folder: Path, runtime: RuntimeConfig) -> None:
-        plain = AutoModelForTokenClassification.from_pretrained(folder, dtype=torch.float32)
+    def _load_export(
+        self, folder: Path, runtime: RuntimeConfig, description: dict[str, Any]
+    ) -> None:
+        try:
+            plain = AutoModelForTokenClassification.from_pretrained(folder, dtype=torch.float32)
+        except (OSError, ValueError) as error:
+            first_line = str(error).splitlines()[0]
+            raise UserError(
+                f"no exported model can be loaded from {folder}: {first_line}"
+            ) from None
         names = [plain.config.id2label[index] for index in range(plain.config.num_labels)]
         self.tag_set = TagSet(tuple(name[2:] for name in names if name.startswith("B-")))
         if tuple(names) != self.tag_set.names:
@@ -83,10 +102,27 @@ class Tagger:
         self.model.classifier.load_state_dict(plain.classifier.state_dict())
         self.model = self.model.to(device_of(runtime)).eval()
         self.tokenizer = load_tokenizer(str(folder))
-        description = read_json(folder / "prokd.json") or {}
         self.max_length = description.get(
             "max_length", min(usable_positions(plain.config) or 512, 512)
         )
+
+    def probabilities(self, sentences: Sequence[Sequence[str]]) -> Tensor:
+        """Return the probabilities (W, C), float32, on the CPU, of all words of some sentences."""
+        windows = windows_of([list(words) for words in sentences], self.tokenizer, self.max_length)
+        if not windows.words:
+            return torch.zeros(0, len(self.tag_set))
+        corpus = Corpus("xx", "test", windows.words, None, "input", "")
+        pad = int(self.tokenizer.pad_token_id or 0)
+        with tempfile.TemporaryDirectory() as cache:
+            encoded = encode_corpus(
+                corpus,
+                self.tokenizer,
+                self.tag_set,
+                max_length=self.max_length,
+                cache_dir=Path(cache),
+            )
+            values_NC = probabilities(self.model, encoded, pad)
+        return values_NC[torch.from_numpy(windows.row_W)]
 
     def tag(
         self, sentences: Sequence[Sequence[str]], *, valid: bool = True
@@ -98,59 +134,81 @@ class Tagger:
             valid: Take the likeliest valid IOB2 tags of a sentence, instead of the likeliest tag
                 of each word by itself, which may leave an I- tag without its B-.
         """
-        words = [list(sentence) for sentence in sentences]
-        if not any(words):
-            return [TaggedSentence([], [], []) for _ in words]
-        corpus = Corpus("xx", "test", words, None, "input", "")
-        pad = int(self.tokenizer.pad_token_id or 0)
-        with tempfile.TemporaryDirectory() as cache:
-            encoded = encode_corpus(
-                corpus,
-                self.tokenizer,
-                self.tag_set,
-                max_length=self.max_length,
-                cache_dir=Path(cache),
-            )
-            values_NC = probabilities(self.model, encoded, pad)
-        places = Places.of_lengths(np.diff(encoded.word_offsets).tolist()) if valid else None
-        classes = values_NC.argmax(dim=-1) if places is None else likeliest_tags(values_NC, places)
-        best = values_NC.gather(1, classes[:, None])[:, 0]
-        result = []
-        for number, sentence in enumerate(words):
-            first, end = encoded.word_offsets[number], encoded.word_offsets[number + 1]
-            tags = [self.tag_set.names[index] for index in classes[first:end].tolist()]
-            cut = len(sentence) - len(tags)
-            scores = [*best[first:end].tolist(), *([0.0] * cut)]
-            result.append(TaggedSentence(sentence, tags + ["O"] * cut, scores))
+        values_WC = self.probabilities(sentences)
+        lengths = [len(words) for words in sentences]
+        classes = likeliest_tags_of_long(values_WC, lengths) if valid else values_WC.argmax(dim=-1)
+        best = values_WC.gather(1, classes[:, None])[:, 0].tolist()
+        tags = [self.tag_set.names[index] for index in classes.tolist()]
+        result, first = [], 0
+        for words in sentences:
+            end = first + len(words)
+            result.append(TaggedSentence(list(words), tags[first:end], best[first:end]))
+            first = end
         return result
 
 
-def split_words(text: str) -> list[str]:
-    """Split raw text into words and punctuation marks.
-
-    >>> split_words("Anna lives in St. Paul.")
-    ['Anna', 'lives', 'in', 'St', '.', 'Paul', '.']
-    """
-    return WORD.findall(text)
-
-
 def as_conll(sentences: Iterable[TaggedSentence]) -> str:
-    """Format as two columns, a blank line after each sentence."""
-    return "".join(
-        "".join(f"{word}\t{tag}\n" for word, tag in zip(item.words, item.tags, strict=True)) + "\n"
-        for item in sentences
-    )
+    """Format as two columns, a blank line after each sentence.
+
+    Raises:
+        UserError: A word of tokenised input holds a tab or a line end.
+    """
+    lines = []
+    for item in sentences:
+        for word, tag in zip(item.words, item.tags, strict=True):
+            if "\t" in word or "\n" in word or "\r" in word:
+                raise UserError(
+                    f"a word in columns must hold no tab and no line end, but got {word!r} "
+                    f"(use --format json)."
+                )
+            lines.append(f"{word}\t{tag}\n")
+        lines.append("\n")
+    return "".join(lines)
 
 
-def entities(sentence: TaggedSentence) -> list[dict[str, object]]:
-    """Return the entities of a tagged sentence: type, text, first word, word after the last."""
+def as_record(sentence: Sentence, tagged: TaggedSentence) -> dict[str, object]:
+    """Return a tagged sentence as a JSON object.
+
+    Returns:
+        ``line`` (number, from 1), ``text``, and for each word ``words``, ``tags``, ``scores``,
+        ``start`` and ``end``; ``entities`` as `entities` returns them.
+    """
+    return {
+        "line": sentence.line,
+        "text": sentence.text,
+        "words": tagged.words,
+        "tags": tagged.tags,
+        "scores": [round(score, 4) for score in tagged.scores],
+        "start": [word.start for word in sentence.words],
+        "end": [word.end for word in sentence.words],
+        "entities": entities(sentence, tagged.tags),
+    }
+
+
+def entities(sentence: Sentence, tags: Sequence[str]) -> list[dict[str, object]]:
+    """Return the entities of a tagged sentence.
+
+    Returns:
+        Of each its ``type``, ``text``, its place in the text of the sentence in characters
+        (``start``, ``end``), its first word and the word after the last (``first_word``,
+        ``end_word``).
+    """
     result: list[dict[str, object]] = []
-    start, kind = 0, ""
-    for position, tag in enumerate([*sentence.tags, "O"]):
+    first, kind = 0, ""
+    for position, tag in enumerate([*tags, "O"]):
         if kind and tag != f"I-{kind}":
-            text = " ".join(sentence.words[start:position])
-            result.append({"type": kind, "text": text, "start": start, "end": position})
+            start, end = sentence.words[first].start, sentence.words[position - 1].end
+            result.append(
+                {
+                    "type": kind,
+                    "text": sentence.text[start:end],
+                    "start": start,
+                    "end": end,
+                    "first_word": first,
+                    "end_word": position,
+                }
+            )
             kind = ""
         if tag != "O" and not kind:
-            start, kind = position, tag[2:]
+            first, kind = position, tag[2:]
     return result

@@ -366,6 +366,7 @@ def export(folder: RunFolder, destination: Path, runtime: RuntimeConfig | None =
     """Write a finished run as a plain Hugging Face token-classification folder.
 
     Returns:
-        The destination, which ``transformers.pipeline("token-classification")`` loads.
+        The destination, which ``transformers.pipeline("token-classification")`` loads; see
+        `pipeline.load_pipeline` for how.
     """
     return artifact.export(folder.path, destination, runtime)

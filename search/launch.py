@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from prokd.config import RuntimeConfig
+from prokd.labels import AGGREGATION
 from search.cluster import Resources, connected
 from search.criteria import comparison_table
 from search.driver import Search, SearchSummary
@@ -111,6 +112,12 @@ def run_searches(
     return summaries
 
 
+def how_to_load(folder: Path) -> str:
+    """Return the call that tags whole words with an export, in a plain transformers."""
+    given = f'"token-classification", {str(folder)!r}, aggregation_strategy="{AGGREGATION}"'
+    return f"transformers.pipeline({given})"
+
+
 def _show(progress: Progress, spec: SearchSpec, summary: SearchSummary) -> None:
     say = progress.say
     say("")
@@ -126,8 +133,7 @@ def _show(progress: Progress, spec: SearchSpec, summary: SearchSummary) -> None:
     for folder in summary.exports:
         say(f"exported: {folder}")
     if summary.exports:
-        best = str(summary.exports[0])
-        say(f'load it: transformers.pipeline("token-classification", {best!r})')
+        say(f"load it: {how_to_load(summary.exports[0])}")
     if summary.choices:
         wide.print(comparison_table(summary.choices, target, select))
         say(f"criteria: {summary.csv.with_name('criteria.csv')}")

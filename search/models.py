@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from prokd.labels import AGGREGATION
 from search.store import SIGNATURE, Known, Store
 
 # isort: split
@@ -72,6 +73,7 @@ def _log(store: Store, student: Known, model: Model) -> str:
             load_pipeline(model.folder),
             name=model.name,
             task="token-classification",
+            model_config={"aggregation_strategy": AGGREGATION},
             pip_requirements=pinned,
             tags={SIGNATURE: model.signature},
             run_id=student.run_id,

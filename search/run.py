@@ -18,6 +18,7 @@ from prokd.cli import run_app
 from prokd.config import ExperimentConfig, RuntimeConfig, build_config, parse_override
 from prokd.effect import check_effect
 from prokd.errors import UserError
+from prokd.options import Separator, TagColumn, separator_of
 from prokd.runs import CRITERIA, ORACLE, SOURCE_DEV
 from search.space_files import (
     DEFAULT,
@@ -175,6 +176,8 @@ def search(
     source: Annotated[str, typer.Option(help="Source language.")] = "en",
     dataset: Annotated[Text, typer.Option(help="wikiann, conll or phrasebook.")] = None,
     data_dirs: DataDirs = [],  # noqa: B006
+    separator: Separator = None,
+    tag_column: TagColumn = None,
     model: Annotated[Text, typer.Option(help="Encoder: hub name or folder.")] = None,
     trials: Annotated[
         Optional[int],  # noqa: UP045
@@ -244,7 +247,12 @@ def search(
         space = searched(space_name, config, fixed)
         is_grid, number = how_many(space, name=space_name, preset=preset, trials=trials, grid=grid)
         specs.append(SearchSpec(config, space, seed_list, is_grid, number, select, prune))
-    runtime = RuntimeConfig(data_dirs=tuple(data_dirs), runs_dir=output / "runs")
+    runtime = RuntimeConfig(
+        data_dirs=tuple(data_dirs),
+        runs_dir=output / "runs",
+        separator=separator_of(separator),
+        tag_column=tag_column,
+    )
     descriptions = DataDescriptions(runtime)
     for spec in specs:  # a mistake in the data shows before anything is started
         descriptions.training(spec.base)

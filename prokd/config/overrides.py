@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from prokd.config.consistency import check_together
 from prokd.config.settings import ExperimentConfig
 from prokd.errors import UserError
+from prokd.text import check_text
 
 
 def with_overrides(config: ExperimentConfig, overrides: Mapping[str, Any]) -> ExperimentConfig:
@@ -48,10 +49,16 @@ def _unknown_path(path: str, group: str, node: Mapping[str, Any]) -> str:
 def validation_sentence(error: ValidationError) -> str:
     """Say in one sentence what a configuration does wrong: dotted path, rule, value."""
     parts = [
-        f"{'.'.join(map(str, item['loc']))}: {item['msg'].lower()}, but got {item['input']!r}"
+        f"{'.'.join(map(str, item['loc']))}: {_uncapitalised(item['msg'])}, "
+        f"but got {item['input']!r}"
         for item in error.errors()
     ]
     return "; ".join(parts) + "."
+
+
+def _uncapitalised(message: str) -> str:
+    """Begin in lower case; the rest may hold a pattern or a value, which case is part of."""
+    return message[:1].lower() + message[1:]
 
 
 def parse_override(text: str) -> tuple[str, Any]:
@@ -75,6 +82,7 @@ def parse_override(text: str) -> tuple[str, Any]:
         # YAML 1.1 takes the language code no for False; only true and false are meant as such.
         parsed = value.strip()
     elif isinstance(parsed, str):
+        check_text(parsed, f"the value of {path}")
         # YAML 1.1 takes 1e-3 for a string.
         with suppress(ValueError):
             parsed = float(parsed)

@@ -277,6 +277,14 @@ class RuntimeConfig(_Frozen):
     cache_dir: Path = Field(
         Path.home() / ".cache" / "prokd", description="tokenised corpora (Arrow)"
     )
+    separator: str | None = Field(
+        None, min_length=1, description="between the columns of local files, None = detected"
+    )
+    tag_column: int | None = Field(
+        None,
+        description="column of the tags in local files, from 0, negative from the right; "
+        "None = detected",
+    )
     device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
     threads: int | None = Field(None, ge=1, description="CPU threads of torch, None = its default")
     frozen_cache: Literal["auto", "on", "off"] = Field(

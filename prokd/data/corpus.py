@@ -13,7 +13,7 @@ from prokd.data.allocation import without_collector
 from prokd.data.hub import read_hub
 from prokd.data.readers import RawSentences, read_file
 from prokd.data.schemes import to_iob2
-from prokd.errors import MissingSplit, UserError
+from prokd.errors import MissingSplitError, UserError
 from prokd.labels import OUTSIDE, TagSet
 
 DATASETS = ("wikiann", "conll", "phrasebook")
@@ -93,8 +93,10 @@ def load_corpus(
         tag_column: Column of the tags in a text file; None: detected.
 
     Raises:
-        MissingSplit: There is no such split.
-        UserError: It is empty, or its content is malformed.
+        MissingSplitError: The folder of the language has no file of the split, or neither hub nor
+            cache gives it.
+        UnlabelledError: Tags are wanted, and the file has none at all.
+        UserError: There is no such language, the split is empty, or its content is malformed.
     """
     if dataset not in DATASETS:
         raise UserError(f"`dataset` must be one of {', '.join(DATASETS)}, but got {dataset!r}.")
@@ -163,7 +165,7 @@ def _find(language: str, split: str, data_dirs: list[Path]) -> list[Path]:
     searched = ", ".join(str(folder) for folder in data_dirs)
     folder = next((d / language for d in data_dirs if (d / language).is_dir()), None)
     if folder is None:
-        raise MissingSplit(
+        raise UserError(
             f"language {language!r} must be a folder in one of the data folders, "
             f"but none of these has it: {searched}."
         )
@@ -175,7 +177,7 @@ def _find(language: str, split: str, data_dirs: list[Path]) -> list[Path]:
     shards = [sorted(folder.glob(f"{name}-*-of-*.parquet")) for name in SPLIT_NAMES[split]]
     found = found or next((paths for paths in shards if paths), [])
     if not found:
-        raise MissingSplit(
+        raise MissingSplitError(
             f"{folder}: split {split!r} must be a file such as "
             f"{SPLIT_NAMES[split][0]}.txt or {SPLIT_NAMES[split][0]}.parquet, "
             f"but got none (searched: {searched})."

@@ -33,8 +33,11 @@ if TYPE_CHECKING:  # a slow import that nothing here needs at run time
 
 logger = logging.getLogger(__name__)
 
-FORMAT_VERSION = 1
-"""Part of every fingerprint: a change of layout or meaning of the file must raise it."""
+FORMAT_VERSION = 2
+"""Part of every fingerprint: a change of layout or meaning of the file must raise it.
+
+2: encoded whatever padding and truncation the tokenizer's file stores.
+"""
 
 Arrays = dict[str, npt.NDArray[Any]]
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from prokd.data.readers import RawSentences, decode_tags, raw_sentences, read_file
-from prokd.errors import MissingSplit, UserError
+from prokd.errors import MissingSplitError, UserError
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ def read_hub(dataset: str, language: str, split: str, *, labelled: bool) -> RawS
         labelled: False never touches the column of tags.
 
     Raises:
-        MissingSplit: Neither hub nor cache gives the split; the sentence names the ways out.
+        MissingSplitError: Neither hub nor cache gives the split; the sentence names the ways out.
         UserError: The hub does not have the language.
     """
     source = _source(dataset, language)
@@ -83,7 +83,7 @@ def read_hub(dataset: str, language: str, split: str, *, labelled: bool) -> RawS
     if snapshot is not None:
         return snapshot
     state = f"could not give it ({reason})" if online else "is not in reach"
-    raise MissingSplit(
+    raise MissingSplitError(
         f"{source.repositories[0]} ({language}, {split}) must come from the Hugging Face hub, "
         f"which {state}, or from its cache, which does not have it: {WAYS_OUT}."
     )

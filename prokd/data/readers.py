@@ -1,8 +1,8 @@
 r"""Readers of one file: columns (CoNLL, WikiANN), JSON lines, Parquet.
 
-A word may be any Unicode text, no-break spaces and U+2028 included: lines end at ``\n`` only,
-columns are split at tabs or ASCII spaces only, and words are kept as they are. With
-``labelled=False`` nothing but the words is looked at: tags may be wrong or missing.
+A word may be any Unicode text, no-break spaces and U+2028 included: lines are those of
+`text.split_lines`, columns are split at tabs or ASCII spaces only, and words are kept as they
+are. With ``labelled=False`` nothing but the words is looked at: tags may be wrong or missing.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from prokd.data.columns import parse_columns
-from prokd.errors import UserError
+from prokd.errors import UnlabelledError, UserError
+from prokd.text import decode_text, lone_surrogate, split_lines
 
 TOKEN_KEYS = ("tokens", "words")
 TAG_KEYS = ("ner_tags", "tags")
@@ -58,31 +59,34 @@ def read_file(
     """
     if path.suffix == ".parquet":
         return _read_parquet(path, labelled=labelled)
-    text = _decode(path)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}.") from None
+    text = decode_text(content, str(path))
     if path.suffix == ".jsonl":
-        return _read_json_lines(path, text, labelled=labelled)
+        return parse_json_lines(text, str(path), labelled=labelled)
     words, tags, lines = parse_columns(
         text, str(path), labelled=labelled, separator=separator, tag_column=tag_column
     )
     return RawSentences(words, tags, lines, str(path))
 
 
-def _decode(path: Path) -> str:
-    content = path.read_bytes()
-    try:
-        return content.decode("utf-8").removeprefix("\ufeff")
-    except UnicodeDecodeError as error:
-        raise UserError(
-            f"{path}: the text must be UTF-8, but byte {error.start} is "
-            f"0x{content[error.start]:02x} (if the file is latin-1, as the German CoNLL-2003 is, "
-            f"convert it with `iconv -f latin1 -t utf-8`)."
-        ) from None
+def parse_json_lines(text: str, path: str, *, labelled: bool) -> RawSentences:
+    """Read words, and tags if wanted, from one JSON object a line.
 
+    Args:
+        text: The text of the file.
+        path: The name of the file in messages.
+        labelled: Whether to read tags.
 
-def _read_json_lines(path: Path, text: str, *, labelled: bool) -> RawSentences:
+    Raises:
+        UserError: A line is malformed.
+        UnlabelledError: Tags are wanted, and no line has any.
+    """
     rows: list[tuple[int, Any, Any]] = []
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip(" \t\r"):
+    for number, line in enumerate(split_lines(text), start=1):
+        if not line.strip(" \t\f"):
             continue
         try:
             record = json.loads(line)
@@ -91,11 +95,36 @@ def _read_json_lines(path: Path, text: str, *, labelled: bool) -> RawSentences:
                 f"{path}:{number}: each line must be a JSON object, but got {_short(line)} "
                 f"({error.msg} at column {error.colno})."
             ) from None
+        except RecursionError:
+            raise UserError(
+                f"{path}:{number}: each line must be a JSON object of words and tags, but got one "
+                f"that is nested too deep."
+            ) from None
+        if "\\ud" in line.lower():
+            _check_surrogates(record, f"{path}:{number}")
         keys = list(record) if isinstance(record, dict) else []
         words = next((record[key] for key in TOKEN_KEYS if key in keys), None)
         tags = next((record[key] for key in TAG_KEYS if key in keys), None)
         rows.append((number, words, tags))
-    return raw_sentences(rows, str(path), "", labelled=labelled)
+    if labelled and rows and all(isinstance(row[1], list) and row[2] is None for row in rows):
+        raise UnlabelledError(_tags_rule(f"{path}:{rows[0][0]}", None))
+    return raw_sentences(rows, path, "", labelled=labelled)
+
+
+def _check_surrogates(record: Any, place: str) -> None:
+    """Refuse half a pair of surrogates, which JSON can escape and no text can hold."""
+    lone = lone_surrogate(json.dumps(record, ensure_ascii=False))
+    if lone is not None:
+        raise UserError(
+            f"{place}: a word must be Unicode text, but got the lone surrogate \\u{ord(lone):04x}."
+        )
+
+
+def _tags_rule(place: str, tags: object) -> str:
+    return (
+        f"{place}: 'ner_tags' or 'tags' must be a list of tags such as 'B-PER' (or of "
+        f"class numbers whose names the file gives), but got {_short(tags)}."
+    )
 
 
 def _read_parquet(path: Path, *, labelled: bool) -> RawSentences:
@@ -107,7 +136,8 @@ def _read_parquet(path: Path, *, labelled: bool) -> RawSentences:
         token_key = next((key for key in TOKEN_KEYS if key in schema.names), None)
         tag_key = next((key for key in TAG_KEYS if key in schema.names), None)
         if token_key is None or (labelled and tag_key is None):
-            raise UserError(
+            kind = UserError if token_key is None else UnlabelledError
+            raise kind(
                 f"{path}: the table must have a column 'tokens' and a column 'ner_tags' or "
                 f"'tags', but got {schema.names}."
             )
@@ -177,10 +207,7 @@ def raw_sentences(
             continue
         if labelled:
             if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
-                raise UserError(
-                    f"{place}: 'ner_tags' or 'tags' must be a list of tags such as 'B-PER' (or of "
-                    f"class numbers whose names the file gives), but got {_short(tags)}."
-                )
+                raise UserError(_tags_rule(place, tags))
             if len(tags) != len(words):
                 raise UserError(
                     f"{place}: each word must have one tag, "

@@ -22,13 +22,35 @@ from prokd.labels import OUTSIDE
 
 TAG_FORM = re.compile(r"O|[BIESLU]-.+", re.DOTALL)
 """What a tag of any of the schemes looks like."""
+_EDGES = re.compile(r"\A[\s\u200b-\u200f\u2060\ufeff]+|[\s\u200b-\u200f\u2060\ufeff]+\Z")
 
 Pair = tuple[str, str]
 Locate = Callable[[int, int], str]
 
 
+def clean_tag(tag: str) -> str:
+    r"""Return a tag without the blanks and invisible characters around it.
+
+    >>> clean_tag("B-LOC \u00a0"), clean_tag("\u200bO\ufeff")
+    ('B-LOC', 'O')
+    """
+    return _EDGES.sub("", tag)
+
+
+def is_tag(tag: str) -> bool:
+    r"""Return whether a clean tag has the form of one, all of its characters visible.
+
+    >>> is_tag("B-LOC"), is_tag("B-work of art"), is_tag("B- LOC"), is_tag("B-L\u200bOC")
+    (True, True, False, False)
+    """
+    # Of all blanks, `isprintable` lets the plain one pass alone.
+    return bool(TAG_FORM.fullmatch(tag)) and tag.isprintable() and not tag[2:].startswith(" ")
+
+
 def to_iob2(sentences: Sequence[Sequence[str]], locate: Locate) -> tuple[str, list[list[str]]]:
     """Detect the scheme of a whole corpus and convert it.
+
+    Blanks and invisible characters around a tag are no part of it (see `clean_tag`).
 
     Args:
         sentences: Tags of each sentence, in any one of the schemes.
@@ -41,12 +63,16 @@ def to_iob2(sentences: Sequence[Sequence[str]], locate: Locate) -> tuple[str, li
     Raises:
         UserError: A tag is of no scheme, or the tags follow none of them throughout.
     """
-    unknown = {tag for tag in set(chain.from_iterable(sentences)) if not TAG_FORM.fullmatch(tag)}
+    found = set(chain.from_iterable(sentences))
+    clean = {tag: clean_tag(tag) for tag in found}
+    if any(tag != cleaned for tag, cleaned in clean.items()):
+        sentences = [[clean[tag] for tag in tags] for tags in sentences]
+    unknown = {tag for tag in clean.values() if not is_tag(tag)}
     if unknown:
         place, tag = _first(sentences, lambda _, tag: tag in unknown, locate)
         raise UserError(
             f"{place}: a tag must be 'O' or one of the marks B, I, E, S, L, U with a hyphen and "
-            f"an entity type (such as 'B-PER'), but got {tag!r}."
+            f"an entity type (such as 'B-PER') without invisible characters, but got {tag!r}."
         )
     pairs = {pair for tags in sentences for pair in pairwise((OUTSIDE, *tags, OUTSIDE))}
     scheme = _detect(pairs)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -105,11 +105,51 @@ def ranges(starts: IntArray, lengths: IntArray) -> IntArray:
 
 def special_tokens(tokenizer: PreTrainedTokenizerFast) -> tuple[list[int], list[int]]:
     """Return the vocabulary indices that the tokenizer puts before and behind a sentence."""
+    forget_padding_and_truncation(tokenizer)
     with_specials = tokenizer.backend_tokenizer.encode(["a"], is_pretokenized=True)
     mask = list(with_specials.special_tokens_mask)
     before = mask.index(0)
     behind = mask[::-1].index(0)
     return with_specials.ids[:before], with_specials.ids[len(mask) - behind :]
+
+
+def forget_padding_and_truncation(tokenizer: PreTrainedTokenizerFast) -> None:
+    """Switch off what a ``tokenizer.json`` stores of padding and truncation.
+
+    Padding would count as special tokens, and the first call of the tokenizer would switch both
+    off for later ones alone. Nothing here pads or cuts by the tokenizer.
+    """
+    tokenizer.backend_tokenizer.no_padding()
+    tokenizer.backend_tokenizer.no_truncation()
+
+
+class UnknownPieces(NamedTuple):
+    """What of a corpus the tokenizer does not know.
+
+    Args:
+        words: Words that are unknown as a whole.
+        subwords: Unknown subwords.
+        all_subwords: Subwords in all, special ones left out.
+    """
+
+    words: int
+    subwords: int
+    all_subwords: int
+
+
+def unknown_pieces(
+    sentences: Sequence[list[str]], tokenizer: PreTrainedTokenizerFast
+) -> UnknownPieces:
+    """Count the unknown tokens among the subwords of sentences, which are not cut."""
+    ids_L, words_L, lengths_S = _tokenize(sentences, tokenizer)
+    if tokenizer.unk_token_id is None:
+        return UnknownPieces(0, 0, len(ids_L))
+    unknown_L = ids_L == tokenizer.unk_token_id
+    sentence_L = np.repeat(np.arange(len(lengths_S)), lengths_S)
+    starts_L = np.ones(len(ids_L), dtype=bool)
+    starts_L[1:] = (words_L[1:] != words_L[:-1]) | (sentence_L[1:] != sentence_L[:-1])
+    whole = np.logical_and.reduceat(unknown_L, np.flatnonzero(starts_L))
+    return UnknownPieces(int(whole.sum()), int(unknown_L.sum()), len(ids_L))
 
 
 def _offsets(lengths: npt.NDArray[np.int64]) -> IntArray:

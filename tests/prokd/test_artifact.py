@@ -60,7 +60,7 @@ def test_folder_without_a_stage_is_a_clear_error(tmp_path: Path) -> None:
 PLAIN = """
 import json, sys
 from transformers import pipeline
-tagger = pipeline("token-classification", model=sys.argv[1], aggregation_strategy="simple")
+tagger = pipeline("token-classification", model=sys.argv[1], aggregation_strategy="first")
 assert not any(name.split(".")[0] == "prokd" for name in sys.modules)
 print(json.dumps([[hit["entity_group"], hit["word"]] for hit in tagger("anna woont in paris .")]))
 print(json.dumps(tagger.model.config.id2label))

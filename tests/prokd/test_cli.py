@@ -5,11 +5,18 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import tiny
 
+from prokd.cli import app, run_app
+from prokd.config import RuntimeConfig, build_config
+from prokd.corpora import Corpora
+
+UNICODE = "\udcff"
+"""What Python makes of the byte 0xff on a command line."""
 QUICK = ["--set", "student.epochs=1"]
 
 
@@ -84,3 +91,90 @@ def test_the_embedded_default_is_counted(tmp_path: Path) -> None:
     result = prokd("data", "--preset", "mini", "--lang", "ar", "--lang", "en", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert "ar" in result.stdout
+
+
+@pytest.fixture
+def type_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
+    """Run a command line in this process: exit status, standard output, standard error."""
+
+    def run(*arguments: str | Path) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["prokd", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            run_app(app)
+        printed = capsys.readouterr()
+        return int(ended.value.code or 0), printed.out, printed.err
+
+    return run
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["predict", ".", "--text", f"a{UNICODE}"],
+        ["predict", f"./{UNICODE}", "--text", "a"],
+        ["predict", ".", "--file", f"{UNICODE}.txt"],
+        ["train-teacher", "--lang", f"{UNICODE}a"],
+        ["data", "--lang", "en", "--data-dir", f"/tmp/{UNICODE}"],
+        ["train-teacher", "--set", f"encoder.name={UNICODE}"],
+    ],
+)
+def test_bytes_that_are_no_text_are_one_sentence(
+    type_line: Callable[..., tuple[int, str, str]], arguments: list[str]
+) -> None:
+    status, _, said = type_line(*arguments)
+    assert (status, said.count("\n")) == (2, 1)
+    assert said.startswith("error: an argument must be UTF-8, but got ")
+
+
+def test_escaped_surrogates_of_a_setting_are_one_sentence(
+    type_line: Callable[..., tuple[int, str, str]],
+) -> None:
+    status, _, said = type_line("data", "--lang", "en", "--set", r'encoder.name="\ud800"')
+    assert status == 2
+    assert "the value of encoder.name must be UTF-8" in said
+
+
+def test_data_of_several_languages(
+    type_line: Callable[..., tuple[int, str, str]], tiny_data: Path, tiny_encoder: Path
+) -> None:
+    (tiny_data / "xx" / "dev.txt").unlink()
+    (tiny_data / "xx" / "train.txt").write_text("anna\nwoont\nhier\n\nZÜRICH\n", "utf-8")
+    known = ["--data-dir", tiny_data, "--model", tiny_encoder]
+    status, printed, said = type_line("data", "--lang", "en,xx", *known)
+    assert status == 0, said
+    rows = {tuple(line.split()[:2]): line.split() for line in printed.split("\n")[1:] if line}
+    assert len(rows) == 6
+    assert rows["xx", "train"][2:12] == [
+        "2", "4", "0", "1", "words,", "14.29%", "of", "subwords", "-", "-",
+    ]  # fmt: skip
+    assert rows["xx", "train"][12] == "unlabelled"
+    assert rows["xx", "dev"][2:] == ["-", "-", "-", "-", "-", "-", "absent", "-", "-"]
+    assert rows["en", "train"][2] == "96"
+
+
+def test_a_wrong_language_is_told_with_the_pattern_as_it_is(
+    type_line: Callable[..., tuple[int, str, str]],
+) -> None:
+    status, _, said = type_line("data", "--lang", "en,n!")
+    assert status == 2
+    assert "target: string should match pattern '^[A-Za-z0-9]" in said
+    status, _, said = type_line("predict", ".", "--text", "a", "--lang", "n!")
+    assert (status, "a language must be a code such as ar" in said) == (2, True)
+
+
+def test_the_user_says_which_column_holds_the_tags(
+    type_line: Callable[..., tuple[int, str, str]], tmp_path: Path
+) -> None:
+    for split in ("train", "dev", "test"):
+        (tmp_path / "en").mkdir(exist_ok=True)
+        (tmp_path / "en" / split).write_text("Ada;B-LOC;B-PER\nhere;O;O\n")
+    common = ["data", "--lang", "en", "--data-dir", tmp_path, "--separator", ";"]
+    assert "PER 1" in type_line(*common)[1]
+    assert "LOC 1" in type_line(*common, "--tag-column", "1")[1]
+    assert "`tag_column` must be" in type_line(*common, "--tag-column", "7")[2]
+    config = build_config("mini", overrides={"target": "xx"})
+    for column, kind in ((1, "LOC"), (None, "PER")):
+        runtime = RuntimeConfig(data_dirs=(tmp_path,), separator=";", tag_column=column)
+        assert Corpora(config, runtime).corpus("en", "train").entity_types == (kind,)

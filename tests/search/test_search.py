@@ -15,6 +15,7 @@ from optuna.trial import TrialState
 from prokd.config import with_overrides
 from prokd.errors import UserError
 from search.driver import Search
+from search.launch import how_to_load
 from search.study import SearchStudy
 from tests.mlflow_server import mlflow_server
 from tests.search.conftest import mirrored, tiny_config, tiny_spec, write_corpus
@@ -101,6 +102,7 @@ def test_a_search_ends_with_a_leaderboard_and_an_export(finished):
 
     tagged = load_pipeline(summary.exports[0])("Anna lives in Berlin")
     assert isinstance(tagged, list)
+    assert 'aggregation_strategy="first"' in how_to_load(summary.exports[0])
     assert not list((search.output / "ray_results").iterdir())
 
 
@@ -152,6 +154,8 @@ def test_mlflow_holds_every_stage_once_and_nested(finished):
     mlflow.set_tracking_uri(search.engine.tracker.uri)
     loaded = mlflow.transformers.load_model("models:/prokd-phrasebook-en-ar@champion")
     assert loaded.model.num_labels == 7
+    served = mlflow.pyfunc.load_model("models:/prokd-phrasebook-en-ar@champion")
+    assert served.model_config["aggregation_strategy"] == "first"
 
 
 def test_a_server_with_a_login_takes_runs_and_the_champion(finished, tmp_path, monkeypatch):

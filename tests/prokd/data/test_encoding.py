@@ -10,7 +10,8 @@ from transformers import PreTrainedTokenizerFast
 
 from prokd.data import Corpus, EncodedCorpus, encode_corpus
 from prokd.data.encoding import tokenizer_identity
-from prokd.data.subwords import ranges, special_tokens
+from prokd.data.subwords import ranges, special_tokens, unknown_pieces
+from prokd.encoder import load_tokenizer
 from prokd.errors import UserError
 from prokd.labels import TagSet
 
@@ -235,3 +236,34 @@ def test_tokenizer_without_unknown_token(corpus: Callable[..., Corpus], tmp_path
     tokenizer.unk_token = None
     with pytest.raises(UserError, match=r"must have an unknown token .* '\\u200b' is such a one"):
         encode(corpus([["a", "\u200b"]]), tokenizer, tmp_path)
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_stored_padding_and_truncation_do_not_matter(
+    corpus: Callable[..., Corpus], tmp_path: Path, side: str
+) -> None:
+    plain = encode(corpus(WORDS, LABELS), word_piece(), tmp_path / "plain")
+    stored = word_piece()
+    stored.backend_tokenizer.enable_padding(direction=side, length=12, pad_id=0)
+    stored.backend_tokenizer.enable_truncation(4)
+    for _ in range(2):  # the first corpus is encoded as later ones are
+        encoded = encode(corpus(WORDS, LABELS), stored, tmp_path / "stored")
+        assert encoded.input_ids.tolist() == plain.input_ids.tolist()
+        assert encoded.word_positions.tolist() == plain.word_positions.tolist()
+        stored.backend_tokenizer.enable_padding(direction=side, length=12, pad_id=0)
+    assert special_tokens(stored) == special_tokens(word_piece())
+
+
+def test_a_loaded_tokenizer_has_no_stored_padding(tmp_path: Path) -> None:
+    stored = word_piece()
+    stored.backend_tokenizer.enable_padding(length=12)
+    stored.backend_tokenizer.enable_truncation(4)
+    stored.save_pretrained(tmp_path)
+    (tmp_path / "config.json").write_text('{"model_type": "bert"}')
+    loaded = load_tokenizer(str(tmp_path)).backend_tokenizer
+    assert (loaded.padding, loaded.truncation) == (None, None)
+
+
+def test_unknown_pieces() -> None:
+    sentences = [["ab", "?"], ["?", "x"], ["abc"]]
+    assert unknown_pieces(sentences, word_piece()) == (2, 2, 8)

@@ -95,7 +95,6 @@ def test_tab_keeps_spaces_in_words(tmp_path: Path) -> None:
 def test_prefix_stays_unless_all_words_have_it(tmp_path: Path) -> None:
     assert read(tmp_path, "en:a\tO\nb\tO\n")[0] == [["en:a", "b"]]
     assert read(tmp_path, "en:a\tO\nde:b\tO\n")[0] == [["en:a", "de:b"]]
-    assert read(tmp_path, "en:a\tO\nen:\tO\n")[0] == [["en:a", "en:"]]
 
 
 def test_scrambled_or_missing_tags_load_equally(tmp_path: Path) -> None:
