@@ -71,7 +71,17 @@ class World:
         if not self.uri and not self.drivers:
             copy_empty_store(self.folder.parent, self.output)
         command = [sys.executable, str(ROOT / "search" / "run.py"), "--preset", "mini"]
-        command += ["--lang", "ar", "--grid", "--trials", str(TRIALS), "--export-best", "0"]
+        command += [
+            "--lang",
+            "ar",
+            "--space",
+            "paper",
+            "--grid",
+            "--trials",
+            str(TRIALS),
+            "--export-best",
+            "0",
+        ]
         command += ["--data-dir", str(self.corpus), "--output", str(self.output)]
         command += ["--address", self.cluster.address]
         for path, value in SETTINGS.items():

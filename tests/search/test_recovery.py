@@ -63,6 +63,7 @@ def test_killed_driver(corpus, tmp_path):
         "ar",
         "--address",
         "local",
+        "--space=paper",
         "--grid",
         "--trials",
         "3",
