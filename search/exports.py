@@ -34,14 +34,15 @@ def export_best(
         select: The criterion that ranks.
 
     Returns:
-        The exported folders. Students whose run folder was removed are left out.
+        The exported folders. Students whose run folder was removed, and those that find no entity
+        of source dev, are left out.
     """
     kept = []
     suffix = f"-{ORACLE}" if select == ORACLE else ""
     for standing in standings:
         best = standing.best_row
         experiment = best.experiment
-        if not experiment.student.done:
+        if not experiment.student.done or finds_nothing(standing):
             continue
         place = folder / f"rank{standing.rank}-{experiment.student.signature}{suffix}"
         if not is_export(place):
@@ -57,6 +58,11 @@ def export_best(
         if stale not in kept:
             remove_export(stale)
     return kept
+
+
+def finds_nothing(standing: Standing) -> bool:
+    """Tell whether the best student of a standing finds no entity of source dev."""
+    return not standing.best_row.criteria.get(SOURCE_DEV, 0.0) > 0
 
 
 def _measure(experiment: Experiment, select: str) -> dict[str, str]:

@@ -14,6 +14,7 @@ from search.cluster import Resources, connected
 from search.criteria import comparison_table
 from search.driver import Search, SearchSummary
 from search.engine import Engine
+from search.exports import finds_nothing
 from search.interruption import stopping_cleanly
 from search.plan import DataDescriptions
 from search.progress import Progress
@@ -130,6 +131,11 @@ def _show(progress: Progress, spec: SearchSpec, summary: SearchSummary) -> None:
         say(f"leaderboard: {summary.csv}")
     for number, reason in summary.failed.items():
         say(f"trial {number} failed: {reason}")
+    if summary.standings and finds_nothing(summary.standings[0]):
+        say(
+            "nothing is exported or registered for the first place: that student finds no entity "
+            "of source dev (F1 0); train longer, on more sentences, or with a higher learning rate"
+        )
     for folder in summary.exports:
         say(f"exported: {folder}")
     if summary.exports:

@@ -42,6 +42,7 @@ class Row:
         outcome: How its student ended.
         objective: What it is chosen by, higher is better; None unless it is done.
         scores: The report on the test splits by ``test/<language>/<measure>``; empty without one.
+        teacher_scores: The same of its teacher, which is direct transfer.
         criteria: The student's criteria that look at no target label, by name.
     """
 
@@ -50,11 +51,17 @@ class Row:
     objective: float | None
     scores: Mapping[str, float] = field(default_factory=dict)
     criteria: Mapping[str, float] = field(default_factory=dict)
+    teacher_scores: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def target_f1(self) -> float | None:
         """Entity F1 on target test, in [0, 1]."""
         return self.scores.get(f"test/{self.experiment.config.target}/entity_f1")
+
+    @property
+    def teacher_target_f1(self) -> float | None:
+        """Entity F1 of the teacher on target test, in [0, 1]: direct transfer."""
+        return self.teacher_scores.get(f"test/{self.experiment.config.target}/entity_f1")
 
     def record(self) -> dict[str, Any]:
         """Return the row as flat values, for a table of many."""
@@ -70,6 +77,7 @@ class Row:
             "reason": self.outcome.reason,
             "objective": self.objective,
             **self.scores,
+            "teacher_target_test_entity_f1": self.teacher_target_f1,
             "teacher": experiment.teacher.signature,
             "student": experiment.student.signature,
             "folder": str(experiment.student.path),
@@ -90,7 +98,8 @@ def row(experiment: Experiment, outcome: Outcome, select: str = SOURCE_DEV) -> R
     report = experiment.student.report() or {}
     objective = experiment.student.criterion(select)
     criteria = result.get("criteria", {})
-    return Row(experiment, outcome, objective, report.get("metrics", {}), criteria)
+    transfer = (experiment.teacher.report() or {}).get("metrics", {})
+    return Row(experiment, outcome, objective, report.get("metrics", {}), criteria, transfer)
 
 
 def means(rows: Sequence[Row]) -> dict[str, float]:
@@ -101,6 +110,7 @@ def means(rows: Sequence[Row]) -> dict[str, float]:
         {
             "objective": row.objective or 0.0,
             **{f"criteria/{name}": value for name, value in row.criteria.items()},
+            **{f"teacher/{name}": value for name, value in row.teacher_scores.items()},
             **row.scores,
         }
         for row in rows
@@ -135,15 +145,24 @@ class Standing:
     @property
     def target_f1(self) -> tuple[float, float] | None:
         """Mean and standard deviation over seeds of target-test entity F1 (0 for one seed)."""
-        values = [row.target_f1 for row in self.rows if row.target_f1 is not None]
-        if len(values) < len(self.rows):
-            return None
-        return statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else 0.0
+        return _spread([row.target_f1 for row in self.rows])
+
+    @property
+    def teacher_target_f1(self) -> tuple[float, float] | None:
+        """The same of the teachers: direct transfer."""
+        return _spread([row.teacher_target_f1 for row in self.rows])
 
     @property
     def best_row(self) -> Row:
         """The seed with the highest objective."""
         return max(self.rows, key=lambda row: row.objective or 0.0)
+
+
+def _spread(values: Sequence[float | None]) -> tuple[float, float] | None:
+    known = [value for value in values if value is not None]
+    if not known or len(known) < len(values):
+        return None
+    return statistics.fmean(known), statistics.stdev(known) if len(known) > 1 else 0.0
 
 
 @dataclass(frozen=True)
@@ -179,14 +198,16 @@ def table(
     drawn = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     paths = ordered(standings[0].point) if standings else []
     names = [label(path) for path in paths]
-    for name in ("rank", *names, heading(select), f"{target}-test F1", "trial"):
+    scores = (f"{target}-test F1", "its teacher's")
+    for name in ("rank", *names, heading(select), *scores, "trial"):
         drawn.add_column(name, justify="right", no_wrap=True)
     for standing in standings:
         drawn.add_row(
             str(standing.rank),
             *(short(standing.point[path]) for path in paths),
             f"{standing.objective:.4f}",
-            _mean_and_deviation(standing),
+            _mean_and_deviation(standing.target_f1, len(standing.rows)),
+            _mean_and_deviation(standing.teacher_target_f1, len(standing.rows)),
             str(standing.trial),
         )
     for stopped in pruned:
@@ -195,16 +216,17 @@ def table(
             *(short(stopped.point[path]) for path in paths),
             f"{stopped.value:.4f}",
             f"after epoch {stopped.epoch}",
+            "",
             str(stopped.trial),
         )
     return drawn
 
 
-def _mean_and_deviation(standing: Standing) -> str:
-    if standing.target_f1 is None:
+def _mean_and_deviation(found: tuple[float, float] | None, seeds: int) -> str:
+    if found is None:
         return "not scored"
-    mean, deviation = standing.target_f1
-    return f"{mean:.4f} ± {deviation:.4f}" if len(standing.rows) > 1 else f"{mean:.4f}"
+    mean, deviation = found
+    return f"{mean:.4f} ± {deviation:.4f}" if seeds > 1 else f"{mean:.4f}"
 
 
 def write_csv(
@@ -229,6 +251,7 @@ def write_csv(
                 **{_column(name): found.get(f"criteria/{name}") for name in LABEL_FREE},
                 "target_test_entity_f1_mean": mean,
                 "target_test_entity_f1_std": deviation,
+                "teacher_target_test_entity_f1_mean": (standing.teacher_target_f1 or (None,))[0],
                 "seeds": " ".join(str(row.experiment.config.seed) for row in standing.rows),
                 "teachers": " ".join(row.experiment.teacher.signature for row in standing.rows),
                 "students": " ".join(row.experiment.student.signature for row in standing.rows),

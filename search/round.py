@@ -57,6 +57,7 @@ class Round:
         missing = [e for e in self._distinct("student") if not self._is_settled(e)]
         missing = [e for e in missing if not e.student.done]
         untrained = self._look_at_teachers(missing)
+        untrained += self._teachers_without_report()
         ready = list(unscored)
         for experiment in missing:
             if experiment.teacher.done:
@@ -105,9 +106,7 @@ class Round:
             self._discard_if_damaged(folder)
             if folder.done:
                 self.engine.reuse.reused["student"].add(name)
-                report = folder.report()
-                current = self.engine.descriptions.report(experiment.config)
-                if report is None or report["fingerprint"] != current or self._lacks(experiment):
+                if self._is_unreported(experiment, "student") or self._lacks(experiment):
                     unscored.append(experiment)
                 else:
                     if experiment.teacher.done:
@@ -132,6 +131,16 @@ class Round:
             else:
                 untrained.append(experiment)
         return untrained
+
+    def _teachers_without_report(self) -> list[Experiment]:
+        """Return one experiment for each finished teacher that has no score on the test splits."""
+        finished = [e for e in self._distinct("teacher") if e.teacher.done]
+        return [e for e in finished if self._is_unreported(e, "teacher")]
+
+    def _is_unreported(self, experiment: Experiment, kind: Kind) -> bool:
+        report = experiment.folder(kind).report()
+        current = self.engine.descriptions.report(experiment.config)
+        return report is None or report["fingerprint"] != current
 
     def _discard_if_damaged(self, folder: RunFolder) -> None:
         if (sentence := folder.discard_if_damaged()) is not None:

@@ -163,10 +163,9 @@ class StageTrainable(Trainable):
             value = metrics[f"dev/{run.config.source}/entity_f1"]
             going = {"state": TRAINING, "reason": "", "epoch": run.epoch, "trained": trained}
             return going | {"source_dev": value}
-        if self.kind == "student":
-            run.report()  # to its file alone: no number of it returns to whoever selects
-            if self._job["oracle"]:
-                run.oracle()
+        run.report()  # to its file alone: no number of it returns to whoever selects
+        if self.kind == "student" and self._job["oracle"]:
+            run.oracle()
         return self._end(DONE, "", trained)
 
     def _why_over(self) -> str | None:
