@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -56,6 +57,16 @@ def class_distribution_distance(
     expected = teacher_distribution_C.tolist()
     distance = sum(abs(metrics[f"{SHARE}{index}"] - share) for index, share in enumerate(expected))
     return {"student/class_distribution_distance": distance / 2}
+
+
+def with_tag_names(metrics: dict[str, float], names: Sequence[str]) -> dict[str, float]:
+    """Return metrics in which the share of a class goes by its tag instead of its number.
+
+    >>> with_tag_names({"student/pseudo_label_share/1": 0.2}, ("O", "B-PER"))
+    {'student/pseudo_label_share/B-PER': 0.2}
+    """
+    numbers = {f"{SHARE}{index}": f"{SHARE}{name}" for index, name in enumerate(names)}
+    return {numbers.get(name, name): value for name, value in metrics.items()}
 
 
 def prototype_separation(bank: PrototypeBank) -> dict[str, float]:

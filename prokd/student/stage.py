@@ -44,6 +44,7 @@ from prokd.student.health import (
     check_health,
     class_distribution_distance,
     prototype_separation,
+    with_tag_names,
 )
 from prokd.student.objective import student_objective
 from prokd.student.pseudo_labels import (
@@ -147,6 +148,7 @@ class StudentStage:
             metrics |= prototype_separation(self.bank)
         if self.self_trains and alpha < 1:
             check_health(metrics, self.config.student.collapse_agreement, self.epoch)
+        metrics = with_tag_names(metrics, self.target_train.tag_set.names)
         scores = self.source_dev.quick_scores(self.model, self.pad_token_id)
         source = self.config.source
         return metrics | {f"dev/{source}/{name}": value for name, value in scores.items()}
