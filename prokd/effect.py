@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from prokd.config import ExperimentConfig
+from prokd.config import ExperimentConfig, with_precision
 from prokd.errors import UserError
 from prokd.identity import effective_student, effective_teacher
 
@@ -28,7 +28,8 @@ def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def acting(config: ExperimentConfig) -> set[str]:
     """Return the settings that a teacher's or a student's numbers depend on, by dotted path."""
-    found = {*flatten(effective_teacher(config)), *flatten(effective_student(config))}
+    settled = with_precision(config, "fp32")  # what auto stands for does not matter here
+    found = {*flatten(effective_teacher(settled)), *flatten(effective_student(settled))}
     return found | set(BY_CONTENT)
 
 

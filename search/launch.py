@@ -134,8 +134,12 @@ def nothing_finished(what: str, reasons: Sequence[str], study: str = "") -> Coll
     ((reason, times),) = Counter(reasons).most_common(1)
     total = len(reasons)
     of = f" of the study {study}" if study else ""
-    commonest = "the reason" if total == 1 else f"the commonest reason ({times} of {total})"
-    return CollapsedRun(f"none of {total} {what}{of} has a result, {commonest}: {reason}")
+    if total == 1:
+        return CollapsedRun(f"the only one of the {what}{of} has no result: {reason}")
+    return CollapsedRun(
+        f"none of {total} {what}{of} has a result, "
+        f"the commonest reason ({times} of {total}): {reason}"
+    )
 
 
 def how_to_load(folder: Path) -> str:

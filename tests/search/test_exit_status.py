@@ -17,7 +17,9 @@ def test_the_commonest_reason_is_named_once():
     assert str(error) == (
         "none of 3 trials of the study mini-en-ar has a result, the commonest reason (2 of 3): NaN"
     )
-    assert "the reason: lost" in str(nothing_finished("runs", ["lost"]))
+    assert str(nothing_finished("runs", ["lost"])) == (
+        "the only one of the runs has no result: lost"
+    )
     assert check_results([]) is None
     assert isinstance(error, CollapsedRun)
 
@@ -44,6 +46,6 @@ def test_a_search_of_which_all_trials_collapse(corpus, tmp_path):
         cwd=tmp_path,
     )
     assert ended.returncode == 3, ended.stdout + ended.stderr
-    assert ended.stderr.count("failed: none of 1 trials of the study") == 1
+    assert ended.stderr.count("failed: the only one of the trials of the study") == 1
     assert "Traceback" not in ended.stderr
     assert list((tmp_path / "cache").iterdir())
