@@ -15,6 +15,10 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 if __package__ in (None, ""):  # run as a script: the checkout need not be installed
     sys.path[0] = str(Path(__file__).resolve().parents[1])
+if __name__ == "__main__":
+    from prokd.import_path import libraries_first
+
+    libraries_first("prokd", "search", "ablations")
 
 import typer
 
@@ -22,18 +26,12 @@ from ablations.plan import AblationPlan, best_point, with_base_settings
 from ablations.spec import load_spec
 from prokd.cli import run_app
 from prokd.config import ExperimentConfig, RuntimeConfig, with_overrides
-from prokd.options import Separator, TagColumn, separator_of
+from prokd.options import Cache, Output, Separator, TagColumn, separator_of, writable_cache
+from prokd.places import check_output
+from search.options import DataDirs, Languages, Settings, Text, parse_seconds, parse_seeds
 from search.plan import DataDescriptions
 from search.results import Row
-from search.run import (
-    DataDirs,
-    Languages,
-    Settings,
-    Text,
-    base_configs,
-    parse_seconds,
-    parse_seeds,
-)
+from search.run import base_configs
 
 if TYPE_CHECKING:
     from search.engine import Engine
@@ -69,7 +67,8 @@ def ablation(
     gpus_per_trial: Annotated[Optional[float], typer.Option(min=0)] = None,  # noqa: UP045
     cpus_per_trial: Annotated[Optional[float], typer.Option(min=0.1)] = None,  # noqa: UP045
     max_failures: Annotated[int, typer.Option(min=0, help="Restarts of a lost run.")] = 2,
-    output: Annotated[Path, typer.Option(help="Folder of runs/, reports/ ...")] = Path(),
+    output: Output = Path(),
+    cache_dir: Cache = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Count, start nothing.")] = False,
 ) -> None:
     """Compare variants of the method; running it again continues, then writes the table anew."""
@@ -89,10 +88,12 @@ def ablation(
     given = {"source": source, "data.dataset": dataset, "encoder.name": model}
     fixed += [path for path, value in given.items() if value is not None]
     bases = with_base_settings(spec, configs, fixed)
+    check_output(output)
     descriptions = DataDescriptions(
         RuntimeConfig(
             data_dirs=tuple(data_dirs),
             runs_dir=output / "runs",
+            cache_dir=writable_cache(cache_dir),
             separator=separator_of(separator),
             tag_column=tag_column,
         )
@@ -202,9 +203,15 @@ def _show_plan(plan: AblationPlan, descriptions: DataDescriptions) -> None:
 
 
 def _write(plan: AblationPlan, rows: list[Row], output: Path, notes: Sequence[str]) -> None:
-    """Write the reports and print the table."""
+    """Write the reports and print the table.
+
+    Raises:
+        CollapsedRun: Not one run has a result.
+    """
     from ablations.comparison import Scores
     from ablations.report import printed, report_stem, write_reports
+    from search.launch import nothing_finished
+    from search.trainables import DONE, PAUSED
 
     scores = Scores(plan.spec, rows)
     folder = output / "reports"
@@ -223,6 +230,9 @@ def _write(plan: AblationPlan, rows: list[Row], output: Path, notes: Sequence[st
             f"{len(unfinished)} of {len(rows)} runs are not finished: "
             "run the same command again and it goes on."
         )
+    failed = [row.outcome.reason for row in rows if row.outcome.state not in (DONE, PAUSED)]
+    if failed and all(row.objective is None for row in rows):
+        raise nothing_finished("runs", failed)
 
 
 def main() -> None:

@@ -23,6 +23,7 @@ from prokd.config import (
 from prokd.config.yaml_files import read_mapping
 from prokd.effect import check_effect
 from prokd.errors import UserError
+from prokd.names import ending
 
 SPECS_DIR = Path(__file__).resolve().parent / "specs"
 """Folder of the specs that come with the project."""
@@ -133,7 +134,7 @@ def spec_path(name: str) -> Path:
     if not path.is_file():
         raise UserError(
             f"a spec must be one of {', '.join(known)} or the path of a YAML file, "
-            f"but got {name!r}."
+            f"{ending(name, known)}"
         )
     return path
 

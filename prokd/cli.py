@@ -8,6 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
+if __name__ == "__main__":  # python -m prokd.cli
+    from prokd.import_path import libraries_first
+
+    libraries_first("prokd")
+
 import typer
 
 from prokd.config import ExperimentConfig, RuntimeConfig
@@ -16,6 +21,7 @@ from prokd.errors import CollapsedRun, UserError
 from prokd.gc_command import gc
 from prokd.model_commands import evaluate, predict
 from prokd.options import (
+    Cache,
     DataDirs,
     Dataset,
     Device,
@@ -32,7 +38,9 @@ from prokd.options import (
     TagColumn,
     experiment,
     separator_of,
+    writable_cache,
 )
+from prokd.places import check_writable
 from prokd.text import check_text
 
 app = typer.Typer(
@@ -80,6 +88,7 @@ def train_teacher(
     seed: Seed = 0,
     settings: Settings = [],  # noqa: B006
     runs_dir: Runs = Path("runs"),
+    cache_dir: Cache = None,
     device: Device = "auto",
 ) -> None:
     """Train a teacher on the source, aligned with unlabelled target text (Eq. 1, 3-7)."""
@@ -93,8 +102,10 @@ def train_teacher(
         seed=seed,
         settings=settings,
     )
+    check_writable(runs_dir, "--runs-dir")
     runtime = RuntimeConfig(
         runs_dir=runs_dir,
+        cache_dir=writable_cache(cache_dir),
         data_dirs=tuple(data_dirs),
         separator=separator_of(separator),
         tag_column=tag_column,
@@ -117,6 +128,7 @@ def train_student(
     seed: Seed = 0,
     settings: Settings = [],  # noqa: B006
     runs_dir: Runs = Path("runs"),
+    cache_dir: Cache = None,
     device: Device = "auto",
     export: Annotated[Place, typer.Option(help="Also write a Hugging Face folder.")] = None,
 ) -> None:
@@ -131,8 +143,10 @@ def train_student(
         seed=seed,
         settings=settings,
     )
+    check_writable(runs_dir, "--runs-dir")
     runtime = RuntimeConfig(
         runs_dir=runs_dir,
+        cache_dir=writable_cache(cache_dir),
         data_dirs=tuple(data_dirs),
         separator=separator_of(separator),
         tag_column=tag_column,

@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from prokd.errors import UserError
 from prokd.options import (
     DataDirs,
     Dataset,
@@ -36,8 +35,6 @@ def data(
 ) -> None:
     """Count sentences, entities and words cut; compare with the paper's Table 1."""
     wanted = codes(languages)
-    if not wanted:
-        raise UserError("--lang must name a language, but got none.")
     for language in wanted:
         config = experiment(
             preset=preset,
@@ -56,7 +53,7 @@ def data(
     rows = data_report(
         config.data.dataset,
         wanted,
-        splits=codes([splits]),
+        splits=codes([splits], "--splits", "a split"),
         data_dirs=data_dirs,
         tokenizer=load_tokenizer(config.encoder.name) if is_known else None,
         max_length=config.data.max_length,

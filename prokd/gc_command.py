@@ -8,10 +8,11 @@ from typing import Annotated
 import typer
 
 from prokd.cleaning import cached, find_waste, remove
+from prokd.options import Output
 
 
 def gc(
-    output: Annotated[Path, typer.Option(help="Folder of runs/, studies/, exports/ ...")] = Path(),
+    output: Output = Path(),
     cache_dir: Annotated[
         Path | None,
         typer.Option(help="A cache (~/.cache/prokd by default) whose files are to go as well."),

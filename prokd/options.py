@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Optional
 
 import typer
 
-from prokd.config import ExperimentConfig, build_config, parse_override
+from prokd.config import ExperimentConfig, build_config, parse_overrides
 from prokd.effect import check_effect
 from prokd.errors import UserError
+from prokd.places import check_writable, default_cache
 
 SEPARATORS = {"tab": "\t", "\\t": "\t", "space": " "}
 """Names of separators that are hard to type."""
@@ -26,7 +27,18 @@ DataDirs = Annotated[
 Model = Annotated[Optional[str], typer.Option(help="Encoder: hub name or folder.")]  # noqa: UP045
 Settings = Annotated[list[str], typer.Option("--set", help="path=value; repeatable.")]
 Seed = Annotated[int, typer.Option(help="Seed of all random numbers.")]
-Runs = Annotated[Path, typer.Option("--runs-dir", help="Folder of all runs.")]
+Runs = Annotated[Path, typer.Option("--runs-dir", envvar="PROKD_RUNS", help="Folder of all runs.")]
+Output = Annotated[
+    Path, typer.Option(envvar="PROKD_OUTPUT", help="Folder of runs/, studies/, exports/ ...")
+]
+Cache = Annotated[
+    Optional[Path],  # noqa: UP045
+    typer.Option(
+        "--cache-dir",
+        envvar="PROKD_CACHE",
+        help="Folder of subwords and features; ~/.cache/prokd by default.",
+    ),
+]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
 Separator = Annotated[
     Optional[str],  # noqa: UP045
@@ -58,20 +70,37 @@ def experiment(
         overrides["data.dataset"] = dataset
     if model is not None:
         overrides["encoder.name"] = model
-    overrides |= dict(parse_override(text) for text in settings)
-    config = build_config(preset, reading, overrides)
-    check_effect(config, [parse_override(text)[0] for text in settings])
+    given = parse_overrides(settings)
+    config = build_config(preset, reading, overrides | given)
+    check_effect(config, given)
     return config
 
 
-def codes(languages: Iterable[str]) -> list[str]:
+def codes(languages: Sequence[str], option: str = "--lang", what: str = "a language") -> list[str]:
     """Return the languages that were given one by one or separated by commas, each once.
 
     >>> codes(["en,nl", "ar", "nl"])
     ['en', 'nl', 'ar']
+
+    Raises:
+        UserError: There is none.
     """
     parts = [part.strip() for text in languages for part in text.split(",")]
-    return list(dict.fromkeys(part for part in parts if part))
+    found = list(dict.fromkeys(part for part in parts if part))
+    if not found:
+        raise UserError(f"{option} must name {what}, but got {','.join(languages)!r}.")
+    return found
+
+
+def writable_cache(given: Path | None) -> Path:
+    """Return the folder of the cache, which can be written: the given one, or the default.
+
+    Raises:
+        UserError: It cannot be written.
+    """
+    folder = given or default_cache()
+    check_writable(folder, "--cache-dir")
+    return folder
 
 
 def separator_of(name: str | None) -> str | None:

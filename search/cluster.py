@@ -7,7 +7,7 @@ import os
 import socket
 import warnings
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, chdir, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,8 @@ from prokd.config import automatic_precision
 from prokd.config.precision import CPU, GPU
 from prokd.config.settings import AutocastType
 from prokd.errors import UserError
-from search import nodes
+from prokd.import_path import ROOT
+from search import nodes, ray_folders
 
 logger = logging.getLogger(__name__)
 LOCALHOST = ("127.0.0.1", "localhost", "::1", "[::1]")
@@ -137,12 +138,14 @@ def _connect(address: str | None, num_cpus: int | None) -> str:
             )
         else:
             return f"on the Ray that runs on this machine ({found})"
-    root = str(Path(__file__).resolve().parents[1])
-    paths = [root, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
-    os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))  # workers inherit it
     try:
         with _on_localhost():
-            _init(address=LOCAL, include_dashboard=False, num_cpus=num_cpus)
+            _init(
+                address=LOCAL,
+                include_dashboard=False,
+                num_cpus=num_cpus,
+                _temp_dir=ray_folders.session_folder(),
+            )
     except Exception as error:  # Ray raises no class of its own for it
         if "timed out during startup" not in str(error):
             raise
@@ -195,7 +198,7 @@ def _answers(address: str) -> bool:
 
 
 def _init(**arguments: Any) -> None:
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), chdir(ray_folders.import_folder()):
         warnings.simplefilter("ignore")
         ray.init(
             logging_level=logging.ERROR, log_to_driver=False, configure_logging=True, **arguments
@@ -206,8 +209,7 @@ def _init(**arguments: Any) -> None:
 
 def _shipped_code() -> dict[str, Any]:
     """Send this checkout's packages to the workers, installed there or not."""
-    root = Path(__file__).resolve().parents[1]
-    modules = [str(root / name) for name in ("prokd", "search")]
+    modules = [str(ROOT / name) for name in ray_folders.PACKAGES]
     return {"py_modules": modules, "excludes": ["__pycache__"]}
 
 

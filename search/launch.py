@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from prokd.config import RuntimeConfig
+from prokd.errors import CollapsedRun
 from prokd.labels import AGGREGATION
 from search.cluster import Resources, connected
 from search.criteria import comparison_table
@@ -111,6 +113,34 @@ def run_searches(
         say(line)
     say(f"MLflow: {engine.tracker.how_to_open}")
     return summaries
+
+
+def check_results(summaries: Sequence[SearchSummary]) -> None:
+    """Make sure that each search has a trial with a value.
+
+    Raises:
+        CollapsedRun: All trials of one have failed.
+    """
+    for summary in summaries:
+        if summary.failed and not summary.standings and not summary.pruned:
+            raise nothing_finished("trials", list(summary.failed.values()), summary.study)
+
+
+def nothing_finished(what: str, reasons: Sequence[str], study: str = "") -> CollapsedRun:
+    """Return the error that ends a command of which all has failed, with the commonest reason.
+
+    >>> nothing_finished("trials", ["lost", "NaN", "NaN"])
+    CollapsedRun('none of 3 trials has a result, the commonest reason (2 of 3): NaN')
+    """
+    ((reason, times),) = Counter(reasons).most_common(1)
+    total = len(reasons)
+    of = f" of the study {study}" if study else ""
+    if total == 1:
+        return CollapsedRun(f"the only one of the {what}{of} has no result: {reason}")
+    return CollapsedRun(
+        f"none of {total} {what}{of} has a result, "
+        f"the commonest reason ({times} of {total}): {reason}"
+    )
 
 
 def how_to_load(folder: Path) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 import time
 from collections.abc import Iterable
@@ -11,15 +10,30 @@ from typing import Annotated, Any, Optional
 
 if __package__ in (None, ""):  # run as a script: the checkout need not be installed
     sys.path[0] = str(Path(__file__).resolve().parents[1])
+if __name__ == "__main__":
+    from prokd.import_path import libraries_first
+
+    libraries_first("prokd", "search")
 
 import typer
 
 from prokd.cli import run_app
-from prokd.config import ExperimentConfig, RuntimeConfig, build_config, parse_override
+from prokd.config import ExperimentConfig, RuntimeConfig, build_config, parse_overrides
 from prokd.effect import check_effect
 from prokd.errors import UserError
-from prokd.options import Separator, TagColumn, separator_of
+from prokd.names import ending
+from prokd.options import (
+    Cache,
+    Output,
+    Separator,
+    TagColumn,
+    codes,
+    separator_of,
+    writable_cache,
+)
+from prokd.places import check_output
 from prokd.runs import CRITERIA, ORACLE, SOURCE_DEV
+from search.options import DataDirs, Languages, Settings, Text, parse_seconds, parse_seeds
 from search.space_files import (
     DEFAULT,
     OWN_OPTIONS,
@@ -36,43 +50,11 @@ TRIALS = {"paper": 60, "fast": 30, "mini": 4}
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
-def parse_seconds(text: str) -> float:
-    """Read a time span.
-
-    >>> parse_seconds("90"), parse_seconds("30m"), parse_seconds("1h30m")
-    (90.0, 1800.0, 5400.0)
-    """
-    units = {"h": 3600.0, "m": 60.0, "s": 1.0, "": 1.0}
-    parts = re.findall(r"(\d+(?:\.\d+)?)([hms]?)", text)
-    seconds = sum(float(number) * units[unit] for number, unit in parts)
-    if "".join(number + unit for number, unit in parts) != text or seconds <= 0:
-        raise UserError(f"a time budget must look like 30m, 2h or 90 (seconds), but got {text!r}.")
-    return seconds
-
-
-def parse_seeds(text: str) -> tuple[int, ...]:
-    """Read a number of seeds, or a list of them.
-
-    >>> parse_seeds("3"), parse_seeds("1,5"), parse_seeds("7,")
-    ((0, 1, 2), (1, 5), (7,))
-    """
-    try:
-        numbers = [int(part) for part in text.split(",") if part.strip()]
-    except ValueError:
-        numbers = []
-    seeds = tuple(numbers) if "," in text else tuple(range(numbers[0])) if numbers else ()
-    if not seeds or len(set(seeds)) < len(seeds):
-        raise UserError(
-            f"the seeds must be a number >= 1 or a list of different ones such as 0,1,2, "
-            f"but got {text!r}."
-        )
-    return seeds
-
-
 def check_criterion(name: str, *, prune: bool = False) -> None:
     """Refuse a name that no criterion has, and one that pruning could not go by."""
     if name not in CRITERIA:
-        raise UserError(f"the criterion must be one of {', '.join(CRITERIA)}, but got {name!r}.")
+        rule = f"the criterion must be one of {', '.join(CRITERIA)}"
+        raise UserError(f"{rule}, {ending(name, CRITERIA)}")
     if prune and name != SOURCE_DEV:
         raise UserError(
             f"--prune must go with --select {SOURCE_DEV}, the criterion that is known after every "
@@ -91,7 +73,7 @@ def base_configs(
     settings: list[str],
 ) -> tuple[list[ExperimentConfig], list[str]]:
     """Return one configuration for each target language, and the settings that were fixed."""
-    fixed = dict(parse_override(text) for text in settings)
+    fixed = parse_overrides(settings)
     for path, option in OWN_OPTIONS.items():
         if path in fixed:
             raise UserError(f"the setting {path!r} must be given by {option}, not by --set.")
@@ -101,10 +83,10 @@ def base_configs(
     if model is not None:
         folder = Path(model).expanduser()
         values["encoder.name"] = str(folder.resolve()) if folder.is_dir() else model
-    targets = [part.strip() for text in languages for part in text.split(",") if part.strip()]
+    targets = codes(languages)
     configs = [
         build_config(preset, reading, {"source": source, "target": target, **values})
-        for target in dict.fromkeys(targets)
+        for target in targets
     ]
     if any(config.source == config.target for config in configs):
         raise UserError(f"source and target must differ, but got {source!r} for both.")
@@ -158,14 +140,6 @@ def how_many(
     return is_grid, min(number, total or number)
 
 
-Settings = Annotated[list[str], typer.Option("--set", help="path=value; repeatable.")]
-Languages = Annotated[list[str], typer.Option("--lang", help="Targets; repeatable or a,b,c.")]
-DataDirs = Annotated[
-    list[Path], typer.Option("--data-dir", help="Folder DIR/<lang>/{train,dev,test}; repeatable.")
-]
-Text = Optional[str]  # noqa: UP045
-
-
 @app.command()
 def search(
     languages: Languages = ["ar"],  # noqa: B006
@@ -212,9 +186,8 @@ def search(
     cpus_per_trial: Annotated[Optional[float], typer.Option(min=0.1)] = None,  # noqa: UP045
     max_failures: Annotated[int, typer.Option(min=0, help="Restarts of a lost run.")] = 2,
     export_best: Annotated[int, typer.Option(min=0, help="Students to export.")] = 1,
-    output: Annotated[
-        Path, typer.Option(envvar="PROKD_OUTPUT", help="Folder of runs/, studies/, exports/ ...")
-    ] = Path(),
+    output: Output = Path(),
+    cache_dir: Cache = None,
     cluster: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Option(help="Cluster file that `ray up` took: run on its head, watch from here."),
@@ -247,9 +220,11 @@ def search(
         space = searched(space_name, config, fixed)
         is_grid, number = how_many(space, name=space_name, preset=preset, trials=trials, grid=grid)
         specs.append(SearchSpec(config, space, seed_list, is_grid, number, select, prune))
+    check_output(output)
     runtime = RuntimeConfig(
         data_dirs=tuple(data_dirs),
         runs_dir=output / "runs",
+        cache_dir=writable_cache(cache_dir),
         separator=separator_of(separator),
         tag_column=tag_column,
     )
@@ -272,7 +247,7 @@ def search(
                 typer.echo(line)
         return
     from search.cluster import Resources
-    from search.launch import opened, run_searches
+    from search.launch import check_results, opened, run_searches
 
     with opened(
         runtime,
@@ -288,6 +263,7 @@ def search(
         )
     if engine.stopping and (len(summaries) < len(specs) or any(s.left for s in summaries)):
         raise typer.Exit(130)
+    check_results(summaries)
 
 
 def main() -> None:

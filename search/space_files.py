@@ -28,6 +28,7 @@ from prokd.config.consistency import TOGETHER
 from prokd.config.yaml_files import read_mapping, with_numbers
 from prokd.effect import acting, flatten
 from prokd.errors import UserError
+from prokd.names import ending
 from search.spaces import SPACE, Space, extremes
 
 FOLDER = Path(__file__).resolve().parent / "named_spaces"
@@ -80,7 +81,7 @@ def load_space(name: str, base: ExperimentConfig) -> Space:
         if not path.is_file():
             raise UserError(
                 f"a space must be one of {', '.join(named_spaces())} or the path of a YAML file, "
-                f"but got {name!r}."
+                f"{ending(name, named_spaces())}"
             )
         place = name
         tree = read_mapping(path, "setting: its values")

@@ -27,6 +27,7 @@ os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "60")
 from mlflow.entities import Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
+from sqlalchemy import URL
 
 from search.provenance import environment
 from search.records import KILLED, RUNNING, Record, acceptable, digest
@@ -39,6 +40,15 @@ KEY, STATE, SIGNATURE, PARENT = "prokd.key", "prokd.state", "signature", "mlflow
 EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 """Opens the UI on the views for model training instead of those for language-model traces."""
 METRICS_AT_ONCE, PARAMS_AT_ONCE = 800, 100
+
+
+def address_of(file: Path) -> str:
+    """Return the address of a store in an SQLite file, whose path may hold ``?`` or ``%``.
+
+    >>> address_of(Path("/a b/mlflow.db"))
+    'sqlite:////a b/mlflow.db'
+    """
+    return URL.create("sqlite", database=str(file)).render_as_string()
 
 
 @dataclass

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import shlex
 import sys
 import threading
 import time
@@ -24,7 +25,7 @@ from prokd.runs import Kind
 from search.models import Model, publish
 from search.plan import Experiment
 from search.records import Record, experiment_name, stage_record
-from search.store import Store
+from search.store import Store, address_of
 from search.store_errors import NO_ROOM, REFUSED, is_away, reason, why_away, without_secrets
 
 logger = logging.getLogger(__name__)
@@ -71,7 +72,7 @@ class Tracker:
         self.output, self.device, self.say = output.resolve(), device, say
         self.output.mkdir(parents=True, exist_ok=True)
         self.given = os.environ.get("MLFLOW_TRACKING_URI")
-        self.uri = self.given or f"sqlite:///{self.output / 'mlflow.db'}"
+        self.uri = self.given or address_of(self.output / "mlflow.db")
         self._store: Store | None = None
         self._thread: threading.Thread | None = None
         self._lock = threading.Condition()
@@ -92,7 +93,8 @@ class Tracker:
         """What a person does to see the store."""
         shown = without_secrets(self.uri)
         is_server = self.uri.startswith(("http:", "https:"))
-        return shown if is_server else f"{sys.executable} -m mlflow ui --backend-store-uri {shown}"
+        command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", shown]
+        return shown if is_server else shlex.join(command)
 
     def check(self) -> None:
         """Make sure that the store answers before anything is started.

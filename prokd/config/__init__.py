@@ -1,6 +1,11 @@
 """Every hyperparameter: type, range, default; its named values; overrides by dotted path."""
 
-from prokd.config.overrides import parse_override, validation_sentence, with_overrides
+from prokd.config.overrides import (
+    parse_override,
+    parse_overrides,
+    validation_sentence,
+    with_overrides,
+)
 from prokd.config.precision import automatic_precision, with_precision
 from prokd.config.presets import (
     COMPONENTS,
@@ -37,6 +42,7 @@ __all__ = [
     "automatic_precision",
     "build_config",
     "parse_override",
+    "parse_overrides",
     "validation_sentence",
     "with_overrides",
     "with_precision",

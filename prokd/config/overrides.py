@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from prokd.config.consistency import check_together
 from prokd.config.settings import ExperimentConfig
 from prokd.errors import UserError
+from prokd.names import nearest
 from prokd.text import check_text
 
 
@@ -28,10 +29,10 @@ def with_overrides(config: ExperimentConfig, overrides: Mapping[str, Any]) -> Ex
         for depth, parent in enumerate(parents):
             child = node.get(parent)
             if not isinstance(child, dict):
-                raise UserError(_unknown_path(path, ".".join(parents[:depth]), node))
+                raise UserError(_unknown_path(path, ".".join(parents[:depth]), node, config))
             node = child
         if leaf not in node or isinstance(node[leaf], dict):
-            raise UserError(_unknown_path(path, ".".join(parents), node))
+            raise UserError(_unknown_path(path, ".".join(parents), node, config))
         node[leaf] = value
     try:
         changed = ExperimentConfig.model_validate(tree)
@@ -41,9 +42,28 @@ def with_overrides(config: ExperimentConfig, overrides: Mapping[str, Any]) -> Ex
     return changed
 
 
-def _unknown_path(path: str, group: str, node: Mapping[str, Any]) -> str:
+def _unknown_path(path: str, group: str, node: Mapping[str, Any], config: ExperimentConfig) -> str:
     place = f"{group} has" if group else "an experiment has"
-    return f"the setting {path!r} does not exist: {place} {', '.join(node)}."
+    meant = _meant(path, _leaves(config.model_dump()))
+    question = f"; did you mean {meant}?" if meant else "."
+    return f"the setting {path!r} does not exist: {place} {', '.join(node)}{question}"
+
+
+def _meant(path: str, known: Sequence[str]) -> str | None:
+    """Return the setting that is most like a path, or the only one whose last part is like its."""
+    if meant := nearest(path, known):
+        return meant
+    last = nearest(path.rpartition(".")[2], [name.rpartition(".")[2] for name in known])
+    own = [name for name in known if name.rpartition(".")[2] == last]
+    return own[0] if len(own) == 1 else None
+
+
+def _leaves(tree: Mapping[str, Any], prefix: str = "") -> list[str]:
+    found: list[str] = []
+    for name, value in tree.items():
+        path = f"{prefix}{name}"
+        found += _leaves(value, f"{path}.") if isinstance(value, dict) else [path]
+    return found
 
 
 def validation_sentence(error: ValidationError) -> str:
@@ -59,6 +79,28 @@ def validation_sentence(error: ValidationError) -> str:
 def _uncapitalised(message: str) -> str:
     """Begin in lower case; the rest may hold a pattern or a value, which case is part of."""
     return message[:1].lower() + message[1:]
+
+
+def parse_overrides(texts: Iterable[str]) -> dict[str, Any]:
+    """Read settings as typed on a command line, each of which may be given once.
+
+    >>> parse_overrides(["teacher.epochs=2", "seed=1"])
+    {'teacher.epochs': 2, 'seed': 1}
+
+    Raises:
+        UserError: No ``path=value``, no YAML, or a path that is given twice.
+    """
+    found: dict[str, Any] = {}
+    given: dict[str, str] = {}
+    for text in texts:
+        path, value = parse_override(text)
+        typed = text.partition("=")[2].strip()
+        if path in found:
+            raise UserError(
+                f"the setting {path} must be given once, but got {given[path]} and {typed}."
+            )
+        found[path], given[path] = value, typed
+    return found
 
 
 def parse_override(text: str) -> tuple[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 from prokd.config.overrides import with_overrides
 from prokd.config.settings import ExperimentConfig
 from prokd.errors import UserError
+from prokd.names import ending
 
 COMPONENTS: dict[str, dict[str, Any]] = {
     "CA": {"teacher.alignment.weight": 0.0},
@@ -86,7 +87,8 @@ def build_config(
     values: dict[str, Any] = {}
     for kind, name, known in (("preset", preset, PRESETS), ("reading", reading, READINGS)):
         if name not in known:
-            raise UserError(f"the {kind} must be one of {', '.join(known)}, but got {name!r}.")
+            rule = f"the {kind} must be one of {', '.join(known)}"
+            raise UserError(f"{rule}, {ending(name, known)}")
         values |= known[name]
     return with_overrides(ExperimentConfig(), values | dict(overrides or {}))
 
@@ -110,6 +112,6 @@ def without_components(removed: Iterable[str]) -> dict[str, Any]:
     for name in sorted(removed):  # CL before ST, so that w/o ST wins the schedule
         if name not in COMPONENTS:
             valid = ", ".join(COMPONENTS)
-            raise UserError(f"a component must be one of {valid}, but got {name!r}.")
+            raise UserError(f"a component must be one of {valid}, {ending(name, COMPONENTS)}")
         overrides |= COMPONENTS[name]
     return overrides

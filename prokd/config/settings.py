@@ -13,6 +13,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from prokd.places import default_cache
+
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(
@@ -274,9 +276,7 @@ class RuntimeConfig(_Frozen):
 
     data_dirs: tuple[Path, ...] = Field((), description="local corpora, first match wins")
     runs_dir: Path = Field(Path("runs"), description="one folder per stage run")
-    cache_dir: Path = Field(
-        Path.home() / ".cache" / "prokd", description="tokenised corpora (Arrow)"
-    )
+    cache_dir: Path = Field(default_factory=default_cache, description="tokenised corpora (Arrow)")
     separator: str | None = Field(
         None, min_length=1, description="between the columns of local files, None = detected"
     )

@@ -15,6 +15,7 @@ from prokd.data.readers import RawSentences, read_file
 from prokd.data.schemes import to_iob2
 from prokd.errors import MissingSplitError, UserError
 from prokd.labels import OUTSIDE, TagSet
+from prokd.names import ending
 
 DATASETS = ("wikiann", "conll", "phrasebook")
 SPLIT_NAMES = {
@@ -99,9 +100,11 @@ def load_corpus(
         UserError: There is no such language, the split is empty, or its content is malformed.
     """
     if dataset not in DATASETS:
-        raise UserError(f"`dataset` must be one of {', '.join(DATASETS)}, but got {dataset!r}.")
+        rule = f"`dataset` must be one of {', '.join(DATASETS)}"
+        raise UserError(f"{rule}, {ending(dataset, DATASETS)}")
     if split not in SPLIT_NAMES:
-        raise UserError(f"`split` must be one of {', '.join(SPLIT_NAMES)}, but got {split!r}.")
+        rule = f"`split` must be one of {', '.join(SPLIT_NAMES)}"
+        raise UserError(f"{rule}, {ending(split, SPLIT_NAMES)}")
     if limit is not None and limit < 1:
         raise UserError(f"`limit >= 1` must hold, but got limit={limit}.")
     if data_dirs:

@@ -1,0 +1,31 @@
+"""What the commands import: this project and the libraries, whatever the working folder holds.
+
+A folder of the user's with the name of a library (``datasets/``, say) must not be taken for it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+"""The folder that holds the packages of the project."""
+
+
+def libraries_first(*packages: str) -> None:
+    """Put the working folder and the checkout behind the libraries on the import path.
+
+    Called before anything else is imported. The packages of the project are imported while the
+    checkout is still in front: what they hold is then found through them.
+
+    Args:
+        packages: Of the project.
+    """
+    for name in packages:
+        importlib.import_module(name)
+    ours = [os.path.realpath(ROOT), os.path.realpath(os.curdir)]
+    behind = [entry for entry in sys.path if os.path.realpath(entry or os.curdir) in ours]
+    ahead = [entry for entry in sys.path if entry not in behind]
+    sys.path[:] = [*ahead, *dict.fromkeys(entry for entry in behind if entry)]
