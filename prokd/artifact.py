@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import AutoConfig, AutoModelForTokenClassification
+from transformers import AutoConfig
 
 from prokd.config import EncoderConfig, ExperimentConfig, RuntimeConfig
 from prokd.encoder import TokenClassifier, build_classifier
@@ -17,6 +17,7 @@ from prokd.errors import UserError
 from prokd.evaluation import device_of
 from prokd.export_folder import check_destination, new_folder
 from prokd.labels import TagSet
+from prokd.plain_model import plain_model, put_into
 from prokd.precision import loadable
 from prokd.runs import WEIGHTS_FILE, file_sha256, read_json, write_atomically, write_json
 
@@ -143,14 +144,8 @@ def export(folder: Path, destination: Path, runtime: RuntimeConfig | None = None
         label2id={name: index for index, name in enumerate(names)},
         dtype="float32",
     )
-    plain = AutoModelForTokenClassification.from_config(  # type: ignore[no-untyped-call]
-        settings
-    ).float()
-    body = getattr(plain, plain.base_model_prefix)
-    if not isinstance(getattr(plain, "classifier", None), torch.nn.Linear):
-        raise UserError(f"a {type(plain).__name__} has no linear classifier to export to.")
-    body.load_state_dict(model.encoder.state_dict(), strict=True)
-    plain.classifier.load_state_dict(model.classifier.state_dict())
+    plain: Any = plain_model(settings).float()
+    put_into(plain, model.encoder, model.classifier)
     with new_folder(destination, description) as part:
         plain.eval().save_pretrained(part)
         load_tokenizer(encoder.name).save_pretrained(part)

@@ -16,7 +16,9 @@ import numpy.typing as npt
 from prokd.config import ExperimentConfig, RuntimeConfig
 from prokd.data import Corpus, EncodedCorpus, check_same_types, encode_corpus, load_corpus
 from prokd.encoder import TokenClassifier
+from prokd.encoder_check import check_encoder
 from prokd.encoder_files import encoder_fingerprint, load_tokenizer
+from prokd.encoder_unknown import warn_of_unknown
 from prokd.errors import MissingSplitError, UnlabelledError, UserError
 from prokd.evaluation import LabelledSplit
 from prokd.frozen import with_frozen_features
@@ -101,9 +103,11 @@ class Corpora:
 
         Raises:
             UserError: A needed split that is missing, any labelled split that is malformed or has
-                entity types that source train does not have, a source without entities.
+                entity types that source train does not have, a source without entities, an
+                encoder that cannot be loaded, trained or exported.
         """
         source, target = self.config.source, self.config.target
+        check_encoder(self.config.encoder, self.config.data.max_length)
         train = self.corpus(source, "train")
         if not train.entity_types:
             raise UserError(
@@ -115,6 +119,8 @@ class Corpora:
         labelled = [self.corpus(source, "dev"), *filter(None, tests)]
         labelled += [self.corpus(target, "dev")] if oracle else []
         check_same_types(train, *labelled, exact=False)
+        for corpus in (train, self.corpus(target, "train", labelled=False)):
+            warn_of_unknown(corpus, self.config.encoder.name)
 
     def test(self, language: str) -> tuple[Corpus | None, str]:
         """Return a labelled test split; None, and why, if there is none."""

@@ -9,18 +9,18 @@ import logging
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
-from transformers import AutoConfig, AutoModel
+from transformers import AutoModel
 from transformers.utils import logging as transformers_logging
 
 from prokd.config import EncoderConfig
 from prokd.config.settings import Precision
 from prokd.data import Batch
-from prokd.encoder_files import encoder_folder
+from prokd.encoder_check import check_length, check_weights
+from prokd.encoder_files import encoder_folder, encoder_settings
 from prokd.errors import UserError
 from prokd.layers import (
     encoder_layers,
@@ -29,9 +29,9 @@ from prokd.layers import (
     is_layered,
     run_bottom,
     run_top,
-    usable_positions,
 )
 from prokd.packed import run_packed
+from prokd.plain_model import POOLER, check_family, options_without_pooler
 from prokd.precision import autocast_type
 
 logger = logging.getLogger(__name__)
@@ -165,28 +165,39 @@ def build_classifier(
         seed: Of the classifier's first weights.
 
     Raises:
-        UserError: The encoder cannot be loaded, has fewer layers than are to be frozen, or fewer
-            positions than a sentence may have subwords.
+        UserError: The encoder cannot be loaded whole, has fewer layers than are to be frozen, or
+            fewer positions than a sentence may have subwords.
     """
-    folder = encoder_folder(config.name)
-    try:
-        settings = AutoConfig.from_pretrained(folder)
-        extra: dict[str, Any] = {}
-        if settings.model_type in ("bert", "roberta", "xlm-roberta", "camembert"):
-            extra["add_pooling_layer"] = False
-        encoder = AutoModel.from_pretrained(folder, dtype=torch.float32, **extra)
-    except (OSError, ValueError, KeyError) as error:
-        first_line = str(error).splitlines()[0]
-        raise UserError(f"no encoder can be loaded from {folder}: {first_line}") from None
-    positions = usable_positions(settings)
-    if positions is not None and max_length > positions:
-        raise UserError(
-            f"data.max_length must be at most the {positions} positions of {config.name!r}, "
-            f"but got {max_length}."
-        )
+    settings = encoder_settings(config.name)
+    check_length(settings, config.name, max_length)
+    encoder = _load_encoder(config.name)
     freeze(encoder, layers=config.frozen_layers, embeddings=config.freeze_embeddings)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return TokenClassifier(
             encoder, num_classes, dropout=config.dropout, precision=config.precision
         )
+
+
+def _load_encoder(name: str) -> nn.Module:
+    folder, settings = encoder_folder(name), encoder_settings(name)
+    check_family(settings, name)
+    check_weights(folder)
+    try:
+        encoder, report = AutoModel.from_pretrained(
+            folder,
+            dtype=torch.float32,
+            output_loading_info=True,
+            **options_without_pooler(settings),
+        )
+    except Exception as error:  # which errors come through depends on the format of the file
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise UserError(f"no encoder can be loaded from {folder}: {reason}") from None
+    missing = sorted(weight for weight in report["missing_keys"] if not weight.startswith(POOLER))
+    if missing:  # transformers would go on with random ones
+        raise UserError(
+            f"the weights in {folder} must be those of a {type(encoder).__name__}, but "
+            f"{len(missing)} are missing, {missing[0]} among them."
+        )
+    result: nn.Module = encoder
+    return result

@@ -9,11 +9,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from transformers import AutoTokenizer, PreTrainedTokenizerFast
+from transformers import CONFIG_MAPPING, AutoConfig, AutoTokenizer, PreTrainedTokenizerFast
 from transformers.utils.import_utils import is_peft_available
 
 from prokd.data.encoding import tokenizer_identity
 from prokd.data.subwords import forget_padding_and_truncation
+from prokd.encoder_weights import check_not_pointer
 from prokd.errors import UserError
 from prokd.mini import ENCODER_PATH
 
@@ -49,19 +50,69 @@ def encoder_folder(name: str) -> Path:
 
 
 @lru_cache(maxsize=8)
+def encoder_settings(name: str) -> Any:
+    """Return the configuration of an encoder, as transformers reads it.
+
+    Raises:
+        UserError: config.json is no JSON object, names no known model type, or holds a value
+            that its type does not take.
+    """
+    path = encoder_folder(name) / "config.json"
+    check_not_pointer(path)
+    kind = _read(path).get("model_type")
+    if kind is None:  # transformers would guess it from the name of the folder
+        raise UserError(f"{path} must name the type of its model (model_type), but does not.")
+    if kind not in CONFIG_MAPPING:
+        raise UserError(
+            f"{path} must name a model type that the installed transformers knows, but got "
+            f"{kind!r}."
+        )
+    try:
+        return AutoConfig.from_pretrained(path.parent)
+    except Exception as error:  # every family checks its numbers in its own way
+        raise UserError(f"{path} cannot be used: {_one_line(error)}") from None
+
+
+@lru_cache(maxsize=8)
 def load_tokenizer(name: str) -> PreTrainedTokenizerFast:
-    """Load the fast tokenizer of an encoder; UserError if it has none."""
+    """Load the fast tokenizer of an encoder.
+
+    Raises:
+        UserError: It has none, its files are missing or not whole, or it knows no subwords.
+    """
     folder = encoder_folder(name)
+    encoder_settings(name)
+    for path in (path for pattern in TEXT_FILES for path in folder.glob(pattern)):
+        check_not_pointer(path)
     try:
         tokenizer: Any = AutoTokenizer.from_pretrained(folder)
-    except (OSError, ValueError) as error:
-        first_line = str(error).splitlines()[0]
-        raise UserError(f"no tokenizer can be loaded from {folder}: {first_line}") from None
+    except Exception as error:  # a tokenizer's parser lets many kinds of errors through
+        raise UserError(f"no tokenizer can be loaded from {folder}: {_one_line(error)}") from None
     if not tokenizer.is_fast:
         raise UserError(f"the tokenizer of {name!r} must be a fast one (tokenizer.json).")
+    _check_knows_words(tokenizer, folder)
     fast: PreTrainedTokenizerFast = tokenizer
     forget_padding_and_truncation(fast)
     return fast
+
+
+def _check_knows_words(tokenizer: Any, folder: Path) -> None:
+    """Refuse a tokenizer of special tokens alone, which transformers makes out of no files."""
+    files = sorted({"tokenizer.json", *tokenizer.vocab_files_names.values()})
+    if not any((folder / file).is_file() for file in files):
+        raise UserError(
+            f"an encoder folder must hold the files of its tokenizer ({' or '.join(files)}), "
+            f"but {folder} does not."
+        )
+    if not set(tokenizer.get_vocab()) - set(map(str, tokenizer.all_special_tokens)):
+        raise UserError(
+            f"the tokenizer in {folder} must know subwords, but knows special tokens alone."
+        )
+
+
+def _one_line(error: Exception) -> str:
+    """Return the beginning of an error's message."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 @lru_cache(maxsize=8)
@@ -134,7 +185,9 @@ def _read(path: Path) -> dict[str, Any]:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UserError(f"{path} must be a JSON file, but cannot be read: {error}.") from None
-    return content if isinstance(content, dict) else {}
+    if not isinstance(content, dict):
+        raise UserError(f"{path} must hold a JSON object, but holds {type(content).__name__}.")
+    return content
 
 
 def _adapter_files(folder: Path) -> list[Path]:

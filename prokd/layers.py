@@ -18,6 +18,11 @@ from prokd.errors import UserError
 
 FAMILY = ("bert", "roberta", "xlm-roberta", "camembert")
 """Model types whose layers can be called one by one."""
+AFTER_PADDING = (
+    *("roberta", "xlm-roberta", "camembert", "xlm-roberta-xl", "data2vec-text", "mpnet"),
+    *("roberta-prelayernorm", "longformer", "luke", "xmod", "ibert", "esm"),
+)
+"""Model types that count positions from after the padding index."""
 ALIGNMENT = 16
 """The frozen layers see lengths that are multiples of this (one vector register): then the bits
 of a sentence's features do not depend on the lengths of its neighbours in the batch."""
@@ -44,13 +49,30 @@ def freeze(encoder: nn.Module, *, layers: int, embeddings: bool) -> None:
     if layers == 0:
         return
     stack = encoder_layers(encoder)
+    number = getattr(encoder.config, "num_hidden_layers", len(stack))
+    if number != len(stack):
+        raise UserError(
+            f"encoder.frozen_layers must be 0 for an encoder of type "
+            f"{encoder.config.model_type!r}, whose layers share weights or have no plain order, "  # type: ignore[union-attr]
+            f"but got {layers}."
+        )
     if layers > len(stack):
         raise UserError(
             f"encoder.frozen_layers must be at most the {len(stack)} layers of the encoder, "
             f"but got {layers}."
         )
-    for layer in stack[:layers]:
-        layer.requires_grad_(False)
+    for part in _beside(encoder, stack):
+        for layer in part[:layers]:
+            layer.requires_grad_(False)
+
+
+def _beside(encoder: nn.Module, stack: nn.ModuleList) -> list[nn.ModuleList]:
+    """Return all lists of one length that lie where a list lies: XLM has one for each part."""
+    for module in encoder.modules():
+        parts = [part for part in module.children() if isinstance(part, nn.ModuleList)]
+        if any(part is stack for part in parts):
+            return [part for part in parts if len(part) == len(stack)]
+    return [stack]
 
 
 def _input_embeddings(encoder: nn.Module) -> nn.Module | None:
@@ -139,8 +161,10 @@ def usable_positions(settings: Any) -> int | None:
     Encoders of the RoBERTa family count positions from after the padding index.
     """
     positions: int | None = getattr(settings, "max_position_embeddings", None)
-    if positions is not None and settings.model_type in ("roberta", "xlm-roberta", "camembert"):
-        positions -= (settings.pad_token_id or 0) + 1
+    if positions is not None and settings.model_type in AFTER_PADDING:
+        # MPNet has a padding index of its own, whatever its tokenizer's is.
+        padding = 1 if settings.model_type == "mpnet" else settings.pad_token_id or 0
+        positions -= padding + 1
     return positions
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from transformers import AutoConfig, AutoModel
+from transformers import AutoModel
 
 from prokd.checkpoints import KEPT
 from prokd.config import EncoderConfig
-from prokd.encoder_files import encoder_folder
+from prokd.encoder_files import encoder_settings
 from prokd.layers import freeze
 
 FLOAT_BYTES = 4
@@ -37,7 +37,7 @@ def run_sizes(encoder: EncoderConfig) -> RunSizes:
     Raises:
         UserError: The encoder has fewer layers than are to be frozen.
     """
-    settings = AutoConfig.from_pretrained(encoder_folder(encoder.name))
+    settings = encoder_settings(encoder.name)
     with torch.device("meta"):
         model = AutoModel.from_config(settings)  # type: ignore[no-untyped-call]
     freeze(model, layers=encoder.frozen_layers, embeddings=encoder.freeze_embeddings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,14 +17,19 @@ from prokd import artifact
 from prokd.config import EncoderConfig, RuntimeConfig
 from prokd.data import Corpus, encode_corpus
 from prokd.encoder import TokenClassifier
-from prokd.encoder_files import load_tokenizer
+from prokd.encoder_check import check_weights
+from prokd.encoder_files import encoder_settings, load_tokenizer
 from prokd.errors import UserError
 from prokd.evaluation import device_of, probabilities
 from prokd.inputs import Sentence
 from prokd.labels import TagSet
 from prokd.layers import usable_positions
+from prokd.plain_model import POOLER, body_of, check_plain
 from prokd.runs import read_json
 from prokd.windows import likeliest_tags_of_long, windows_of
+
+UNNAMED = re.compile(r"LABEL_\d+")
+"""What transformers calls the classes of a model that nobody trained to tell any."""
 
 
 @dataclass(frozen=True)
@@ -86,25 +92,17 @@ class Tagger:
     def _load_export(
         self, folder: Path, runtime: RuntimeConfig, description: dict[str, Any]
     ) -> None:
-        try:
-            plain = AutoModelForTokenClassification.from_pretrained(folder, dtype=torch.float32)
-        except (OSError, ValueError) as error:
-            first_line = str(error).splitlines()[0]
-            raise UserError(
-                f"no exported model can be loaded from {folder}: {first_line}"
-            ) from None
+        plain = _load_plain(folder)
         names = [plain.config.id2label[index] for index in range(plain.config.num_labels)]
         self.tag_set = TagSet(tuple(name[2:] for name in names if name.startswith("B-")))
         if tuple(names) != self.tag_set.names:
             raise UserError(f"the labels of {folder} must be O, B-X, I-X ..., but got {names}.")
-        body = getattr(plain, plain.base_model_prefix)
-        self.model = TokenClassifier(body, len(names), dropout=0.0)
+        self.model = TokenClassifier(body_of(plain), len(names), dropout=0.0)
         self.model.classifier.load_state_dict(plain.classifier.state_dict())
         self.model = self.model.to(device_of(runtime)).eval()
         self.tokenizer = load_tokenizer(str(folder))
-        self.max_length = description.get(
-            "max_length", min(usable_positions(plain.config) or 512, 512)
-        )
+        longest = min(usable_positions(plain.config) or 512, self.tokenizer.model_max_length, 512)
+        self.max_length = description.get("max_length", longest)
 
     def probabilities(self, sentences: Sequence[Sequence[str]]) -> Tensor:
         """Return the probabilities (W, C), float32, on the CPU, of all words of some sentences."""
@@ -145,6 +143,32 @@ class Tagger:
             result.append(TaggedSentence(list(words), tags[first:end], best[first:end]))
             first = end
         return result
+
+
+def _load_plain(folder: Path) -> Any:
+    """Load a token classifier that anybody trained; UserError if its folder holds none."""
+    names = encoder_settings(str(folder)).id2label.values()
+    if all(UNNAMED.fullmatch(str(name)) for name in names):
+        raise UserError(
+            f"{folder} must be a trained tagger, but is an encoder without one: its config.json "
+            f"names no tags (a run or an export is what can tag)."
+        )
+    check_weights(folder)
+    try:
+        plain, report = AutoModelForTokenClassification.from_pretrained(
+            folder, dtype=torch.float32, output_loading_info=True
+        )
+    except Exception as error:  # which errors come through depends on the format of the file
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise UserError(f"no exported model can be loaded from {folder}: {reason}") from None
+    check_plain(plain)
+    missing = sorted(name for name in report["missing_keys"] if f".{POOLER}" not in name)
+    if missing:
+        raise UserError(
+            f"the weights in {folder} must be those of a trained tagger, but {missing[0]} is "
+            f"missing."
+        )
+    return plain
 
 
 def as_conll(sentences: Iterable[TaggedSentence]) -> str:

@@ -70,7 +70,8 @@ class DataDescriptions:
 
     @staticmethod
     def _name(config: ExperimentConfig) -> str:
-        return repr((config.source, config.target, config.data, config.encoder.name))
+        encoder = config.encoder.name, config.encoder.frozen_layers
+        return repr((config.source, config.target, config.data, encoder))
 
 
 @dataclass(frozen=True)
