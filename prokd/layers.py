@@ -161,6 +161,8 @@ def usable_positions(settings: Any) -> int | None:
     Encoders of the RoBERTa family count positions from after the padding index.
     """
     positions: int | None = getattr(settings, "max_position_embeddings", None)
+    if positions is not None and positions < 0:  # how XLNet says that it has no limit
+        return None
     if positions is not None and settings.model_type in AFTER_PADDING:
         # MPNet has a padding index of its own, whatever its tokenizer's is.
         padding = 1 if settings.model_type == "mpnet" else settings.pad_token_id or 0

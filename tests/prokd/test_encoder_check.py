@@ -68,7 +68,6 @@ OWN_SIZES: dict[str, dict[str, Any]] = {
     "albert": {"embedding_size": 16},
     "electra": {"embedding_size": 16},
     "rembert": {"input_embedding_size": 16, "output_embedding_size": 16},
-    "mpnet": {"relative_attention_num_buckets": 8},
     "deberta": {"relative_attention": True, "pos_att_type": ["c2p", "p2c"]},
     "deberta-v2": {"relative_attention": True, "pos_att_type": ["c2p", "p2c"]},
     "xlnet": {"d_model": 32, "n_layer": 2, "n_head": 2, "d_inner": 64},
@@ -86,6 +85,8 @@ def write_family(tokens_of: Path, folder: Path, kind: str) -> EncoderConfig:
     own = OWN_SIZES.get(kind, {})
     common = {} if "d_model" in own or "dim" in own or "n_embd" in own else SIZES
     sizes = {**common, "max_position_embeddings": 66, "vocab_size": len(tokenizer), **own}
+    if kind == "xlnet":  # it has no limit and refuses to be given one
+        del sizes["max_position_embeddings"]
     torch.manual_seed(0)
     settings = AutoConfig.for_model(kind, **sizes)
     AutoModel.from_config(settings).save_pretrained(folder)  # type: ignore[no-untyped-call]
