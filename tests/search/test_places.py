@@ -132,7 +132,7 @@ def test_ray_keeps_its_files_where_its_sockets_fit(variable, name, tmp_path, mon
 
 @pytest.mark.parametrize("name", ["what?", "p%20c"])
 def test_a_folder_that_the_address_of_a_store_cannot_hold(name, tmp_path, monkeypatch):
-    with pytest.raises(UserError, match="--output must have no [?] and no %"):
+    with pytest.raises(UserError, match=r"--output must have no \? and no %"):
         Tracker(tmp_path / name)
     assert not list(tmp_path.iterdir())
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'elsewhere.db'}")
