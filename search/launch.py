@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from search.plan import DataDescriptions
 from search.progress import Progress
 from search.results import table
 from search.spec import SearchSpec
+from search.store import address_of
 from search.tracking import Tracker
 
 SHOWN = 15
@@ -55,6 +57,8 @@ def opened(
         descriptions: Fingerprints that were read already.
     """
     shown = progress or Progress()
+    if not os.environ.get("MLFLOW_TRACKING_URI"):
+        address_of(output.resolve() / "mlflow.db")  # a mistake shows before Ray starts
     with connected(address, resources or Resources(), output) as cluster:
         width = f"{cluster.width} at a time"
         each = f"{cluster.cpus:g} CPU" + (f", {cluster.gpus:g} GPU" if cluster.gpus else "")

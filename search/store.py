@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,8 +28,8 @@ os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "60")
 from mlflow.entities import Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
-from sqlalchemy import URL
 
+from prokd.errors import UserError
 from search.provenance import environment
 from search.records import KILLED, RUNNING, Record, acceptable, digest
 from search.store_errors import is_away
@@ -43,12 +44,21 @@ METRICS_AT_ONCE, PARAMS_AT_ONCE = 800, 100
 
 
 def address_of(file: Path) -> str:
-    """Return the address of a store in an SQLite file, whose path may hold ``?`` or ``%``.
+    """Return the address of a store in an SQLite file.
 
     >>> address_of(Path("/a b/mlflow.db"))
     'sqlite:////a b/mlflow.db'
+
+    Raises:
+        UserError: The path has characters that such an address cannot hold.
     """
-    return URL.create("sqlite", database=str(file)).render_as_string()
+    if re.search(r"\?|%[0-9A-Fa-f]{2}", str(file)):  # another file would be opened, or made
+        raise UserError(
+            f"--output must have no ? and no % with two digits in its path, which the address of "
+            f"its MLflow store cannot hold, but got {file.parent}: choose another folder, or set "
+            f"MLFLOW_TRACKING_URI."
+        )
+    return f"sqlite:///{file}"
 
 
 @dataclass

@@ -70,9 +70,9 @@ class Tracker:
     ) -> None:
         """Name the store; nothing is asked of it yet."""
         self.output, self.device, self.say = output.resolve(), device, say
-        self.output.mkdir(parents=True, exist_ok=True)
         self.given = os.environ.get("MLFLOW_TRACKING_URI")
         self.uri = self.given or address_of(self.output / "mlflow.db")
+        self.output.mkdir(parents=True, exist_ok=True)
         self._store: Store | None = None
         self._thread: threading.Thread | None = None
         self._lock = threading.Condition()
