@@ -67,17 +67,22 @@ def _log(store: Store, student: Known, model: Model) -> str:
     from prokd.pipeline import load_pipeline
 
     pinned = [f"{package}=={importlib.metadata.version(package)}" for package in REQUIREMENTS]
+    ended = store.client.get_run(student.run_id).info
     with _as_current(store), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        info = mlflow.transformers.log_model(
-            load_pipeline(model.folder),
-            name=model.name,
-            task="token-classification",
-            model_config={"aggregation_strategy": AGGREGATION},
-            pip_requirements=pinned,
-            tags={SIGNATURE: model.signature},
-            run_id=student.run_id,
-        )
+        # Within the run: given its id alone, MLflow puts a model into the default experiment,
+        # whose files lie in the working folder.
+        with mlflow.start_run(run_id=student.run_id):
+            info = mlflow.transformers.log_model(
+                load_pipeline(model.folder),
+                name=model.name,
+                task="token-classification",
+                model_config={"aggregation_strategy": AGGREGATION},
+                pip_requirements=pinned,
+                tags={SIGNATURE: model.signature},
+            )
+    # The student's time ends where it ended, before its export.
+    store.client.set_terminated(student.run_id, status=ended.status, end_time=ended.end_time)
     return str(info.model_uri)
 
 

@@ -36,7 +36,7 @@ def test_a_search_of_which_all_trials_collapse(corpus, tmp_path):
         "--address",
         "local",
     ]
-    for setting in ("teacher.epochs=1", "student.epochs=2", "student.collapse_agreement=1.0"):
+    for setting in ("teacher.epochs=2", "student.epochs=2", "student.collapse_agreement=1.0"):
         options += ["--set", setting]
     places = ["--output", str(tmp_path / "out"), "--cache-dir", str(tmp_path / "cache")]
     ended = subprocess.run(

@@ -209,11 +209,19 @@ def test_running_again_trains_nothing_and_more_trials_train_the_rest(finished):
     client = MlflowClient(search.engine.tracker.uri)
     where = [client.get_experiment_by_name("prokd/phrasebook/en-ar").experiment_id]
     num_runs = len(client.search_runs(where))
+    (model,) = client.search_logged_models(where)
+    run = client.get_run(model.source_run_id)
+    history = client.get_metric_history(run.info.run_id, "dev/en/entity_f1")
+    assert run.info.end_time >= history[-1].timestamp
+    assert not client.search_logged_models(["0"])
+    assert not Path("mlruns").exists()
     again, same = run_search(trials=3)
     assert again.engine.reuse.epochs == 0
     assert [s.trial for s in same.standings] == [s.trial for s in summary.standings]
     assert _stamps(search.engine.runtime.runs_dir) == before
     assert len(client.search_runs(where)) == num_runs
+    assert [found.model_id for found in client.search_logged_models(where)] == [model.model_id]
+    assert client.get_run(run.info.run_id).info.end_time == run.info.end_time
     more, larger = run_search(trials=4)
     assert len(larger.standings) == 4
     after = _stamps(search.engine.runtime.runs_dir)
