@@ -107,19 +107,19 @@ class Corpora:
                 encoder that cannot be loaded, trained or exported.
         """
         source, target = self.config.source, self.config.target
-        check_encoder(self.config.encoder, self.config.data.max_length)
-        train = self.corpus(source, "train")
+        train, words = self.corpus(source, "train"), self.corpus(target, "train", labelled=False)
         if not train.entity_types:
             raise UserError(
                 f"{train.origin}: the labelled source must have an entity, but got none in "
                 f"{len(train)} sentences."
             )
+        check_encoder(self.config.encoder, self.config.data.max_length)
         self.fingerprints()
         tests = [self.test(source)[0], self.test(target)[0]]
         labelled = [self.corpus(source, "dev"), *filter(None, tests)]
         labelled += [self.corpus(target, "dev")] if oracle else []
         check_same_types(train, *labelled, exact=False)
-        for corpus in (train, self.corpus(target, "train", labelled=False)):
+        for corpus in (train, words):
             warn_of_unknown(corpus, self.config.encoder.name)
 
     def test(self, language: str) -> tuple[Corpus | None, str]:

@@ -87,6 +87,7 @@ WORKER = """
 import sys
 sys.path.insert(0, {root!r})
 from pathlib import Path
+from search.cluster import LOCAL, Resources, connected
 with connected(LOCAL, Resources(), Path({output!r}), num_cpus=1):
     import ray
     def modules():

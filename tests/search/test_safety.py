@@ -12,7 +12,7 @@ import torch
 from prokd.errors import UserError
 from search import nodes
 from search.engine import Engine
-from search.store import Store
+from search.tracking import Tracker
 from search.trainables import StageTrainable, job
 from tests.search.conftest import tiny_config
 from tests.search.test_recovery import _descendants
@@ -95,7 +95,7 @@ def test_a_stop_is_seen_by_a_trial_on_any_node(runtime, tmp_path):
 
 def test_a_store_that_does_not_answer_is_told_at_once(tmp_path, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:secret@127.0.0.1:1")
-    store = Store(tmp_path)
+    store = Tracker(tmp_path)
     with pytest.raises(UserError, match=r"must answer, but http://127\.0\.0\.1:1 does not"):
         store.check()
 
