@@ -92,7 +92,7 @@ with connected(LOCAL, Resources(), Path({output!r}), num_cpus=1):
     import ray
     def modules():
         import datasets, prokd, search.trainables
-        return [module.__file__ for module in (datasets, prokd, search)]
+        return [str(Path(m.__file__).resolve()) for m in (datasets, prokd, search)]
     print("\\n".join(ray.get(ray.remote(modules).remote())))
 """
 

@@ -56,7 +56,7 @@ def _wait(condition, seconds=300):
 
 def test_killed_driver(corpus, tmp_path):
     output = tmp_path / "out"
-    epochs = {"teacher": 1, "student": 5}
+    epochs = {"teacher": 2, "student": 5}
     command = [sys.executable, str(ROOT / "search" / "run.py"), "--preset", "mini"]
     command += [
         "--lang",
