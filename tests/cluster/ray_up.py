@@ -23,8 +23,9 @@ from tests.cluster.hosts import Hosts, build_venv, hosts, missing, ssh
 ROOT = Path(__file__).resolve().parents[2]
 
 
-SHORT = ["--trials", "2", "--set", "teacher.epochs=1", "--set", "student.epochs=1"]
-SHORT += ["--set", "data.source_train_limit=200", "--set", "data.target_train_limit=200"]
+# Long enough to find an entity: a student that finds none is not exported.
+SHORT = ["--trials", "2", "--set", "teacher.epochs=2", "--set", "student.epochs=2"]
+SHORT += ["--set", "data.source_train_limit=600", "--set", "data.target_train_limit=600"]
 
 
 class Laptop:
