@@ -17,7 +17,7 @@ from prokd.cleaning import find_waste, needed
 from prokd.cli import app
 from prokd.config import EncoderConfig
 from prokd.data import encode_corpus, load_corpus
-from prokd.encoder import load_tokenizer
+from prokd.encoder_files import load_tokenizer
 from prokd.errors import UserError
 from prokd.labels import TagSet
 from prokd.runs import RunFolder

@@ -17,7 +17,6 @@ from prokd.corpora import Corpora
 
 UNICODE = "\udcff"
 """What Python makes of the byte 0xff on a command line."""
-QUICK = ["--set", "student.epochs=1"]
 
 
 def prokd(*arguments: str | Path, cwd: Path, text: str = "") -> subprocess.CompletedProcess[str]:
@@ -41,7 +40,7 @@ def test_one_run_from_training_to_prediction(
         if path not in ("target", "encoder.name")
         for part in ("--set", f"{path}={value}")
     ]
-    common = ["--lang", "xx", "--data-dir", tiny_data, "--model", tiny_encoder, *flags, *QUICK]
+    common = ["--lang", "xx", "--data-dir", tiny_data, "--model", tiny_encoder, *flags]
     trained = prokd("train-student", *common, "--export", "out", cwd=tmp_path)
     assert trained.returncode == 0, trained.stderr
     assert "test/xx/entity_f1" in trained.stdout

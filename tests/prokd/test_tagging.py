@@ -230,7 +230,7 @@ def test_a_run_that_is_not_finished_is_told(trained: Trained, tmp_path: Path) ->
     with pytest.raises(UserError, match="a run must be finished"):
         Tagger(tmp_path)
     (tmp_path / "identity.json").unlink()
-    with pytest.raises(UserError, match="no exported model can be loaded"):
+    with pytest.raises(UserError, match="must name the type of its model"):
         Tagger(tmp_path)
 
 

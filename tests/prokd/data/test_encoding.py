@@ -11,7 +11,7 @@ from transformers import PreTrainedTokenizerFast
 from prokd.data import Corpus, EncodedCorpus, encode_corpus
 from prokd.data.encoding import tokenizer_identity
 from prokd.data.subwords import ranges, special_tokens, unknown_pieces
-from prokd.encoder import load_tokenizer
+from prokd.encoder_files import load_tokenizer
 from prokd.errors import UserError
 from prokd.labels import TagSet
 
