@@ -178,8 +178,9 @@ def test_entity_types_with_any_characters(experiments, output):
 
 
 def test_two_drivers_that_share_a_teacher_settle_on_one_run(experiments, tmp_path, monkeypatch):
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'shared.db'}")
-    MlflowClient().search_experiments()  # its tables are made by one
+    uri = f"sqlite:///{tmp_path / 'shared.db'}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    MlflowClient(uri).search_experiments()  # its tables are made by one
     said, meet = [], threading.Barrier(2)
     trackers = [Tracker(tmp_path / name, say=said.append) for name in "ab"]
     for tracker in trackers:
