@@ -15,7 +15,7 @@ from prokd.config import ExperimentConfig, parse_override
 from prokd.effect import flatten
 from prokd.runs import CRITERIA, ORACLE, SOURCE_DEV, write_atomically
 from search.plan import Experiment
-from search.spaces import Point, label, ordered, short
+from search.spaces import Point, in_symbols, label, ordered, short
 from search.tuner import Outcome
 
 LEADERBOARD = "leaderboard.csv"
@@ -188,6 +188,10 @@ def leaderboard(trials: Sequence[tuple[int, Point, float, Sequence[Row]]]) -> li
     return [Standing(rank, *trial) for rank, trial in enumerate(ordered, start=1)]
 
 
+MOST_COLUMNS = 4
+"""Settings that have a column each; where there are more, one column at the end holds them all."""
+
+
 def table(
     standings: Sequence[Standing],
     target: str,
@@ -197,28 +201,30 @@ def table(
     """Draw a leaderboard of students of a target language, ranked by a criterion."""
     drawn = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     paths = ordered(standings[0].point) if standings else []
-    names = [label(path) for path in paths]
-    scores = (f"{target}-test F1", "its teacher's")
-    for name in ("rank", *names, heading(select), *scores, "trial"):
+    own = paths if len(paths) <= MOST_COLUMNS else []
+    numbers = (heading(select), f"{target}-test F1", "its teacher's", "trial")
+    for name in ("rank", *map(label, own), *numbers):
         drawn.add_column(name, justify="right", no_wrap=True)
+    if not own:
+        drawn.add_column("settings", overflow="fold")
+
+    def add(place: str, point: Point, *cells: str) -> None:
+        values = [short(point[path]) for path in own]
+        drawn.add_row(place, *values, *cells, *([] if own else [in_symbols(point)]))
+
     for standing in standings:
-        drawn.add_row(
+        scores = (standing.target_f1, standing.teacher_target_f1)
+        shown = [_mean_and_deviation(found, len(standing.rows)) for found in scores]
+        add(
             str(standing.rank),
-            *(short(standing.point[path]) for path in paths),
+            standing.point,
             f"{standing.objective:.4f}",
-            _mean_and_deviation(standing.target_f1, len(standing.rows)),
-            _mean_and_deviation(standing.teacher_target_f1, len(standing.rows)),
+            *shown,
             str(standing.trial),
         )
     for stopped in pruned:
-        drawn.add_row(
-            "pruned",
-            *(short(stopped.point[path]) for path in paths),
-            f"{stopped.value:.4f}",
-            f"after epoch {stopped.epoch}",
-            "",
-            str(stopped.trial),
-        )
+        end = f"after epoch {stopped.epoch}"
+        add("pruned", stopped.point, f"{stopped.value:.4f}", end, "", str(stopped.trial))
     return drawn
 
 

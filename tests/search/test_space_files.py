@@ -1,8 +1,11 @@
 """Spaces by name and from files: what they hold, mistakes in them, how they are searched."""
 
+from io import StringIO
+
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState
+from rich.console import Console
 from typer.testing import CliRunner
 
 from prokd.config import build_config
@@ -142,3 +145,15 @@ def test_a_setting_without_a_symbol_is_shown_by_its_path(tmp_path):
     headers = [column.header for column in drawn.columns]
     assert headers[1:3] == ["β", "teacher.learning_rate"]
     assert [next(iter(column.cells)) for column in drawn.columns][1:3] == ["0.7", "0.0003123"]
+
+
+def test_many_settings_share_one_column_that_is_never_cut(tmp_path):
+    config = build_config("mini")
+    rows = [Row(Experiment("e", config, {}, tmp_path), Outcome("done"), 0.5)]
+    point = {path: 0.123456 for path in list(load_space("default", config))}
+    console = Console(width=100, record=True, file=StringIO())
+    console.print(table(leaderboard([(3, point, 0.5, rows)]), "ar"))
+    text = console.export_text()
+    assert "…" not in text
+    assert "source-dev F1" in text
+    assert "student.head_learning_rate_factor=0.1235" in "".join(text.split())
