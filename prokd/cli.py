@@ -51,6 +51,26 @@ app = typer.Typer(
 )
 
 
+def _runtime(
+    runs_dir: Path,
+    cache_dir: Path | None,
+    data_dirs: list[Path],
+    separator: str | None,
+    tag_column: int | None,
+    device: str,
+) -> RuntimeConfig:
+    """Return where a training command runs; UserError if it cannot write there."""
+    check_writable(runs_dir, "--runs-dir")
+    return RuntimeConfig(
+        runs_dir=runs_dir,
+        cache_dir=writable_cache(cache_dir),
+        data_dirs=tuple(data_dirs),
+        separator=separator_of(separator),
+        tag_column=tag_column,
+        device=device,
+    )
+
+
 def _train(kind: str, config: ExperimentConfig, runtime: RuntimeConfig) -> None:
     from prokd.training import StageRun, data_fingerprints
 
@@ -102,15 +122,7 @@ def train_teacher(
         seed=seed,
         settings=settings,
     )
-    check_writable(runs_dir, "--runs-dir")
-    runtime = RuntimeConfig(
-        runs_dir=runs_dir,
-        cache_dir=writable_cache(cache_dir),
-        data_dirs=tuple(data_dirs),
-        separator=separator_of(separator),
-        tag_column=tag_column,
-        device=device,
-    )
+    runtime = _runtime(runs_dir, cache_dir, data_dirs, separator, tag_column, device)
     _train("teacher", config, runtime)
 
 
@@ -143,15 +155,7 @@ def train_student(
         seed=seed,
         settings=settings,
     )
-    check_writable(runs_dir, "--runs-dir")
-    runtime = RuntimeConfig(
-        runs_dir=runs_dir,
-        cache_dir=writable_cache(cache_dir),
-        data_dirs=tuple(data_dirs),
-        separator=separator_of(separator),
-        tag_column=tag_column,
-        device=device,
-    )
+    runtime = _runtime(runs_dir, cache_dir, data_dirs, separator, tag_column, device)
     if export is not None:
         from prokd.export_folder import check_destination
 
