@@ -1,15 +1,16 @@
+import pytest
 from mlflow.tracking import MlflowClient
 
 from prokd.effect import flatten
-from prokd.runs import write_json
-from search.plan import DataDescriptions, Experiment, describe, need
+from prokd.training import StageRun
+from search.plan import DataDescriptions, Experiment, describe, duration, need
 from search.provenance import environment
 from search.tracking import Tracker
 from tests.search.conftest import mirrored, tiny_config
 
 
-def _experiment(runtime, **changes):
-    config = tiny_config()
+def _experiment(runtime, *, config=None, **changes):
+    config = config or tiny_config()
     data = DataDescriptions(runtime).training(config)
     return Experiment("e", config, data, runtime.runs_dir, **changes)
 
@@ -76,15 +77,13 @@ def test_cost_is_known_from_finished_runs_like_these(runtime):
     experiment = _experiment(runtime)
     (before,) = describe([need([experiment], "teacher")], None)[1:]
     assert "unknown" in before
-    from prokd.identity import teacher_identity
-    from prokd.runs import RunFolder
-
-    done = RunFolder(runtime.runs_dir, "teacher", "0" * 12)
-    identity = teacher_identity(experiment.config, experiment.data)
-    write_json(done.path / "identity.json", identity)
-    done.mark_done({"objective": 0.5, "seconds": 40.0, "epochs": 4})
-    found = need([experiment], "teacher")
-    assert (found.total, found.missing, found.seconds) == (1, 1, 20.0)
+    with StageRun("teacher", experiment.config, runtime) as run:
+        result = run.run()
+    alike = _experiment(runtime, config=tiny_config(seed=1))
+    found = need([experiment, alike], "teacher")
+    assert (found.total, found.missing) == (2, 1)
+    assert found.seconds == pytest.approx(result["seconds"])  # as many epochs
+    training, at_once = duration(found.seconds), duration(found.seconds / 2)
     assert describe([found], 2)[-1] == (
-        "estimated cost: 20 s of training, 10 s with 2 runs at a time"
+        f"estimated cost: {training} of training, {at_once} with 2 runs at a time"
     )
