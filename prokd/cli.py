@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 if __name__ == "__main__":  # python -m prokd.cli
-    from prokd.import_path import libraries_first
+    from prokd.__main__ import main
 
-    libraries_first("prokd")
+    sys.exit(main())  # type: ignore[func-returns-value]
 
 import typer
 
@@ -89,6 +89,15 @@ def _train(kind: str, config: ExperimentConfig, runtime: RuntimeConfig) -> None:
     typer.echo(f"{kind}: {run.folder.path}")
 
 
+def _tell_what_is_read(config: ExperimentConfig) -> None:
+    """Say at once what goes into a training: the libraries alone take seconds to load."""
+    typer.echo(
+        f"reading {config.data.dataset}: {config.source} (labelled train and dev), "
+        f"{config.target} (train without labels); encoder {config.encoder.name}",
+        err=True,
+    )
+
+
 def _main_scores(scores: dict[str, float]) -> list[str]:
     kept = ("entity_f1", "entity_f1_viterbi", "entity_f1_strict", "token_f1")
     return [name for name in scores if name.rsplit("/", 1)[-1] in kept]
@@ -123,6 +132,7 @@ def train_teacher(
         settings=settings,
     )
     runtime = _runtime(runs_dir, cache_dir, data_dirs, separator, tag_column, device)
+    _tell_what_is_read(config)
     _train("teacher", config, runtime)
 
 
@@ -156,6 +166,7 @@ def train_student(
         settings=settings,
     )
     runtime = _runtime(runs_dir, cache_dir, data_dirs, separator, tag_column, device)
+    _tell_what_is_read(config)
     if export is not None:
         from prokd.export_folder import check_destination
 
@@ -192,13 +203,17 @@ def run_app(command: Callable[[], Any]) -> None:
         sys.exit(130)
 
 
-def main() -> None:
-    """Entry point of the ``prokd`` command."""
+def run_commands() -> None:
+    """Run the ``prokd`` command; `prokd.__main__` loads this file and answers Ctrl-C."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     for noisy in ("httpx", "httpcore", "datasets", "filelock", "fsspec", "urllib3"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     run_app(app)
 
 
-if __name__ == "__main__":
-    main()
+def __getattr__(name: str) -> Any:
+    if name == "main":  # scripts of earlier installations begin here
+        from prokd.__main__ import main
+
+        return main
+    raise AttributeError(name)

@@ -5,13 +5,39 @@ A folder of the user's with the name of a library (``datasets/``, say) must not 
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 """The folder that holds the packages of the project."""
+
+
+UNNEEDED = ("scipy", "sklearn", "pandas")
+"""What transformers and pyarrow load where they find it; no model needs it to tag."""
+
+
+@contextmanager
+def lean_imports() -> Iterator[None]:
+    """Load what a model needs to tag, and no more: the block's imports do not find the rest.
+
+    Python's collector of cycles would look through all modules again and again meanwhile.
+    """
+    hidden = [name for name in UNNEEDED if name not in sys.modules]
+    was_enabled = gc.isenabled()
+    gc.disable()
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None = not to be found
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
+        if was_enabled:
+            gc.enable()
 
 
 def libraries_first(*packages: str) -> None:

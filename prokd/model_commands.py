@@ -10,6 +10,7 @@ import typer
 
 from prokd.config import ExperimentConfig, RuntimeConfig
 from prokd.errors import UserError
+from prokd.import_path import lean_imports
 from prokd.options import (
     DataDirs,
     Dataset,
@@ -41,14 +42,15 @@ def evaluate(
     json_output: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Score a model on any labelled split: entity level, strict, by type, token level."""
-    from prokd.data import load_corpus
-    from prokd.runs import read_json
-    from prokd.scoring import parse_mapping, score, with_mapped_types
-    from prokd.tagging import Tagger
-    from prokd.words import check_language
+    with lean_imports():
+        from prokd.data import load_corpus
+        from prokd.runs import read_json
+        from prokd.scoring import parse_mapping, score, with_mapped_types
+        from prokd.tagging import Tagger
+        from prokd.words import check_language
 
-    mapping = parse_mapping(types)
-    tagger = Tagger(folder, RuntimeConfig(device=device), model)
+        mapping = parse_mapping(types)
+        tagger = Tagger(folder, RuntimeConfig(device=device), model)
     limit = None
     if (known := read_json(folder / "config.json")) and "data" in known:  # a run's
         settings = ExperimentConfig.model_validate(known).data
@@ -102,13 +104,14 @@ def predict(
 ) -> None:
     """Tag raw text or a file of sentences and print CoNLL columns or JSON lines."""
     _check_given(text, file, form, output)
-    from prokd.inputs import raw_sentence, read_input, sentences_of
-    from prokd.tagging import Tagger, as_conll, as_record
-    from prokd.words import UNDETERMINED, check_language
+    with lean_imports():
+        from prokd.inputs import raw_sentence, read_input, sentences_of
+        from prokd.tagging import Tagger, as_conll, as_record
+        from prokd.words import UNDETERMINED, check_language
 
-    if language is not None:
-        check_language(language)
-    tagger = Tagger(folder, RuntimeConfig(device=device), model)
+        if language is not None:
+            check_language(language)
+        tagger = Tagger(folder, RuntimeConfig(device=device), model)
     code = language or tagger.language or UNDETERMINED
     if file is None:
         given = [raw_sentence(text or "", language=code, split=split)]

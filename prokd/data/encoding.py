@@ -94,7 +94,7 @@ def encode_corpus(
     tag_set: TagSet,
     *,
     max_length: int,
-    cache_dir: Path,
+    cache_dir: Path | None,
 ) -> EncodedCorpus:
     """Split the words of a corpus into subwords, or open the cached result.
 
@@ -106,7 +106,7 @@ def encode_corpus(
         tokenizer: A fast tokenizer; its settings of padding and truncation do not matter.
         tag_set: The tags to index; must hold every tag of the corpus.
         max_length: Largest number of subwords of a sentence, special ones included.
-        cache_dir: Folder of cache files; made if it is missing.
+        cache_dir: Folder of cache files; made if it is missing. None = nothing is kept.
 
     Raises:
         UserError: The tokenizer is not a fast one, ``max_length`` leaves no room for a word or
@@ -123,14 +123,15 @@ def encode_corpus(
             f"but got max_length={max_length}."
         )
     fingerprint = _fingerprint(corpus, tokenizer, tag_set, max_length)
-    path = Path(cache_dir) / f"{fingerprint}.arrow"
-    arrays = _open(path)
+    path = None if cache_dir is None else Path(cache_dir) / f"{fingerprint}.arrow"
+    arrays = None if path is None else _open(path)
     if arrays is None:
         arrays = _encode(corpus, tokenizer, tag_set, max_length)
-        _write(path, arrays)
-        # From here on the file is what counts; the arrays in memory only stand in for it if
-        # somebody deleted it in this very moment.
-        arrays = _open(path) or arrays
+        if path is not None:
+            _write(path, arrays)
+            # From here on the file is what counts; the arrays in memory only stand in for it if
+            # somebody deleted it in this very moment.
+            arrays = _open(path) or arrays
     num_words_cut = int(arrays["num_words"].sum()) - len(arrays["word_positions"])
     return EncodedCorpus(
         language=corpus.language,

@@ -33,6 +33,7 @@ from prokd.data import Batch, EncodedCorpus, collate
 from prokd.encoder import TokenClassifier
 from prokd.evaluation import LabelledSplit, corpus_prototypes
 from prokd.optimization import Optimization
+from prokd.pace import paced
 from prokd.prototypes import PrototypeBank, configured_weights, weighted_prototypes
 from prokd.running_means import RunningMeans
 from prokd.seeding import seed_everything
@@ -107,7 +108,8 @@ class StudentStage:
             self._prepare_prototypes()
         means = RunningMeans(self.model.device)
         self.model.train()
-        for indices in self._batches(self.epoch):
+        batches = paced(self._batches(self.epoch), "student", self.epoch, self.num_epochs)
+        for indices in batches:
             batch = collate(self.target_train, indices, self.pad_token_id)
             batch = self.model.with_bottom(batch.to(self.model.device, non_blocking=True))
             teacher_NC = self.teacher_probabilities[batch.word_index_N]

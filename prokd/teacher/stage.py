@@ -32,6 +32,7 @@ from prokd.data import Batch, EncodedCorpus, collate
 from prokd.encoder import TokenClassifier
 from prokd.evaluation import LabelledSplit, class_shares, corpus_prototypes
 from prokd.optimization import Optimization
+from prokd.pace import paced
 from prokd.prototypes import (
     PrototypeBank,
     configured_weights,
@@ -105,7 +106,8 @@ class TeacherStage:
         target_batches = self._endless_target_batches() if aligns else None
         means = RunningMeans(self.model.device)
         self.model.train()
-        for step, indices in enumerate(self._source_batches(self.epoch)):
+        batches = paced(self._source_batches(self.epoch), "teacher", self.epoch, self.num_epochs)
+        for step, indices in enumerate(batches):
             batch = collate(self.source_train, indices, self.pad_token_id)
             batch = batch.to(self.model.device, non_blocking=True)
             with self.model.autocast():

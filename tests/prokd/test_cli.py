@@ -14,6 +14,7 @@ import tiny
 from prokd.cli import app, run_app
 from prokd.config import RuntimeConfig, build_config
 from prokd.corpora import Corpora
+from prokd.training import StageRun, export
 
 UNICODE = "\udcff"
 """What Python makes of the byte 0xff on a command line."""
@@ -63,6 +64,32 @@ def test_one_run_from_training_to_prediction(
         text="anna woont .\n\nopel nam omar aan .\n",
     )  # fmt: skip
     assert [len(json.loads(line)["words"]) for line in rows.stdout.splitlines()] == [3, 5]
+
+
+def test_prediction_loads_no_library_that_it_does_not_need(
+    tiny_data: Path, tiny_encoder: Path, tmp_path: Path
+) -> None:
+    config = build_config("paper", "stable", tiny.settings(tiny_encoder))
+    runtime = RuntimeConfig(
+        data_dirs=(tiny_data,), runs_dir=tmp_path / "runs", cache_dir=tmp_path / "cache"
+    )
+    with StageRun("teacher", config, runtime) as run:
+        run.run()
+    exported = export(run.folder, tmp_path / "export")
+    code = """import sys
+from prokd.cli import app
+app(sys.argv[1:], standalone_mode=False)
+heavy = "accelerate datasets matplotlib mlflow optuna pandas ray scipy sklearn".split()
+assert (loaded := [name for name in heavy if name in sys.modules]) == [], loaded
+import scipy.stats
+"""
+    for folder in (run.folder.path, exported):
+        given = ["predict", str(folder), "--text", "anna woont in paris."]
+        told = subprocess.run(
+            [sys.executable, "-c", code, *given], capture_output=True, text=True, check=False
+        )
+        assert told.returncode == 0, told.stderr
+        assert told.stdout.startswith("anna")
 
 
 @pytest.mark.parametrize(

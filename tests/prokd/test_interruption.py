@@ -1,0 +1,131 @@
+"""Ctrl-C of the commands for one run: one sentence, status 130, no traceback, at any moment."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+GOES_ON = "interrupted; running the same command again goes on from here."
+SCRIPT = "import sys; from prokd.__main__ import main; sys.exit(main())"
+"""What the installed command holds."""
+AT_MODULES = """
+import os, runpy, signal, sys
+
+wanted, entry = sys.argv[1:3]
+sys.argv[1:3] = []
+
+class Interrupts:
+    \"\"\"Interrupts the process where it begins to import a module, as a user may by chance.\"\"\"
+
+    def find_spec(self, name, path=None, target=None):
+        if name == wanted:
+            os.kill(os.getpid(), signal.SIGINT)
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.meta_path.insert(0, Interrupts())
+runpy.run_module(entry, run_name="__main__", alter_sys=True)
+"""
+
+
+def start(*arguments: str | Path, cwd: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, *map(str, arguments)],
+        cwd=cwd,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+
+
+def test_the_installed_script_begins_where_ctrl_c_is_answered() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["scripts"]["prokd"] == "prokd.__main__:main"
+
+
+@pytest.mark.parametrize(
+    ("entry", "module"),
+    [
+        ("prokd", "typer"),
+        ("prokd", "prokd.config"),
+        ("prokd", "torch.nn"),
+        ("prokd", "transformers"),
+        ("prokd.cli", "prokd.options"),
+        ("prokd.cli", "torch"),
+    ],
+)
+def test_an_import_that_is_interrupted(entry: str, module: str, tmp_path: Path) -> None:
+    given = ["predict", ".", "--text", "Anna"]
+    process = start("-c", AT_MODULES, module, entry, *given, cwd=tmp_path)
+    _, told = process.communicate(timeout=120)
+    assert (process.returncode, told) == (130, "interrupted.\n")
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        (["train-teacher", "--preset", "mini"], GOES_ON),
+        (["train-student", "--preset", "mini"], GOES_ON),
+        (["evaluate", ".", "--lang", "ar"], "interrupted."),
+        (["data", "--preset", "mini", "--lang", "ar"], "interrupted."),
+    ],
+    ids=lambda given: given[0] if isinstance(given, list) else "",
+)
+def test_each_command_says_what_it_leaves(given: list[str], sentence: str, tmp_path: Path) -> None:
+    process = start("-c", AT_MODULES, "numpy", "prokd", *given, cwd=tmp_path)
+    _, told = process.communicate(timeout=120)
+    assert (process.returncode, told.splitlines()[-1]) == (130, sentence)
+    assert "Traceback" not in told
+
+
+def test_an_epoch_that_is_interrupted_goes_on(tmp_path: Path) -> None:
+    sizes = ("data.source_train_limit=300", "data.target_train_limit=300", "teacher.epochs=40")
+    settings = [part for size in sizes for part in ("--set", size)]
+    given = ["-c", SCRIPT, "train-teacher", "--preset", "mini", "--lang", "ar", *settings]
+    process = start(*given, cwd=tmp_path)
+    assert process.stderr is not None
+    first = process.stderr.readline()  # before any library is loaded
+    assert first == (
+        "reading phrasebook: en (labelled train and dev), ar (train without labels); "
+        "encoder mini\n"
+    )
+    while "epoch 1" not in (line := process.stderr.readline()):
+        assert line, "the command must not end"
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert told.splitlines()[-1] == GOES_ON
+    assert "Traceback" not in told
+    again = start(*given, cwd=tmp_path)
+    assert again.stderr is not None
+    while "goes on after epoch" not in (line := again.stderr.readline()):
+        assert line, "the command must not end"
+    again.kill()
+    again.communicate()
+
+
+def test_who_ignores_ctrl_c_goes_on_to_do_so(tmp_path: Path) -> None:
+    given = [sys.executable, "-m", "prokd", "predict", ".", "--text", "Anna"]
+    process = subprocess.Popen(
+        given,
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
+    )
+    assert process.stderr is not None
+    select.select([process.stderr], [], [], 0.5)
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=120)
+    assert process.returncode == 2
+    assert "a model folder must hold" in told
