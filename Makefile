@@ -3,12 +3,24 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-from-lock
+PIP = $(BIN)/python -m pip install --disable-pip-version-check
+PACKAGES = $$(grep -c '==' requirements.lock)
 RUN_ARGS ?=
 CHAOS_ARGS ?=
 BENCH_ARGS ?=
 
 # A search and its tests start many processes: each would compile all packages anew.
 unexport PYTHONDONTWRITEBYTECODE
+
+# What pip prints, as a line now and then; what it says on standard error stays. Ends as pip did.
+define CALMLY
+{ n=0; while read -r line; do case "$$line" in \
+  Collecting*) n=$$((n + 1)); [ $$((n % 25)) -ne 0 ] || echo "  $$n packages found ...";; \
+  Downloading*"("[0-9][0-9][0-9]*" MB)"*) echo "  $$line";; \
+  Installing*) echo "  all are here; unpacking them takes some minutes ...";; \
+  "status "*) exit "$${line#status }";; \
+esac; done; exit 1; }
+endef
 
 .PHONY: run test check chaos test-hosts golden bench format install ui clean
 
@@ -56,8 +68,11 @@ $(STAMP): requirements.lock pyproject.toml
 	  command -v python3 >/dev/null 2>&1 && python3 -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' \
 	  || { echo "error: Python 3.11 is needed, but neither $(PYTHON) nor a python3 of that version was found." >&2; exit 2; }; }
 	@test -x $(BIN)/python || { command -v $(PYTHON) >/dev/null 2>&1 && $(PYTHON) -m venv $(VENV) || python3 -m venv $(VENV); }
-	$(BIN)/python -m pip install -qq --disable-pip-version-check --no-compile -r requirements.lock
-	$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@echo "installing the environment into $(VENV): $(PACKAGES) packages, about 5 minutes the first time ..."
+	@{ $(PIP) --no-compile -r requirements.lock; echo "status $$?"; } | $(CALMLY)
+	@echo "  the project itself ..."
+	@$(PIP) -q --no-deps --no-build-isolation -e .
+	@echo "the environment is ready"
 	@touch $(STAMP)
 
 clean:

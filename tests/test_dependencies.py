@@ -2,7 +2,10 @@
 
 import ast
 import importlib.metadata
+import os
 import re
+import shutil
+import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -41,3 +44,21 @@ def test_every_import_is_declared():
         assert names & declared, f"{file} imports {module} of {names}, which is not declared"
         checked += 1
     assert checked >= 14
+
+
+def test_an_installation_says_what_it_does_and_that_it_failed(tmp_path: Path) -> None:
+    for name in ("Makefile", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path)
+    (tmp_path / "requirements.lock").write_text("six==1.17.0\n")
+    made = subprocess.run(
+        ["make", "run", f"PYTHON={sys.executable}"],
+        cwd=tmp_path,
+        env=os.environ | {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "", "MAKEFLAGS": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert made.stdout.startswith("installing the environment into .venv: 1 packages, about ")
+    assert "No matching distribution found for six" in made.stderr
+    assert made.returncode == 2
+    assert not (tmp_path / ".venv" / ".installed-from-lock").exists()
