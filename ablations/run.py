@@ -6,19 +6,24 @@ again from all that is there.
 
 from __future__ import annotations
 
+import os
 import sys
+
+if __package__ in (None, ""):  # run as a script: the checkout need not be installed
+    sys.path[0] = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
+if __name__ == "__main__":
+    from prokd.interruption import end_at_once_on_signals
+
+    end_at_once_on_signals()  # before all that takes its time
+    from prokd.import_path import libraries_first
+
+    libraries_first("prokd", "search", "ablations")
+
 import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
-
-if __package__ in (None, ""):  # run as a script: the checkout need not be installed
-    sys.path[0] = str(Path(__file__).resolve().parents[1])
-if __name__ == "__main__":
-    from prokd.import_path import libraries_first
-
-    libraries_first("prokd", "search", "ablations")
 
 import typer
 
@@ -98,6 +103,8 @@ def ablation(
             tag_column=tag_column,
         )
     )
+    if not dry_run:
+        typer.echo("reading the data ...")
     for base in bases:  # a mistake in the data shows before anything is started
         descriptions.training(base)
     notes = [f"preset {preset}, reading {reading}, changed: {' '.join(settings) or 'nothing'}"]

@@ -19,6 +19,7 @@ from prokd.config import ExperimentConfig, RuntimeConfig
 from prokd.data_command import data
 from prokd.errors import CollapsedRun, UserError
 from prokd.gc_command import gc
+from prokd.interruption import end_at_once_on_signals
 from prokd.model_commands import evaluate, predict
 from prokd.options import (
     Cache,
@@ -177,6 +178,7 @@ app.command()(gc)
 
 def run_app(command: Callable[[], Any]) -> None:
     """Run a command line; a user's mistake is one sentence on standard error and status 2."""
+    end_at_once_on_signals()
     try:
         for argument in sys.argv[1:]:  # Python keeps bytes that are no UTF-8 as lone surrogates
             check_text(argument, "an argument")
@@ -187,9 +189,6 @@ def run_app(command: Callable[[], Any]) -> None:
     except CollapsedRun as error:
         typer.echo(f"failed: {error}", err=True)
         sys.exit(3)
-    except KeyboardInterrupt:
-        typer.echo("interrupted; running the same command again goes on from here.", err=True)
-        sys.exit(130)
 
 
 def main() -> None:

@@ -108,6 +108,11 @@ def connected(
             ray.shutdown()
 
 
+def disconnect() -> None:
+    """End the connection, and a Ray that was started for it, from within `connected`."""
+    ray.shutdown()
+
+
 def _connect(address: str | None, num_cpus: int | None) -> str:
     given = address or os.environ.get("RAY_ADDRESS")
     if given and given != LOCAL:

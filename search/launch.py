@@ -12,8 +12,9 @@ from rich.console import Console
 
 from prokd.config import RuntimeConfig
 from prokd.errors import CollapsedRun
+from prokd.interruption import end_at_once_on_signals
 from prokd.labels import AGGREGATION
-from search.cluster import Resources, connected
+from search.cluster import LOCAL, Resources, connected, disconnect
 from search.criteria import comparison_table
 from search.driver import Search, SearchSummary
 from search.engine import Engine
@@ -56,9 +57,10 @@ def opened(
         progress: Shows what happens; None = on standard output.
         descriptions: Fingerprints that were read already.
     """
-    shown = progress or Progress()
+    shown, given = progress or Progress(), address or os.environ.get("RAY_ADDRESS")
     if not os.environ.get("MLFLOW_TRACKING_URI"):
         address_of(output.resolve() / "mlflow.db")  # a mistake shows before Ray starts
+    shown.say("starting Ray ..." if given in (None, LOCAL) else f"connecting to Ray ({given}) ...")
     with connected(address, resources or Resources(), output) as cluster:
         width = f"{cluster.width} at a time"
         each = f"{cluster.cpus:g} CPU" + (f", {cluster.gpus:g} GPU" if cluster.gpus else "")
@@ -79,11 +81,13 @@ def opened(
             engine.stop()
             shown.say("stopping when the epochs at hand are done (again: at once)")
 
+        end_at_once_on_signals(engine.leave, disconnect)  # Ray has taken SIGTERM for itself
         try:
             if not any(runtime.runs_dir.glob("student-*/DONE")):
                 engine.workers.warm_up()  # else there may be nothing to train
             tracker.check()
-            with stopping_cleanly(stop):
+            at_last = (tracker.abandon, engine.leave, disconnect)
+            with stopping_cleanly(stop, *at_last, before=shown.end):
                 yield engine
                 tracker.send_rest()
         finally:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import sys
-import time
-from collections.abc import Iterable
-from pathlib import Path
-from typing import Annotated, Any, Optional
 
 if __package__ in (None, ""):  # run as a script: the checkout need not be installed
-    sys.path[0] = str(Path(__file__).resolve().parents[1])
+    sys.path[0] = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 if __name__ == "__main__":
+    from prokd.interruption import end_at_once_on_signals
+
+    end_at_once_on_signals()  # before all that takes its time
     from prokd.import_path import libraries_first
 
     libraries_first("prokd", "search")
+
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
@@ -43,6 +48,9 @@ from search.space_files import (
     named_spaces,
 )
 from search.spaces import Space, ranges, size, without
+
+if TYPE_CHECKING:
+    from search.plan import DataDescriptions
 
 TRIALS = {"paper": 60, "fast": 30, "mini": 4}
 """Points by default; of the paper's preset and space it is the whole grid."""
@@ -140,6 +148,16 @@ def how_many(
     return is_grid, min(number, total or number)
 
 
+def _read_data(
+    configs: Iterable[ExperimentConfig], descriptions: DataDescriptions, oracle: bool
+) -> None:
+    """Let a mistake in the data show before anything is started."""
+    for config in configs:
+        descriptions.training(config)
+        if oracle:
+            descriptions.oracle(config)
+
+
 @app.command()
 def search(
     languages: Languages = ["ar"],  # noqa: B006
@@ -199,8 +217,10 @@ def search(
     from search.spec import SearchSpec, plan_lines
 
     if cluster is not None:
+        from prokd.interruption import raise_on_signals
         from search.remote import submit, without_option
 
+        raise_on_signals()  # the search is at the head: Ctrl-C is told to it
         raise typer.Exit(submit(cluster, without_option(sys.argv[1:]), say=typer.echo))
     begun = time.time()
     budget = None if time_budget is None else parse_seconds(time_budget)
@@ -229,10 +249,9 @@ def search(
         tag_column=tag_column,
     )
     descriptions = DataDescriptions(runtime)
-    for spec in specs:  # a mistake in the data shows before anything is started
-        descriptions.training(spec.base)
-        if compare_criteria or select == ORACLE:
-            descriptions.oracle(spec.base)
+    if not dry_run:
+        typer.echo("reading the data ...")
+    _read_data([spec.base for spec in specs], descriptions, compare_criteria or select == ORACLE)
     if select == ORACLE:
         typer.echo(
             "ORACLE: students are chosen by labels of target dev; this is not zero-resource"
