@@ -50,6 +50,8 @@ from search.space_files import (
 from search.spaces import Space, ranges, size, without
 
 if TYPE_CHECKING:
+    from prokd.config.settings import AutocastType
+    from search.driver import SearchSummary
     from search.plan import DataDescriptions
 
 TRIALS = {"paper": 60, "fast": 30, "mini": 4}
@@ -257,32 +259,46 @@ def search(
             "ORACLE: students are chosen by labels of target dev; this is not zero-resource"
         )
     if dry_run:
+        from search.measured import few_steps
         from search.precision import dry_run_line, expected_precision
 
         specs = [spec.settled(expected_precision(gpus_per_trial)) for spec in specs]
         typer.echo(dry_run_line([spec.base for spec in specs]))
         for spec in specs:
-            for line in plan_lines(spec, descriptions, output.resolve(), export_best):
+            timed = few_steps(spec.base, runtime, address, cpus_per_trial, gpus_per_trial)
+            for line in plan_lines(spec, descriptions, output.resolve(), export_best, timed):
                 typer.echo(line)
         return
     from search.cluster import Resources
-    from search.launch import check_results, opened, run_searches
+    from search.launch import check_ended, check_results, opened, run_searches
+    from search.rest import search_at_rest, without_ray_first
 
-    with opened(
-        runtime,
+    def run(at_rest: AutocastType | None) -> list[SearchSummary]:
+        with opened(
+            runtime,
+            output,
+            address=address,
+            resources=Resources(cpus_per_trial, gpus_per_trial),
+            max_failures=max_failures,
+            deadline=None if budget is None else begun + budget,
+            descriptions=descriptions,
+            at_rest=at_rest,
+        ) as engine:
+            summaries = run_searches(
+                engine, specs, output, export_best=export_best, compare_criteria=compare_criteria
+            )
+        check_ended(engine, summaries, specs)
+        return summaries
+
+    at_rest = search_at_rest(
+        specs,
+        descriptions,
         output,
         address=address,
-        resources=Resources(cpus_per_trial, gpus_per_trial),
-        max_failures=max_failures,
-        deadline=None if budget is None else begun + budget,
-        descriptions=descriptions,
-    ) as engine:
-        summaries = run_searches(
-            engine, specs, output, export_best=export_best, compare_criteria=compare_criteria
-        )
-    if engine.stopping and (len(summaries) < len(specs) or any(s.left for s in summaries)):
-        raise typer.Exit(130)
-    check_results(summaries)
+        gpus_per_trial=gpus_per_trial,
+        compare=compare_criteria,
+    )
+    check_results(without_ray_first(run, at_rest))
 
 
 def main() -> None:

@@ -18,7 +18,10 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, Protocol
 
-from search.cluster import Cluster  # before ray.tune: it sets the environment that Ray reads
+from search.cluster import (  # before ray.tune: it sets the environment that Ray reads
+    Cluster,
+    NeedsRay,
+)
 
 # isort: split
 from ray import tune
@@ -213,6 +216,8 @@ class Workers:
             return None
 
     def _start(self) -> None:
+        if self.cluster.is_at_rest:
+            raise NeedsRay
         self._events: SimpleQueue[Event] = SimpleQueue()
         self._queue = JobQueue(self._events)
         self._scheduler = ParkingScheduler(self._events, self._queue.wait)

@@ -130,6 +130,19 @@ def test_killed_driver(corpus, tmp_path):
     assert [trial.state.name for trial in study.trials] == ["COMPLETE"] * 3
     assert len({json.dumps(trial.params) for trial in study.trials}) == 3
 
+    # Once more, with nothing left to train: the same words but for what was trained, and no Ray.
+    third = subprocess.run(
+        command, env=environment, capture_output=True, text=True, cwd=tmp_path, check=False
+    )
+    assert (third.returncode, third.stderr) == (0, "")
+    words = third.stdout.splitlines()
+    assert words[:2] == ["reading the data ...", "all is trained: no Ray is started"]
+    shown, known = third.stdout.index("study "), again.stdout.index("study ")
+    table, counts = third.stdout[shown:].split("teachers: ")
+    assert again.stdout[known:].startswith(table)
+    assert counts.startswith("0 trained, 1 reused\nstudents: 0 trained, 3 reused\n")
+    assert _histories(runs) == after
+
 
 def test_killed_worker_is_started_again_and_goes_on(local_ray, runtime, tmp_path):
     from search.plan import DataDescriptions
