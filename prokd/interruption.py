@@ -9,7 +9,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
@@ -35,6 +36,19 @@ def end_at_once_on_signals(*after: Callable[[], object]) -> None:
     if threading.current_thread() is threading.main_thread():
         for number in SIGNALS:
             signal.signal(number, end)
+
+
+@contextmanager
+def ending_at_once(*after: Callable[[], object]) -> Iterator[None]:
+    """Do as `end_at_once_on_signals` for as long as the block lasts."""
+    previous = {number: signal.getsignal(number) for number in SIGNALS}
+    end_at_once_on_signals(*after)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in previous.items():
+                signal.signal(number, handler)
 
 
 def raise_on_signals() -> None:

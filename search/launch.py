@@ -13,7 +13,7 @@ from rich.console import Console
 from prokd.config import RuntimeConfig
 from prokd.config.settings import AutocastType
 from prokd.errors import CollapsedRun
-from prokd.interruption import STATUS, end_at_once_on_signals
+from prokd.interruption import STATUS, ending_at_once
 from prokd.labels import AGGREGATION
 from search.cluster import LOCAL, Cluster, Resources, connected, disconnect
 from search.criteria import comparison_table
@@ -84,19 +84,19 @@ def opened(
             engine.stop()
             shown.say("stopping when the epochs at hand are done (again: at once)")
 
-        end_at_once_on_signals(engine.leave, disconnect)  # Ray has taken SIGTERM for itself
-        try:
-            if not cluster.is_at_rest and not any(runtime.runs_dir.glob("student-*/DONE")):
-                engine.workers.warm_up()  # else there may be nothing to train
-            tracker.check()
-            at_last = (tracker.abandon, engine.leave, disconnect)
-            with stopping_cleanly(stop, *at_last, before=shown.end):
-                yield engine
-                tracker.send_rest()
-        finally:
-            tracker.abandon()
-            engine.close()
-            shown.end()
+        with ending_at_once(engine.leave, disconnect):  # Ray has taken SIGTERM for itself
+            try:
+                if not cluster.is_at_rest and not any(runtime.runs_dir.glob("student-*/DONE")):
+                    engine.workers.warm_up()  # else there may be nothing to train
+                tracker.check()
+                at_last = (tracker.abandon, engine.leave, disconnect)
+                with stopping_cleanly(stop, *at_last, before=shown.end):
+                    yield engine
+                    tracker.send_rest()
+            finally:
+                tracker.abandon()
+                engine.close()
+                shown.end()
 
 
 @contextmanager

@@ -46,6 +46,12 @@ class DataDescriptions:
             self._not_scored[name] = corpora.not_scored()
         return self._training[name]
 
+    def read(self, config: ExperimentConfig, *, oracle: bool) -> None:
+        """Read what an experiment needs; with labelled target dev only for an oracle."""
+        self.training(config)
+        if oracle:
+            self.oracle(config)
+
     def not_scored(self, config: ExperimentConfig) -> dict[str, str]:
         """Return the languages that have no labelled test split, with the reason."""
         self.training(config)

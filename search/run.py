@@ -52,7 +52,6 @@ from search.spaces import Space, ranges, size, without
 if TYPE_CHECKING:
     from prokd.config.settings import AutocastType
     from search.driver import SearchSummary
-    from search.plan import DataDescriptions
 
 TRIALS = {"paper": 60, "fast": 30, "mini": 4}
 """Points by default; of the paper's preset and space it is the whole grid."""
@@ -150,16 +149,6 @@ def how_many(
     return is_grid, min(number, total or number)
 
 
-def _read_data(
-    configs: Iterable[ExperimentConfig], descriptions: DataDescriptions, oracle: bool
-) -> None:
-    """Let a mistake in the data show before anything is started."""
-    for config in configs:
-        descriptions.training(config)
-        if oracle:
-            descriptions.oracle(config)
-
-
 @app.command()
 def search(
     languages: Languages = ["ar"],  # noqa: B006
@@ -253,7 +242,8 @@ def search(
     descriptions = DataDescriptions(runtime)
     if not dry_run:
         typer.echo("reading the data ...")
-    _read_data([spec.base for spec in specs], descriptions, compare_criteria or select == ORACLE)
+    for spec in specs:  # a mistake in the data shows before anything is started
+        descriptions.read(spec.base, oracle=compare_criteria or select == ORACLE)
     if select == ORACLE:
         typer.echo(
             "ORACLE: students are chosen by labels of target dev; this is not zero-resource"
