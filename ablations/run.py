@@ -6,19 +6,24 @@ again from all that is there.
 
 from __future__ import annotations
 
+import os
 import sys
+
+if __package__ in (None, ""):  # run as a script: the checkout need not be installed
+    sys.path[0] = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
+if __name__ == "__main__":
+    from prokd.interruption import end_at_once_on_signals
+
+    end_at_once_on_signals()  # before all that takes its time
+    from prokd.import_path import libraries_first
+
+    libraries_first("prokd", "search", "ablations")
+
 import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
-
-if __package__ in (None, ""):  # run as a script: the checkout need not be installed
-    sys.path[0] = str(Path(__file__).resolve().parents[1])
-if __name__ == "__main__":
-    from prokd.import_path import libraries_first
-
-    libraries_first("prokd", "search", "ablations")
 
 import typer
 
@@ -29,11 +34,12 @@ from prokd.config import ExperimentConfig, RuntimeConfig, with_overrides
 from prokd.options import Cache, Output, Separator, TagColumn, separator_of, writable_cache
 from prokd.places import check_output
 from search.options import DataDirs, Languages, Settings, Text, parse_seconds, parse_seeds
-from search.plan import DataDescriptions
+from search.plan import DataDescriptions, Experiment, Measured
 from search.results import Row
 from search.run import base_configs
 
 if TYPE_CHECKING:
+    from prokd.config.settings import AutocastType
     from search.engine import Engine
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -98,6 +104,8 @@ def ablation(
             tag_column=tag_column,
         )
     )
+    if not dry_run:
+        typer.echo("reading the data ...")
     for base in bases:  # a mistake in the data shows before anything is started
         descriptions.training(base)
     notes = [f"preset {preset}, reading {reading}, changed: {' '.join(settings) or 'nothing'}"]
@@ -110,28 +118,60 @@ def ablation(
         notes += [f"{code} test is not scored: {why}" for code, why in missing.items()]
     notes = list(dict.fromkeys(notes))
     if dry_run:
+        from search.measured import few_steps
         from search.precision import expected_precision
 
-        _show_plan(replace(plan, precision=expected_precision(gpus_per_trial)), descriptions)
+        known = replace(plan, precision=expected_precision(gpus_per_trial))
+        first = next(iter(known.configs().values()))
+        runtime = descriptions.runtime
+        timed = few_steps(first, runtime, address, cpus_per_trial, gpus_per_trial)
+        _show_plan(known, descriptions, timed)
         return
     from search.cluster import Resources
     from search.launch import opened
+    from search.rest import known_precision, without_ray_first
 
-    with opened(
-        descriptions.runtime,
-        output,
-        address=address,
-        resources=Resources(cpus_per_trial, gpus_per_trial),
-        max_failures=max_failures,
-        deadline=None if budget is None else begun + budget,
-        descriptions=descriptions,
-    ) as engine:
-        plan = replace(plan, precision=engine.cluster.precision)
-        notes.append(f"settings: {plan.signature}")
-        rows = train(engine, plan)
-        for line in engine.reuse.lines():
-            typer.echo(line)
-    _write(plan, rows, output, notes)
+    def run(at_rest: AutocastType | None) -> tuple[AblationPlan, list[Row]]:
+        with opened(
+            descriptions.runtime,
+            output,
+            address=address,
+            resources=Resources(cpus_per_trial, gpus_per_trial),
+            max_failures=max_failures,
+            deadline=None if budget is None else begun + budget,
+            descriptions=descriptions,
+            at_rest=at_rest,
+        ) as engine:
+            known = replace(plan, precision=engine.cluster.precision)
+            rows = train(engine, known)
+            for line in engine.reuse.lines():
+                typer.echo(line)
+        return known, rows
+
+    precision = known_precision(plan.configs().values(), address, gpus_per_trial)
+    known, rows = without_ray_first(run, _at_rest(plan, descriptions, precision))
+    _write(known, rows, output, [*notes, f"settings: {known.signature}"])
+
+
+def _at_rest(
+    plan: AblationPlan, descriptions: DataDescriptions, precision: AutocastType | None
+) -> AutocastType | None:
+    """Return the precision if all runs of a plan are known to have ended with it; else None."""
+    from search.rest import is_finished
+
+    if precision is None:
+        return None
+    experiments = _experiments(replace(plan, precision=precision), descriptions)
+    is_all = all(is_finished(experiment, descriptions, False) for experiment in experiments)
+    return precision if is_all else None
+
+
+def _experiments(plan: AblationPlan, descriptions: DataDescriptions) -> list[Experiment]:
+    from search.variants import experiments_of
+
+    configs = {f"{variant}, {language}": c for (variant, language), c in plan.configs().items()}
+    data = {name: descriptions.training(config) for name, config in configs.items()}
+    return experiments_of(descriptions.runtime.runs_dir.resolve(), configs, plan.seeds, data)
 
 
 def train(engine: Engine, plan: AblationPlan) -> list[Row]:
@@ -182,23 +222,20 @@ def _from_best(
     return found, notes
 
 
-def _show_plan(plan: AblationPlan, descriptions: DataDescriptions) -> None:
+def _show_plan(plan: AblationPlan, descriptions: DataDescriptions, timed: Measured) -> None:
     """Print what a plan needs, what of it is done, and what the rest will cost."""
+    from search.estimate import KINDS
     from search.plan import describe, need
     from search.precision import dry_run_line
-    from search.variants import experiments_of
 
-    configs = {f"{variant}, {language}": c for (variant, language), c in plan.configs().items()}
-    data = {name: descriptions.training(config) for name, config in configs.items()}
-    runs_dir = descriptions.runtime.runs_dir.resolve()
-    experiments = experiments_of(runs_dir, configs, plan.seeds, data)
+    experiments = _experiments(plan, descriptions)
     variants, languages = len(plan.spec.variants), len(plan.bases)
-    typer.echo(dry_run_line(list(configs.values())))
+    typer.echo(dry_run_line(list(plan.configs().values())))
     typer.echo(
         f"{plan.stem}: {variants} variants x {languages} language(s) x {len(plan.seeds)} seed(s)"
         f" = {len(experiments)} runs"
     )
-    for line in describe([need(experiments, "teacher"), need(experiments, "student")], None):
+    for line in describe([need(experiments, kind, timed) for kind in KINDS], None):
         typer.echo(f"  {line}")
 
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import sys
 
-from prokd.interruption import told_in_a_sentence
+from prokd.interruption import end_at_once_on_signals, sentence_of
 
 
 def main() -> None:
     """Entry point of the ``prokd`` command."""
-    with told_in_a_sentence(sys.argv[1:]):
-        from prokd.import_path import libraries_first
+    end_at_once_on_signals(sentence=sentence_of(sys.argv[1:]))
+    from prokd.import_path import libraries_first
 
-        libraries_first("prokd")
-        from prokd.cli import run_commands
+    libraries_first("prokd")
+    from prokd.cli import run_commands
 
-        run_commands()
+    run_commands()
 
 
 if __name__ == "__main__":

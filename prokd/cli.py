@@ -19,6 +19,7 @@ from prokd.config import ExperimentConfig, RuntimeConfig
 from prokd.data_command import data
 from prokd.errors import CollapsedRun, UserError
 from prokd.gc_command import gc
+from prokd.interruption import SENTENCE, end_at_once_on_signals, sentence_of
 from prokd.model_commands import evaluate, predict
 from prokd.options import (
     Cache,
@@ -186,8 +187,14 @@ app.command()(data)
 app.command()(gc)
 
 
-def run_app(command: Callable[[], Any]) -> None:
-    """Run a command line; a user's mistake is one sentence on standard error and status 2."""
+def run_app(command: Callable[[], Any], *, interrupted: str = SENTENCE) -> None:
+    """Run a command line; a user's mistake is one sentence on standard error and status 2.
+
+    Args:
+        command: Reads its own arguments.
+        interrupted: What is said at Ctrl-C.
+    """
+    end_at_once_on_signals(sentence=interrupted)
     try:
         for argument in sys.argv[1:]:  # Python keeps bytes that are no UTF-8 as lone surrogates
             check_text(argument, "an argument")
@@ -198,9 +205,6 @@ def run_app(command: Callable[[], Any]) -> None:
     except CollapsedRun as error:
         typer.echo(f"failed: {error}", err=True)
         sys.exit(3)
-    except KeyboardInterrupt:
-        typer.echo("interrupted; running the same command again goes on from here.", err=True)
-        sys.exit(130)
 
 
 def run_commands() -> None:
@@ -208,7 +212,7 @@ def run_commands() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     for noisy in ("httpx", "httpcore", "datasets", "filelock", "fsspec", "urllib3"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    run_app(app)
+    run_app(app, interrupted=sentence_of(sys.argv[1:]))
 
 
 def __getattr__(name: str) -> Any:

@@ -1,6 +1,6 @@
-"""Ctrl-C of the commands for one run: one sentence and status 130, wherever it hits.
+"""Ctrl-C and SIGTERM: a command ends with one sentence and status 130, whatever it is doing.
 
-It imports next to nothing, so that it is in place before the slow imports begin.
+It imports next to nothing, so that a command can call it before its slow imports.
 """
 
 from __future__ import annotations
@@ -8,68 +8,112 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from types import FrameType
+from typing import NoReturn
 
-STATUS = 130
-"""How a shell names the end by SIGINT."""
-GOES_ON = "interrupted; running the same command again goes on from here."
+SENTENCE = "interrupted; running the same command again goes on from here."
 IS_OVER = "interrupted."
-TRAINING = ("train-teacher", "train-student")
-"""The commands that go on after their last epoch."""
+"""The sentence of commands that do not go on where they were."""
+STATUS = 130
+TRAINING = ("train", "train-teacher", "train-student")
+"""The commands for one run that go on after their last epoch."""
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SECONDS = 5.0
+"""Most seconds that each part of the ending may take."""
 
-_IMPORT_SYSTEM = "<frozen importlib._bootstrap>"
+
+def end_at_once_on_signals(*after: Callable[[], object], sentence: str = SENTENCE) -> None:
+    """From now on Ctrl-C and SIGTERM end the process by `end_now`.
+
+    Outside of the main thread, where signals cannot be taken, nothing changes; a signal that is
+    ignored, by a job in the background, stays so.
+
+    Args:
+        after: As `end_now` takes it.
+        sentence: As `end_now` takes it.
+    """
+
+    def end(number: int, frame: FrameType | None) -> None:
+        end_now(*after, sentence=sentence)
+
+    if threading.current_thread() is threading.main_thread():
+        for number in SIGNALS:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, end)
+
+
+def sentence_of(arguments: Sequence[str]) -> str:
+    """Return what the command ``prokd`` says at Ctrl-C, from its arguments.
+
+    >>> sentence_of(["predict", "model"])
+    'interrupted.'
+    """
+    return SENTENCE if any(name in TRAINING for name in arguments[:1]) else IS_OVER
 
 
 @contextmanager
-def told_in_a_sentence(arguments: list[str]) -> Iterator[None]:
-    """Answer the first Ctrl-C by a sentence at once, and end the block; the second ends all.
-
-    An import that is interrupted half-way can turn KeyboardInterrupt into any error, or lose it:
-    there is nothing to be put in order meanwhile, so the process ends on the spot. Where SIGINT is
-    ignored (a job in the background) it stays so.
-
-    Args:
-        arguments: Of the command, which decide what the sentence promises.
-    """
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        yield
-        return
-    sentence = GOES_ON if any(name in TRAINING for name in arguments[:1]) else IS_OVER
-    is_told = False
-
-    def answer(number: int, frame: FrameType | None) -> None:
-        nonlocal is_told
-        if not is_told:
-            is_told = True
-            line_end = "\n" if sys.stderr.isatty() else ""  # the terminal shows ^C before
-            with suppress(OSError):
-                os.write(2, f"{line_end}{sentence}\n".encode())
-            # Where no caller can be told (a destructor), Python would print and go on.
-            sys.unraisablehook = lambda _: _leave()
-            if not _is_importing(frame):
-                raise KeyboardInterrupt
-        _leave()
-
-    signal.signal(signal.SIGINT, answer)
+def ending_at_once(*after: Callable[[], object]) -> Iterator[None]:
+    """Do as `end_at_once_on_signals` for as long as the block lasts."""
+    previous = {number: signal.getsignal(number) for number in SIGNALS}
+    end_at_once_on_signals(*after)
     try:
         yield
-    except BaseException:
-        if is_told:  # whatever the interruption has become on its way
-            raise SystemExit(STATUS) from None
-        raise
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in previous.items():
+                signal.signal(number, handler)
 
 
-def _is_importing(frame: FrameType | None) -> bool:
-    while frame is not None:
-        if frame.f_code.co_filename == _IMPORT_SYSTEM:
-            return True
-        frame = frame.f_back
-    return False
+def raise_on_signals() -> None:
+    """Take `end_at_once_on_signals` back: Ctrl-C raises KeyboardInterrupt again."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
-def _leave() -> None:
-    with suppress(Exception):  # a write may be in progress, or nobody may read
-        sys.stdout.flush()
+def end_now(
+    *after: Callable[[], object],
+    before: Callable[[], object] = bool,
+    sentence: str = SENTENCE,
+) -> NoReturn:
+    """Write the sentence and leave; nothing else is written from then on.
+
+    No exception is raised: on its way it would make libraries and their threads write lines of
+    their own. Processes that Ray has started for this one end with it.
+
+    Args:
+        after: Are called one after the other when nothing is shown any more, for `SECONDS` each
+            at most.
+        before: Is called before the sentence is written, for so long at most.
+        sentence: What is written.
+    """
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    _within_seconds(before)
+    for stream in (sys.stdout, sys.stderr):
+        _within_seconds(stream.flush)
+    line_end = "\n" if sys.stderr.isatty() else ""  # the terminal shows ^C before
+    os.write(2, f"{line_end}{sentence}\n".encode())
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for handle in (1, 2):
+        os.dup2(nowhere, handle)
+    for action in after:
+        _within_seconds(action)
     os._exit(STATUS)
+
+
+def _within_seconds(action: Callable[[], object]) -> None:
+    """Call an action; not in this thread, which may hold what the action waits for."""
+    thread = threading.Thread(target=_quietly, args=(action,), daemon=True)
+    thread.start()
+    thread.join(SECONDS)
+
+
+def _quietly(action: Callable[[], object]) -> None:
+    try:
+        action()
+    except Exception:  # what is left undone is put in order by the next start
+        return

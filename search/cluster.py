@@ -41,6 +41,10 @@ NODE_SECONDS = 300
 """How long a node may take to answer; it imports the project's packages meanwhile."""
 
 
+class NeedsRay(Exception):  # noqa: N818 - a finding, not a mistake
+    """Something is left to train after all, but no Ray was connected to."""
+
+
 @dataclass(frozen=True)
 class Resources:
     """What one trial takes.
@@ -66,6 +70,7 @@ class Cluster:
         device: The accelerator's type, or "cpu".
         is_one_machine: Whether there is one machine, and no other will come.
         precision: What ``encoder.precision = auto`` stands for: all devices of trials have it.
+        is_at_rest: Whether there is no Ray, since there is nothing to train.
     """
 
     place: str
@@ -75,6 +80,7 @@ class Cluster:
     device: str
     is_one_machine: bool = False
     precision: AutocastType = "fp32"
+    is_at_rest: bool = False
 
     @property
     def threads(self) -> int | None:
@@ -106,6 +112,19 @@ def connected(
     finally:
         if not already:
             ray.shutdown()
+
+
+def is_here(address: str | None) -> bool:
+    """Tell whether `connected` would start a Ray on this machine, as far as can be told."""
+    given = address or os.environ.get("RAY_ADDRESS")
+    if ray.is_initialized() or given:
+        return given == LOCAL and not ray.is_initialized()
+    return services.find_bootstrap_address(None) is None
+
+
+def disconnect() -> None:
+    """End the connection, and a Ray that was started for it, from within `connected`."""
+    ray.shutdown()
 
 
 def _connect(address: str | None, num_cpus: int | None) -> str:

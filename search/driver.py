@@ -18,6 +18,7 @@ from optuna.trial import FrozenTrial, TrialState
 from prokd.runs import ORACLE, Kind
 from search.criteria import Choice, compare, write_comparison
 from search.engine import Engine
+from search.estimate import epochs_left
 from search.exports import export_best
 from search.plan import Experiment
 from search.pruning import STARTUP as PRUNING_STARTUP
@@ -25,7 +26,7 @@ from search.pruning import Pruning, warmup
 from search.results import LEADERBOARD, Pruned, Row, Standing, heading, leaderboard, row, write_csv
 from search.search_log import SearchLog
 from search.spaces import in_symbols, size
-from search.spec import SearchSpec
+from search.spec import SearchSpec, stand_ins
 from search.study import PRUNED_AFTER, SearchStudy
 from search.trainables import COLLAPSED, DONE, PAUSED, PRUNED
 from search.tuner import Outcome
@@ -112,21 +113,32 @@ class Search:
             going, errors = study.reconcile(), 0
             self._log_unfinished(study)
             left = spec.trials - study.num_settled
-            progress.begin(spec.title, left, heading(spec.select))
+            width = self.engine.cluster.width
+            progress.begin(spec.title, left, heading(spec.select), width)
             try:
                 while not self.engine.is_over:
                     before = study.num_settled
                     room = spec.trials - before - errors
-                    width = min(room, self._round_width(before, startup))
-                    going += study.ask(width - len(going))
+                    number = min(room, self._round_width(before, startup))
+                    going += study.ask(number - len(going))
                     if not going:
                         break
+                    self._expect(study, going, room - len(going))
                     self._train(study, going)
                     errors += len(going) - (study.num_settled - before)
                     going = []
             finally:
                 progress.end()
             return self._summary(study)
+
+    def _expect(self, study: SearchStudy, going: Sequence[FrozenTrial], more: int) -> None:
+        """Tell what is left to train: of trials that were asked for, and of those to come."""
+        known = [trial.params for trial in study.trials()]
+        runs_dir = self.engine.runtime.runs_dir
+        experiments = [e for trial in going for e in self._experiments(trial)]
+        for point in stand_ins(self.spec, known, more):
+            experiments += self.spec.experiments("", point, self.data, runs_dir)
+        self.engine.progress.expect(epochs_left(experiments))
 
     def _round_width(self, settled: int, startup: int) -> int:
         width = self.engine.cluster.width

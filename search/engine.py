@@ -111,6 +111,11 @@ class Engine:
         self.workers.close()
         self.stop_file.unlink(missing_ok=True)
 
+    def leave(self) -> None:
+        """Remove what this process has for itself in the storage: it ends without `close`."""
+        self.stop_file.unlink(missing_ok=True)
+        self.workers.leave()
+
     def run(
         self,
         experiments: Iterable[Experiment],

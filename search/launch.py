@@ -11,9 +11,11 @@ from pathlib import Path
 from rich.console import Console
 
 from prokd.config import RuntimeConfig
+from prokd.config.settings import AutocastType
 from prokd.errors import CollapsedRun
+from prokd.interruption import STATUS, ending_at_once
 from prokd.labels import AGGREGATION
-from search.cluster import Resources, connected
+from search.cluster import LOCAL, Cluster, Resources, connected, disconnect
 from search.criteria import comparison_table
 from search.driver import Search, SearchSummary
 from search.engine import Engine
@@ -21,6 +23,7 @@ from search.exports import finds_nothing
 from search.interruption import stopping_cleanly
 from search.plan import DataDescriptions
 from search.progress import Progress
+from search.rest import cluster_at_rest
 from search.results import table
 from search.spec import SearchSpec
 from search.store import address_of
@@ -41,6 +44,7 @@ def opened(
     deadline: float | None = None,
     progress: Progress | None = None,
     descriptions: DataDescriptions | None = None,
+    at_rest: AutocastType | None = None,
 ) -> Iterator[Engine]:
     """Open an engine: connect to a Ray, say where, open the MLflow store.
 
@@ -55,14 +59,15 @@ def opened(
         deadline: Seconds since 1970 after which no epoch is started.
         progress: Shows what happens; None = on standard output.
         descriptions: Fingerprints that were read already.
+        at_rest: Precision of trials that are all there: no Ray is connected to.
+
+    Raises:
+        NeedsRay: Something has to be trained, in the block of an engine at rest.
     """
     shown = progress or Progress()
     if not os.environ.get("MLFLOW_TRACKING_URI"):
         address_of(output.resolve() / "mlflow.db")  # a mistake shows before Ray starts
-    with connected(address, resources or Resources(), output) as cluster:
-        width = f"{cluster.width} at a time"
-        each = f"{cluster.cpus:g} CPU" + (f", {cluster.gpus:g} GPU" if cluster.gpus else "")
-        shown.say(f"running {cluster.place} ({width}, {each} each)")
+    with _cluster(address, resources or Resources(), output, at_rest, shown) as cluster:
         tracker = Tracker(output, cluster.device, shown.say)
         engine = Engine(
             runtime,
@@ -79,17 +84,41 @@ def opened(
             engine.stop()
             shown.say("stopping when the epochs at hand are done (again: at once)")
 
-        try:
-            if not any(runtime.runs_dir.glob("student-*/DONE")):
-                engine.workers.warm_up()  # else there may be nothing to train
-            tracker.check()
-            with stopping_cleanly(stop):
-                yield engine
-                tracker.send_rest()
-        finally:
-            tracker.abandon()
-            engine.close()
-            shown.end()
+        with ending_at_once(engine.leave, disconnect):  # Ray has taken SIGTERM for itself
+            try:
+                if not cluster.is_at_rest and not any(runtime.runs_dir.glob("student-*/DONE")):
+                    engine.workers.warm_up()  # else there may be nothing to train
+                tracker.check()
+                at_last = (tracker.abandon, engine.leave, disconnect)
+                with stopping_cleanly(stop, *at_last, before=shown.end):
+                    yield engine
+                    tracker.send_rest()
+            finally:
+                tracker.abandon()
+                engine.close()
+                shown.end()
+
+
+@contextmanager
+def _cluster(
+    address: str | None,
+    resources: Resources,
+    output: Path,
+    at_rest: AutocastType | None,
+    shown: Progress,
+) -> Iterator[Cluster]:
+    """Connect to a Ray, unless nothing is left to train; say so before, and where it is."""
+    if at_rest is not None:
+        shown.say("all is trained: no Ray is started")
+        yield cluster_at_rest(at_rest)
+        return
+    given = address or os.environ.get("RAY_ADDRESS")
+    shown.say("starting Ray ..." if given in (None, LOCAL) else f"connecting to Ray ({given}) ...")
+    with connected(address, resources, output) as cluster:
+        width = f"{cluster.width} at a time"
+        each = f"{cluster.cpus:g} CPU" + (f", {cluster.gpus:g} GPU" if cluster.gpus else "")
+        shown.say(f"running {cluster.place} ({width}, {each} each)")
+        yield cluster
 
 
 def run_searches(
@@ -117,6 +146,14 @@ def run_searches(
         say(line)
     say(f"MLflow: {engine.tracker.how_to_open}")
     return summaries
+
+
+def check_ended(
+    engine: Engine, summaries: Sequence[SearchSummary], specs: Sequence[SearchSpec]
+) -> None:
+    """Leave with status 130 if a stop was asked for before all was done."""
+    if engine.stopping and (len(summaries) < len(specs) or any(s.left for s in summaries)):
+        raise SystemExit(STATUS)
 
 
 def check_results(summaries: Sequence[SearchSummary]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +11,9 @@ from typing import Any
 from prokd.config import ExperimentConfig, RuntimeConfig
 from prokd.runs import Kind, RunFolder, read_json
 from prokd.within_memory import noted, run_signature, within_memory
+
+Measured = Callable[[Kind], float | None]
+"""From a kind of run to the seconds that an epoch of it takes; None = they cannot be told."""
 
 
 class DataDescriptions:
@@ -42,6 +45,12 @@ class DataDescriptions:
             self._training[name] = corpora.fingerprints()
             self._not_scored[name] = corpora.not_scored()
         return self._training[name]
+
+    def read(self, config: ExperimentConfig, *, oracle: bool) -> None:
+        """Read what an experiment needs; with labelled target dev only for an oracle."""
+        self.training(config)
+        if oracle:
+            self.oracle(config)
 
     def not_scored(self, config: ExperimentConfig) -> dict[str, str]:
         """Return the languages that have no labelled test split, with the reason."""
@@ -141,6 +150,7 @@ class Need:
         collapsed: Number of those that are known to collapse.
         begun: Number of those that go on from a checkpoint.
         seconds: Estimated seconds of training that are left, all together; None = unknown.
+        is_measured: Whether that is of a few steps on this machine, not of finished runs alone.
     """
 
     kind: Kind
@@ -149,6 +159,7 @@ class Need:
     collapsed: int
     begun: int
     seconds: float | None
+    is_measured: bool = False
 
     @property
     def missing(self) -> int:
@@ -156,8 +167,14 @@ class Need:
         return self.total - self.done - self.collapsed
 
 
-def need(experiments: Sequence[Experiment], kind: Kind) -> Need:
-    """Count the distinct runs of a kind and estimate what is left from finished runs like them."""
+def need(experiments: Sequence[Experiment], kind: Kind, measured: Measured | None = None) -> Need:
+    """Count the distinct runs of a kind and estimate what is left from finished runs like them.
+
+    Args:
+        experiments: Any configurations.
+        kind: Which of their two runs.
+        measured: Is asked for the seconds of an epoch where no finished run is like one.
+    """
     distinct = {e.key(kind): e for e in experiments}
     folders = {name: e.folder(kind) for name, e in distinct.items()}
     done = {name for name, f in folders.items() if f.done}
@@ -165,12 +182,16 @@ def need(experiments: Sequence[Experiment], kind: Kind) -> Need:
     collapsed = over - done
     seconds: float | None = 0.0
     rates: dict[str, float | None] = {}
+    is_measured = False
     for name, experiment in distinct.items():
         if name in done or name in collapsed or seconds is None:
             continue
         likeness = _likeness(kind, experiment.data, experiment.config.model_dump()[kind])
         if likeness not in rates:
             rates[likeness] = _seconds_per_epoch(experiment.runs_dir, kind, likeness)
+            if rates[likeness] is None and measured is not None:
+                rates[likeness] = measured(kind)
+                is_measured = rates[likeness] is not None
         rate = rates[likeness]
         settings = getattr(experiment.config, kind)
         left = settings.epochs - len(folders[name].history())
@@ -182,6 +203,7 @@ def need(experiments: Sequence[Experiment], kind: Kind) -> Need:
         collapsed=len(collapsed),
         begun=sum(f.started and name not in done | over for name, f in folders.items()),
         seconds=seconds,
+        is_measured=is_measured,
     )
 
 
@@ -205,7 +227,7 @@ def _seconds_per_epoch(runs_dir: Path, kind: Kind, likeness: str) -> float | Non
     return sum(rates) / len(rates) if rates else None
 
 
-def describe(needs: Iterable[Need], width: int | None) -> list[str]:
+def describe(needs: Sequence[Need], width: int | None) -> list[str]:
     """Write needs and the estimated cost as lines for a reader.
 
     Args:
@@ -225,10 +247,13 @@ def describe(needs: Iterable[Need], width: int | None) -> list[str]:
         unknown |= item.seconds is None
         total += item.seconds or 0.0
     if unknown:
-        lines.append("estimated cost: unknown (no finished run like these)")
+        lines.append(
+            "estimated cost: unknown (no finished run like these, and none can be measured here)"
+        )
     else:
         at_once = f", {duration(total / width)} with {width} runs at a time" if width else ""
-        lines.append(f"estimated cost: {duration(total)} of training{at_once}")
+        how = " (measured on a few steps here)" if any(n.is_measured for n in needs) else ""
+        lines.append(f"estimated cost: {duration(total)} of training{at_once}{how}")
     return lines
 
 

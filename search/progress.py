@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 
@@ -11,7 +12,13 @@ from rich.table import Table
 from rich.text import Text
 
 from prokd.runs import Kind
+from search.estimate import EpochsLeft, Estimate
 from search.plan import duration
+
+QUIET_SECONDS = 30.0
+"""Longest silence while something trains, where no live table is drawn."""
+NAMED = 4
+"""Most runs that such a line names."""
 
 
 class Progress:
@@ -20,47 +27,68 @@ class Progress:
     Args:
         console: Where to write; a live table is drawn if it is a terminal.
         clock: Seconds that never run back.
+        quiet: Seconds after which a plain line says how it goes.
     """
 
     def __init__(
-        self, console: Console | None = None, clock: Callable[[], float] = time.monotonic
+        self,
+        console: Console | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        quiet: float = QUIET_SECONDS,
     ) -> None:
         """Start counting."""
         self.console = console or Console(highlight=False, soft_wrap=True)
-        self.clock = clock
+        self.clock, self.quiet = clock, quiet
+        self.estimate = Estimate(clock)
         self.title, self.measure = "", "source-dev F1"
         self.total = self.done = self.failed = 0
         self.best: tuple[float, str] | None = None
         self.running: dict[tuple[Kind, str], str] = {}
-        self._begun: float | None = None
-        self._known = 0
         self._phase = ""
         self._live: Live | None = None
+        self._over: threading.Event | None = None
+        self._said_at = clock()
 
     def say(self, text: str) -> None:
-        """Write a line."""
+        """Write a line; it is there at once, through a pipe too."""
+        self._said_at = self.clock()
         self.console.print(Text(text))
 
-    def begin(self, title: str, total: int, measure: str = "source-dev F1") -> None:
+    def begin(
+        self, title: str, total: int, measure: str = "source-dev F1", width: int = 1
+    ) -> None:
         """Start a group of results, such as the trials of a study.
 
         Args:
             title: What they belong to.
             total: How many there will be.
             measure: What their values are.
+            width: Runs that train at the same time.
         """
         self.end()
+        self.estimate.begin(width)
         self.measure = measure
         self.title, self.total, self.done, self.failed, self.best = title, total, 0, 0, None
-        self._begun, self._known, self._phase = None, 0, ""
+        self._phase = ""
         if self.console.is_terminal:
             self._live = Live(
                 get_renderable=self._table, console=self.console, refresh_per_second=2
             )
             self._live.start()
+        else:
+            self._over = threading.Event()
+            threading.Thread(
+                target=self._break_silence, args=(self._over,), name="progress", daemon=True
+            ).start()
+
+    def expect(self, left: EpochsLeft) -> None:
+        """Tell the epochs that are left of each run, as `search.estimate.epochs_left` does."""
+        self.estimate.expect(left)
 
     def end(self) -> None:
-        """Take the live table down."""
+        """Take the live table down; say nothing by itself any more."""
+        if self._over is not None:
+            self._over.set()
         if self._live is not None:
             self._live.stop()
             self._live = None
@@ -69,10 +97,6 @@ class Progress:
     def phase(self, kind: Kind, number: int) -> None:
         """Tell that runs of a kind are about to be trained."""
         if number:
-            settled = self.done + self.failed
-            # Teachers that all students wait for are no measure of what a student takes.
-            if self._begun is None or (kind == "student" and settled == self._known):
-                self._begun, self._known = self.clock(), settled
             self._phase = f"{number} {kind}{'s' if number > 1 else ''} to train"
             if self._live is None:
                 self.say(f"{self.title}: {self._phase}")
@@ -80,14 +104,17 @@ class Progress:
     def started(self, kind: Kind, name: str) -> None:
         """Tell that a run was given to a worker."""
         self.running[kind, name] = "starting"
+        self.estimate.started(kind, name)
 
     def advanced(self, kind: Kind, name: str, epoch: int, num_epochs: int) -> None:
         """Tell that a run has finished an epoch."""
         self.running[kind, name] = f"epoch {epoch} of {num_epochs}"
+        self.estimate.advanced(kind, name, epoch, num_epochs)
 
     def ended(self, kind: Kind, name: str) -> None:
         """Tell that a run has left its worker."""
         self.running.pop((kind, name), None)
+        self.estimate.ended(kind, name)
 
     def result(
         self, label: str, value: float | None, reason: str = "", *, pruned: bool = False
@@ -116,22 +143,27 @@ class Progress:
             line += f" (best {self.best[0]:.4f}{self._left_in_words()})"
         self.say(line)
 
-    def seconds_left(self) -> float | None:
-        """Estimate the seconds until the last result; None before the first one is trained."""
-        settled = self.done + self.failed
-        if self._begun is None or settled <= self._known:
-            return None
-        rate = (self.clock() - self._begun) / (settled - self._known)
-        return rate * max(0, self.total - settled)
-
     def _left_in_words(self) -> str:
-        left = self.seconds_left()
+        left = self.estimate.seconds()
         return f", about {duration(left)} left" if left else ""
+
+    def line(self) -> str:
+        """Return how it goes: what is done, what runs and how far it is, what is left."""
+        runs = [f"{kind} {name} {state}" for (kind, name), state in list(self.running.items())]
+        more = [f"{len(runs) - NAMED} more"] if len(runs) > NAMED else []
+        named = f" ({', '.join([*runs[:NAMED], *more])})" if runs else ""
+        failed = f", {self.failed} failed" if self.failed else ""
+        head = f"{self.title}: {self.done} of {self.total} done{failed}"
+        return f"{head}, {len(runs)} running{named}{self._left_in_words()}"
+
+    def _break_silence(self, over: threading.Event) -> None:
+        while not over.wait(min(1.0, self.quiet / 4)):
+            if self.running and self.clock() - self._said_at >= self.quiet:
+                self.say(self.line())
 
     def _table(self) -> RenderableType:
         head = f"{self.title}: {self.done} of {self.total} done, {self.failed} failed"
-        left = self.seconds_left()
-        head += f", {len(self.running)} running" + (f", {duration(left)} left" if left else "")
+        head += f", {len(self.running)} running{self._left_in_words()}"
         lines = [Text(head, style="bold")]
         if self.best is not None:
             lines.append(Text(f"best so far: {self.best[0]:.4f}  {self.best[1]}"))

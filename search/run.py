@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import sys
-import time
-from collections.abc import Iterable
-from pathlib import Path
-from typing import Annotated, Any, Optional
 
 if __package__ in (None, ""):  # run as a script: the checkout need not be installed
-    sys.path[0] = str(Path(__file__).resolve().parents[1])
+    sys.path[0] = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 if __name__ == "__main__":
+    from prokd.interruption import end_at_once_on_signals
+
+    end_at_once_on_signals()  # before all that takes its time
     from prokd.import_path import libraries_first
 
     libraries_first("prokd", "search")
+
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
@@ -43,6 +48,10 @@ from search.space_files import (
     named_spaces,
 )
 from search.spaces import Space, ranges, size, without
+
+if TYPE_CHECKING:
+    from prokd.config.settings import AutocastType
+    from search.driver import SearchSummary
 
 TRIALS = {"paper": 60, "fast": 30, "mini": 4}
 """Points by default; of the paper's preset and space it is the whole grid."""
@@ -199,8 +208,10 @@ def search(
     from search.spec import SearchSpec, plan_lines
 
     if cluster is not None:
+        from prokd.interruption import raise_on_signals
         from search.remote import submit, without_option
 
+        raise_on_signals()  # the search is at the head: Ctrl-C is told to it
         raise typer.Exit(submit(cluster, without_option(sys.argv[1:]), say=typer.echo))
     begun = time.time()
     budget = None if time_budget is None else parse_seconds(time_budget)
@@ -229,41 +240,55 @@ def search(
         tag_column=tag_column,
     )
     descriptions = DataDescriptions(runtime)
+    if not dry_run:
+        typer.echo("reading the data ...")
     for spec in specs:  # a mistake in the data shows before anything is started
-        descriptions.training(spec.base)
-        if compare_criteria or select == ORACLE:
-            descriptions.oracle(spec.base)
+        descriptions.read(spec.base, oracle=compare_criteria or select == ORACLE)
     if select == ORACLE:
         typer.echo(
             "ORACLE: students are chosen by labels of target dev; this is not zero-resource"
         )
     if dry_run:
+        from search.measured import few_steps
         from search.precision import dry_run_line, expected_precision
 
         specs = [spec.settled(expected_precision(gpus_per_trial)) for spec in specs]
         typer.echo(dry_run_line([spec.base for spec in specs]))
         for spec in specs:
-            for line in plan_lines(spec, descriptions, output.resolve(), export_best):
+            timed = few_steps(spec.base, runtime, address, cpus_per_trial, gpus_per_trial)
+            for line in plan_lines(spec, descriptions, output.resolve(), export_best, timed):
                 typer.echo(line)
         return
     from search.cluster import Resources
-    from search.launch import check_results, opened, run_searches
+    from search.launch import check_ended, check_results, opened, run_searches
+    from search.rest import search_at_rest, without_ray_first
 
-    with opened(
-        runtime,
+    def run(at_rest: AutocastType | None) -> list[SearchSummary]:
+        with opened(
+            runtime,
+            output,
+            address=address,
+            resources=Resources(cpus_per_trial, gpus_per_trial),
+            max_failures=max_failures,
+            deadline=None if budget is None else begun + budget,
+            descriptions=descriptions,
+            at_rest=at_rest,
+        ) as engine:
+            summaries = run_searches(
+                engine, specs, output, export_best=export_best, compare_criteria=compare_criteria
+            )
+        check_ended(engine, summaries, specs)
+        return summaries
+
+    at_rest = search_at_rest(
+        specs,
+        descriptions,
         output,
         address=address,
-        resources=Resources(cpus_per_trial, gpus_per_trial),
-        max_failures=max_failures,
-        deadline=None if budget is None else begun + budget,
-        descriptions=descriptions,
-    ) as engine:
-        summaries = run_searches(
-            engine, specs, output, export_best=export_best, compare_criteria=compare_criteria
-        )
-    if engine.stopping and (len(summaries) < len(specs) or any(s.left for s in summaries)):
-        raise typer.Exit(130)
-    check_results(summaries)
+        gpus_per_trial=gpus_per_trial,
+        compare=compare_criteria,
+    )
+    check_results(without_ray_first(run, at_rest))
 
 
 def main() -> None:

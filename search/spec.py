@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,7 +14,8 @@ from prokd.config.settings import AutocastType
 from prokd.effect import flatten
 from prokd.identity import signature
 from prokd.runs import ORACLE, SOURCE_DEV
-from search.plan import DataDescriptions, Experiment, describe, need
+from search.estimate import KINDS
+from search.plan import DataDescriptions, Experiment, Measured, describe, need
 from search.spaces import SYMBOLS, Point, Space, drawn, in_words, ordered, points, ranges
 from search.study import read_points
 
@@ -94,18 +95,33 @@ def preview(spec: SearchSpec, descriptions: DataDescriptions, output: Path) -> l
     data = descriptions.training(spec.base)
     name = spec.study_name(descriptions)
     known = read_points(output / "studies" / f"{name}.journal", name)
-    left = max(1, spec.trials - len(known))
-    is_grid = not ranges(spec.space)
-    pool = points(spec.space) if is_grid else drawn(spec.space, left)
-    others = [point for point in pool if point not in known]
-    stride = max(1, len(others) // left)
+    others = stand_ins(spec, known, max(1, spec.trials - len(known)))
     runs_dir = descriptions.runtime.runs_dir.resolve()
-    chosen = [*known, *others[::stride]][: max(spec.trials, len(known))]
+    chosen = [*known, *others][: max(spec.trials, len(known))]
     return [e for point in chosen for e in spec.experiments("", point, data, runs_dir)]
 
 
+def stand_ins(spec: SearchSpec, known: Sequence[Point], number: int) -> list[Point]:
+    """Return points that stand for those which a search has not asked for yet.
+
+    Args:
+        spec: What is searched.
+        known: Points that have a trial.
+        number: How many there are to come.
+    """
+    if number < 1:
+        return []
+    pool = drawn(spec.space, number) if ranges(spec.space) else points(spec.space)
+    others: list[Point] = [point for point in pool if point not in known]
+    return others[:: max(1, len(others) // number)][:number]
+
+
 def plan_lines(
-    spec: SearchSpec, descriptions: DataDescriptions, output: Path, exports: int = 1
+    spec: SearchSpec,
+    descriptions: DataDescriptions,
+    output: Path,
+    exports: int = 1,
+    measured: Measured | None = None,
 ) -> Iterator[str]:
     """Yield what a search needs, what of it is done and what the rest will cost."""
     experiments = preview(spec, descriptions, output)
@@ -115,7 +131,7 @@ def plan_lines(
     for path in ordered(spec.space):
         symbol = f" ({SYMBOLS[path]})" if path in SYMBOLS else ""
         yield f"  {path}{symbol}: {in_words(spec.space[path])}"
-    needs = [need(experiments, "teacher"), need(experiments, "student")]
+    needs = [need(experiments, kind, measured) for kind in KINDS]
     for line in describe(needs, None):
         yield f"  {line}"
     yield f"  {disk_line(spec.base, sum(item.missing for item in needs), exports)}"

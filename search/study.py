@@ -281,15 +281,20 @@ class SearchStudy:
         return [point for point in points(self.space) if key(point) not in seen]
 
 
-def read_points(path: Path, name: str) -> list[dict[str, Any]]:
-    """Return the points of a study's trials without driving it; none if there is no study."""
+def read_trials(path: Path, name: str) -> list[FrozenTrial]:
+    """Return a study's trials without driving it; none if there is no study."""
     if not path.exists():
         return []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         storage = JournalStorage(JournalFileBackend(str(path)))
     study = optuna.load_study(study_name=name, storage=storage)
-    return [dict(trial.params) for trial in study.get_trials(deepcopy=False) if trial.params]
+    return study.get_trials(deepcopy=False)
+
+
+def read_points(path: Path, name: str) -> list[dict[str, Any]]:
+    """Return the points of a study's trials, see `read_trials`."""
+    return [dict(trial.params) for trial in read_trials(path, name) if trial.params]
 
 
 def _params(trial: FrozenTrial) -> dict[str, Any]:

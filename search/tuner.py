@@ -7,6 +7,7 @@ experiment lasts as long as its `Workers`, and so do the processes that train.
 from __future__ import annotations
 
 import os
+import pickle
 import shutil
 import threading
 import uuid
@@ -17,10 +18,14 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, Protocol
 
-from search.cluster import Cluster  # before ray.tune: it sets the environment that Ray reads
+from search.cluster import (  # before ray.tune: it sets the environment that Ray reads
+    Cluster,
+    NeedsRay,
+)
 
 # isort: split
 from ray import tune
+from ray.exceptions import RayError, RayTaskError
 from ray.tune.experiment import Trial
 
 from prokd.runs import Kind
@@ -30,6 +35,9 @@ from search.trainables import PAUSED, StageTrainable, warm_up_job
 
 ERROR = "error"
 """State of a run that ended by an error outside of training, such as a lost worker."""
+LOST = "the worker was lost (its process was killed, or its machine is gone)"
+LONGEST = 400
+"""Most characters of an error that are shown."""
 KINDS: tuple[Kind, ...] = ("teacher", "student")
 Jobs = Mapping[Kind, Sequence[dict[str, Any]]]
 LEAST_PENDING = 4
@@ -85,10 +93,20 @@ class _Reporter(tune.Callback):
     def on_trial_error(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
     ) -> None:
-        lines = [line for line in str(trial.get_error() or "").splitlines() if line.strip()]
-        reason = lines[-1].strip() if lines else "the worker was lost"
-        config = trial.config
+        config, reason = trial.config, _why(trial)
         self.events.put(Event(config["batch"], "ended", config["signature"], (ERROR, reason)))
+
+
+def _why(trial: Trial) -> str:
+    """Return what the worker of a trial raised, class and text in a line; or that it was lost."""
+    # Of the trial's local files: those in its storage are written after this.
+    path = Path(trial.pickled_error_file or "")
+    error = pickle.loads(path.read_bytes()) if path.is_file() else None
+    if isinstance(error, RayTaskError) and type(error.cause) is not RayError:
+        return f"{type(error.cause).__name__}: {' '.join(str(error.cause).split())}"[:LONGEST]
+    if isinstance(error, RayTaskError) or getattr(error, "actor_init_failed", False):
+        return str(error).strip().splitlines()[-1].strip()[:LONGEST]
+    return LOST
 
 
 class Workers:
@@ -198,14 +216,22 @@ class Workers:
             return None
 
     def _start(self) -> None:
+        if self.cluster.is_at_rest:
+            raise NeedsRay
         self._events: SimpleQueue[Event] = SimpleQueue()
         self._queue = JobQueue(self._events)
         self._scheduler = ParkingScheduler(self._events, self._queue.wait)
+        self._name = f"stages-{uuid.uuid4().hex[:8]}"
         self._thread = threading.Thread(target=self._fit, name="tune", daemon=True)
         self._thread.start()
 
+    def leave(self) -> None:
+        """Remove Ray's own files of a process that ends without `close`."""
+        if self._thread is not None:
+            shutil.rmtree(self.storage / self._name, ignore_errors=True)
+
     def _fit(self) -> None:
-        name = f"stages-{uuid.uuid4().hex[:8]}"
+        name = self._name
         pending = max(LEAST_PENDING, self.cluster.width)
         os.environ.setdefault("TUNE_MAX_PENDING_TRIALS_PG", str(pending))
         os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "86400")  # nothing is restored from it

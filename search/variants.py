@@ -9,6 +9,7 @@ from pathlib import Path
 from prokd.config import ExperimentConfig, with_overrides, with_precision
 from prokd.effect import flatten
 from search.engine import Engine
+from search.estimate import epochs_left
 from search.plan import Experiment
 from search.records import (
     FAILED,
@@ -97,7 +98,8 @@ def run_variants(
         found = row(experiment, outcome)
         progress.result(experiment.name, found.objective, outcome.reason)
 
-    progress.begin(title, len(experiments))
+    progress.begin(title, len(experiments), width=engine.cluster.width)
+    progress.expect(epochs_left(experiments))
     try:
         outcomes = engine.run(experiments, finished)
     finally:

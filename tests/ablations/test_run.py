@@ -90,6 +90,9 @@ def test_from_nothing_to_the_report_and_again(arguments, tmp_path, monkeypatch):
         first = _invoke(arguments)
         second = _invoke([*arguments, "--set", "student.fusion_weight=0.9", "--dry-run"])
         third = _invoke(arguments)
+    fourth = _invoke([*arguments, "--address", "local"])
+    assert "all is trained: no Ray is started" in fourth
+    assert fourth.partition("teachers: ")[2] == third.partition("teachers: ")[2]
     assert "teachers: 2 trained, 0 reused" in first
     assert "students: 2 trained, 0 reused" in first
     assert "students: 2 (1 done, 1 to train)" in second  # TSL has no pseudo-labels to fuse

@@ -1,4 +1,5 @@
 import io
+import os
 
 from rich.console import Console
 
@@ -21,29 +22,66 @@ def _progress(*, terminal):
 def test_one_plain_line_for_each_result():
     progress, stream, clock = _progress(terminal=False)
     progress.begin("phrasebook en-ar", 4)
+    progress.expect({"teacher": {}, "student": {"a": 1, "b": 1, "c": 1}})
     progress.result("trial 0", 0.5)
     progress.phase("student", 2)
-    clock.now = 30
-    progress.result("trial 1", 0.75)
-    progress.result("trial 2", None, "the run collapsed")
+    for name, text in (("a", "trial 1"), ("b", "trial 2")):
+        progress.started("student", name)
+        clock.now += 30
+        progress.advanced("student", name, 1, 1)
+        progress.ended("student", name)
+        progress.result(text, 0.75 if name == "a" else None, "the run collapsed")
     progress.end()
     assert stream.getvalue().splitlines() == [
         "[1/4] trial 0: source-dev F1 0.5000 (best 0.5000)",
         "phrasebook en-ar: 2 students to train",
         "[2/4] trial 1: source-dev F1 0.7500 (best 0.7500, about 1 min 0 s left)",
-        "[3/4] trial 2: failed: the run collapsed (best 0.7500, about 15 s left)",
+        "[3/4] trial 2: failed: the run collapsed (best 0.7500, about 30 s left)",
     ]
 
 
-def test_teachers_that_all_wait_for_do_not_slow_the_estimate_down():
+def test_the_estimate_counts_teachers_and_never_grows_while_all_goes_as_expected():
     progress, _, clock = _progress(terminal=False)
-    progress.begin("phrasebook en-ar", 4)
-    progress.phase("teacher", 2)
-    clock.now = 1000
-    progress.phase("student", 4)
-    clock.now = 1030
-    progress.result("trial 0", 0.5)
-    assert progress.seconds_left() == 90
+    progress.begin("phrasebook en-ar", 4, width=2)
+    names = [str(number) for number in range(4)]
+    kinds = {"teacher": (3, 10.0), "student": (2, 40.0)}
+    progress.expect({kind: dict.fromkeys(names, kinds[kind][0]) for kind in kinds})
+    whole = 2 * sum(epochs * seconds for epochs, seconds in kinds.values())  # two at a time
+    shown = []
+    for pair in (names[:2], names[2:]):
+        for kind, (epochs, seconds) in kinds.items():
+            for name in pair:
+                progress.started(kind, name)
+            for epoch in range(1, epochs + 1):
+                for _ in range(4):
+                    clock.now += seconds / 4
+                    shown.append((clock.now, progress.estimate.seconds()))
+                for name in pair:
+                    progress.advanced(kind, name, epoch, epochs)
+            for name in pair:
+                progress.ended(kind, name)
+    assert clock.now == whole
+    assert shown[0][1] is None  # what a student takes is not known before one has trained
+    known = [(now, left) for now, left in shown if left is not None]
+    assert known
+    assert [left for _, left in known] == sorted((left for _, left in known), reverse=True)
+    assert all(abs(now + left - whole) <= 20 for now, left in known)
+
+
+def test_through_a_pipe_something_is_said_while_runs_train():
+    read, write = os.pipe()
+    with os.fdopen(write, "w") as stream, os.fdopen(read) as shown:
+        progress = Progress(Console(file=stream, width=200, highlight=False), quiet=0.2)
+        progress.begin("phrasebook en-ar", 4, width=2)
+        progress.started("teacher", "ab12")
+        progress.advanced("teacher", "ab12", 2, 3)
+        progress.started("teacher", "cd34")
+        line = shown.readline()  # while the stream is open: nothing waits in a buffer
+        progress.end()
+    assert line == (
+        "phrasebook en-ar: 0 of 4 done, 2 running "
+        "(teacher ab12 epoch 2 of 3, teacher cd34 starting)\n"
+    )
 
 
 def test_live_table_on_a_terminal():

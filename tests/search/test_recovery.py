@@ -109,8 +109,10 @@ def test_killed_driver(corpus, tmp_path):
         command, env=environment, capture_output=True, text=True, cwd=tmp_path, check=False
     )
     assert again.returncode == 0, again.stderr
-    first, *_, last = again.stdout.splitlines()
-    assert first.startswith("running on a local Ray")
+    *first, third = again.stdout.splitlines()[:3]
+    last = again.stdout.splitlines()[-1]
+    assert first == ["reading the data ...", "starting Ray ..."]
+    assert third.startswith("running on a local Ray")
     assert "-m mlflow ui --backend-store-uri sqlite:///" in last
     assert "kept from 1 interrupted run" in again.stdout
     assert "students: 2 trained, 1 reused" in again.stdout
@@ -128,6 +130,19 @@ def test_killed_driver(corpus, tmp_path):
     assert [trial.state.name for trial in study.trials] == ["COMPLETE"] * 3
     assert len({json.dumps(trial.params) for trial in study.trials}) == 3
 
+    # Once more, with nothing left to train: the same words but for what was trained, and no Ray.
+    third = subprocess.run(
+        command, env=environment, capture_output=True, text=True, cwd=tmp_path, check=False
+    )
+    assert (third.returncode, third.stderr) == (0, "")
+    words = third.stdout.splitlines()
+    assert words[:2] == ["reading the data ...", "all is trained: no Ray is started"]
+    shown, known = third.stdout.index("study "), again.stdout.index("study ")
+    table, counts = third.stdout[shown:].split("teachers: ")
+    assert again.stdout[known:].startswith(table)
+    assert counts.startswith("0 trained, 1 reused\nstudents: 0 trained, 3 reused\n")
+    assert _histories(runs) == after
+
 
 def test_killed_worker_is_started_again_and_goes_on(local_ray, runtime, tmp_path):
     from search.plan import DataDescriptions
@@ -140,7 +155,7 @@ def test_killed_worker_is_started_again_and_goes_on(local_ray, runtime, tmp_path
 
     class Killer:
         def __init__(self):
-            self.outcomes, self.epochs = [], []
+            self.outcomes, self.epochs, self.reasons = [], [], []
 
         def started(self, kind, signature):
             pass
@@ -155,6 +170,7 @@ def test_killed_worker_is_started_again_and_goes_on(local_ray, runtime, tmp_path
 
         def ended(self, kind, signature, outcome):
             self.outcomes.append(outcome.state)
+            self.reasons.append(outcome.reason)
 
     watcher = Killer()
     jobs = [job(config, runtime, signature="x", data=data)]
@@ -174,3 +190,30 @@ def test_killed_worker_is_started_again_and_goes_on(local_ray, runtime, tmp_path
     with closing(Workers(local_ray, tmp_path / "ray", max_failures=0)) as workers:
         workers.train({"teacher": jobs}, watcher)
     assert watcher.outcomes == ["error"]
+    assert watcher.reasons[0].startswith("the worker was lost")
+
+
+def test_an_error_in_a_worker_is_told_as_it_is(local_ray, runtime, tmp_path):
+    from search.plan import DataDescriptions
+    from search.tuner import Workers
+
+    config = tiny_config()
+    data = DataDescriptions(runtime).training(config)
+    stopped = dict(data)
+    del stopped["encoder"]  # what a stage cannot do without
+    told = []
+
+    class Listener:
+        def started(self, kind, signature):
+            pass
+
+        def advanced(self, kind, signature, epoch, trained):
+            pass
+
+        def ended(self, kind, signature, outcome):
+            told.append((outcome.state, outcome.reason))
+
+    with closing(Workers(local_ray, tmp_path / "ray", max_failures=1)) as workers:
+        broken = job(config, runtime, signature="x", data=stopped)
+        workers.train({"teacher": [broken]}, Listener())
+    assert told == [("error", "KeyError: 'encoder'")]

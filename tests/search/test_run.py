@@ -72,8 +72,17 @@ def test_dry_run_counts_the_grid_and_starts_nothing(corpus, tmp_path):
     assert "300 trials x 2 seeds, of the grid" in result.output
     assert "teachers: 10 (0 done, 10 to train)" in result.output
     assert "students: 600 (0 done, 600 to train)" in result.output
-    assert "estimated cost: unknown" in result.output
+    assert "of training (measured on a few steps here)" in result.output
     assert not list(tmp_path.iterdir())
+
+
+def test_a_dry_run_does_not_time_what_will_run_elsewhere(corpus, tmp_path):
+    result = runner.invoke(app, _tiny(corpus, tmp_path, "--dry-run", "--address", "10.0.0.1:6379"))
+    assert result.exit_code == 0, result.output
+    assert (
+        "estimated cost: unknown (no finished run like these, and none can be measured here)"
+        in result.output
+    )
 
 
 def test_fixed_settings_leave_the_space(corpus, tmp_path):
@@ -114,7 +123,7 @@ def test_a_mistake_is_one_sentence_and_status_2(more, message, tmp_path):
         text=True,
     )
     assert done.returncode == 2
-    assert done.stdout == ""
+    assert done.stdout in ("", "reading the data ...\n")
     (line,) = done.stderr.strip().splitlines()
     assert line.startswith("error: ")
     assert message in line

@@ -228,6 +228,43 @@ def test_running_again_trains_nothing_and_more_trials_train_the_rest(finished):
     assert len(more.engine.reuse.trained["student"]) == 1
 
 
+def test_a_settled_search_needs_no_ray_unless_a_run_is_damaged(finished):
+    from search.cluster import NeedsRay, is_here
+    from search.launch import opened, run_searches
+    from search.rest import search_at_rest
+
+    _, search, _ = finished
+    runtime, descriptions = search.engine.runtime, search.engine.descriptions
+    options = {"address": None, "gpus_per_trial": None, "compare": False}
+
+    def at_rest(trials, **changes):
+        spec = _spec(trials)
+        return search_at_rest([spec], descriptions, search.output, **options | changes)
+
+    assert at_rest(3) == "fp32"
+    assert at_rest(60) is None
+    assert at_rest(3, compare=True) is None  # the oracle has not looked yet
+    assert not is_here("local")  # this process is connected to one
+    before = _stamps(runtime.runs_dir)
+
+    def run_at_rest():
+        with opened(runtime, search.output, at_rest="fp32") as engine:
+            return run_searches(engine, [_spec(3)], search.output)
+
+    (summary,) = run_at_rest()
+    assert [standing.rank for standing in summary.standings] == [1, 2, 3]
+    assert _stamps(runtime.runs_dir) == before
+    folder = search.engine.runtime.runs_dir / summary.standings[0].rows[0].experiment.student.path
+    kept = {path: path.read_bytes() for path in folder.glob("*") if path.is_file()}
+    (folder / "weights.safetensors").write_bytes(b"?")
+    try:
+        with pytest.raises(NeedsRay):
+            run_at_rest()
+    finally:
+        for path, content in kept.items():
+            path.write_bytes(content)
+
+
 def test_another_store_gets_all_of_a_finished_search(finished, tmp_path, monkeypatch):
     run_search, search, _ = finished
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'other.db'}")

@@ -1,0 +1,50 @@
+"""What an epoch takes where no run like it has finished: a few steps on this machine tell."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+
+from prokd.config import ExperimentConfig, RuntimeConfig
+from prokd.config.precision import CPU
+from prokd.errors import CollapsedRun, UserError
+from prokd.runs import Kind
+from search.plan import Measured
+
+
+def few_steps(
+    config: ExperimentConfig,
+    runtime: RuntimeConfig,
+    address: str | None,
+    cpus: float | None,
+    gpus: float | None,
+) -> Measured:
+    """Return what measures an epoch when it is asked, once, and knows nothing of other machines.
+
+    Args:
+        config: The experiment; its precision is known.
+        runtime: Where the data lies.
+        address: Of a cluster, as it was asked for.
+        cpus: Cores of a trial, as they were asked for.
+        gpus: GPUs of a trial, as they were asked for.
+    """
+
+    @cache
+    def seconds() -> dict[Kind, float]:
+        from prokd.few_steps import epoch_seconds
+        from prokd.precision import kind_of_this_machine
+        from search.cluster import is_here
+
+        has_gpu = kind_of_this_machine() != CPU
+        elsewhere = float(os.environ.get("PROKD_MAX_GPUS", 0)) > 0 or not is_here(address)
+        if elsewhere or (gpus and not has_gpu):
+            return {}
+        on_gpu = has_gpu and gpus != 0
+        threads = None if on_gpu else max(1, int(cpus or 1))
+        changes = {"device": "auto" if on_gpu else "cpu", "threads": threads}
+        try:
+            return epoch_seconds(config, runtime.model_copy(update=changes))
+        except (UserError, CollapsedRun, RuntimeError):  # torch's errors of memory are the last
+            return {}
+
+    return lambda kind: seconds().get(kind)

@@ -1,0 +1,144 @@
+"""Whether all is trained already: what is left then, tables and exports and logs, needs no Ray."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from optuna.trial import TrialState
+
+from prokd.config import ExperimentConfig
+from prokd.config.precision import CPU, GPU
+from prokd.config.settings import AutocastType
+from prokd.runs import ORACLE
+from search.cluster import Cluster, NeedsRay, is_here
+from search.plan import DataDescriptions, Experiment
+from search.precision import expected_precision
+from search.spaces import size
+from search.study import key, read_trials
+
+if TYPE_CHECKING:
+    from search.spec import SearchSpec
+
+Result = TypeVar("Result")
+
+
+def without_ray_first(
+    run: Callable[[AutocastType | None], Result], precision: AutocastType | None
+) -> Result:
+    """Call ``run`` with a precision, and with None, to use a Ray, if that turns out to be needed.
+
+    Args:
+        run: Does the work; for an engine at rest it is given the precision of its trials.
+        precision: As `known_precision` returns it; None = there is something to train.
+    """
+    if precision is not None:
+        try:
+            return run(precision)
+        except NeedsRay:  # a finished run is damaged, say
+            pass
+    return run(None)
+
+
+def known_precision(
+    configs: Iterable[ExperimentConfig], address: str | None, gpus_per_trial: float | None
+) -> AutocastType | None:
+    """Return what ``encoder.precision = auto`` stands for; None if only a Ray could tell.
+
+    Args:
+        configs: What is trained; where none of them says ``auto`` the answer has no effect.
+        address: As it was asked for.
+        gpus_per_trial: As it was asked for.
+    """
+    if gpus_per_trial == 0 or all(config.encoder.precision != "auto" for config in configs):
+        return "fp32"
+    if float(os.environ.get("PROKD_MAX_GPUS", 0)) > 0 or not is_here(address):
+        return None
+    return expected_precision(gpus_per_trial)
+
+
+def cluster_at_rest(precision: AutocastType) -> Cluster:
+    """Return a cluster on which nothing can be trained."""
+    device = CPU if precision == "fp32" else GPU
+    return Cluster("", 1.0, 0.0, 1, device=device, precision=precision, is_at_rest=True)
+
+
+def is_finished(experiment: Experiment, descriptions: DataDescriptions, oracle: bool) -> bool:
+    """Tell whether an experiment has ended, and all that it is scored on is scored.
+
+    Args:
+        experiment: Any configuration.
+        descriptions: Fingerprints of the data.
+        oracle: Whether the student has to be scored on labelled target dev.
+    """
+    current = descriptions.report(experiment.config)
+    student, teacher = experiment.student, experiment.teacher
+    for folder in (student, teacher):
+        if folder.done and (folder.report() or {}).get("fingerprint") != current:
+            return False
+    if not student.done:
+        return any(folder.failure() is not None for folder in (student, teacher))
+    if not oracle:
+        return True
+    return (student.oracle() or {}).get("fingerprint") == descriptions.oracle(experiment.config)
+
+
+def is_settled(
+    spec: SearchSpec, descriptions: DataDescriptions, output: Path, *, compare: bool
+) -> bool:
+    """Tell whether a search has no trial left, and all of its runs are scored.
+
+    Args:
+        spec: What is searched; its precision is known.
+        descriptions: Fingerprints of the data.
+        output: Folder of the studies.
+        compare: Whether the oracle has to have looked at every student.
+    """
+    name = spec.study_name(descriptions)
+    try:
+        trials = read_trials(output / "studies" / f"{name}.journal", name)
+    except ValueError:  # a journal that is damaged is told of when the study is opened
+        return False
+    if any(trial.state == TrialState.RUNNING for trial in trials):
+        return False
+    ended = [t for t in trials if t.state in (TrialState.COMPLETE, TrialState.PRUNED)]
+    if len({key(trial.params) for trial in ended}) < min(spec.trials, size(spec.space) or 1 << 60):
+        return False
+    data, runs_dir = descriptions.training(spec.base), descriptions.runtime.runs_dir.resolve()
+    oracle = compare or spec.select == ORACLE
+    return all(
+        is_finished(experiment, descriptions, oracle)
+        for trial in ended
+        if trial.state == TrialState.COMPLETE
+        for experiment in spec.experiments("", trial.params, data, runs_dir)
+        if experiment.student.done  # else its folder was removed, and its value is kept
+    )
+
+
+def search_at_rest(
+    specs: Sequence[SearchSpec],
+    descriptions: DataDescriptions,
+    output: Path,
+    *,
+    address: str | None,
+    gpus_per_trial: float | None,
+    compare: bool,
+) -> AutocastType | None:
+    """Return the precision for `without_ray_first`; None if a search has something to train.
+
+    Args:
+        specs: What is searched.
+        descriptions: Fingerprints of the data.
+        output: Folder of the studies.
+        address: As it was asked for.
+        gpus_per_trial: As it was asked for.
+        compare: As `is_settled` takes it.
+    """
+    precision = known_precision([spec.base for spec in specs], address, gpus_per_trial)
+    if precision is None:
+        return None
+    known = [spec.settled(precision) for spec in specs]
+    is_all = all(is_settled(spec, descriptions, output, compare=compare) for spec in known)
+    return precision if is_all else None

@@ -1,0 +1,130 @@
+"""Ctrl-C as a terminal sends it, to the whole group: one sentence, status 130, nothing else."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from prokd.interruption import SENTENCE
+
+ROOT = Path(__file__).parents[2]
+LIVES_IN_PROC = pytest.mark.skipif(
+    not Path("/proc/self/stat").exists(), reason="reads processes from /proc"
+)
+
+
+def _start(command, folder, **streams):
+    environment = {**os.environ, "HOME": str(folder), "OMP_NUM_THREADS": "1"}
+    environment.pop("PYTHONPATH", None)
+    return subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=folder,
+        env=environment,
+        start_new_session=True,
+    )
+
+
+def _ends(process):
+    out, err = process.communicate(timeout=60)
+    return process.returncode, out, err
+
+
+@pytest.mark.parametrize("script", ["search/run.py", "ablations/run.py"])
+@pytest.mark.parametrize("module", ["typer", "pydantic"])
+def test_ctrl_c_while_a_command_is_imported(script, module, tmp_path):
+    # The import of a library takes long: as on a cold disk.
+    slow = (
+        "import runpy, sys\n"
+        "class Slow:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name == {module!r}:\n"
+        "            import time\n"
+        "            print('importing', flush=True)\n"
+        "            time.sleep(60)\n"
+        "sys.meta_path.insert(0, Slow())\n"
+        f"runpy.run_path({str(ROOT / script)!r}, run_name='__main__')\n"
+    )
+    process = _start([sys.executable, "-c", slow], tmp_path)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "importing\n"
+    os.killpg(process.pid, signal.SIGINT)
+    assert _ends(process) == (130, "", f"{SENTENCE}\n")
+
+
+def _search(corpus, output, *more):
+    command = [sys.executable, str(ROOT / "search" / "run.py"), "--preset", "mini"]
+    command += ["--address", "local", "--cpus-per-trial", str(os.cpu_count()), "--trials", "2"]
+    command += ["--set", "teacher.epochs=500", "--data-dir", str(corpus)]
+    return [*command, "--output", str(output), *more]
+
+
+def _of_the_session(leader):
+    """Return the processes that descend from a command; Ray's are in its session."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            fields = (path / "stat").read_text().rpartition(")")[2].split()
+            command = (path / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if int(fields[3]) == leader and fields[0] != "Z":
+            found.append((int(path.name), command))
+    return found
+
+
+def _says(process, text):
+    assert process.stdout is not None
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if text in line:
+            return lines
+    raise AssertionError("".join(lines) + (process.stderr.read() if process.stderr else ""))
+
+
+@pytest.mark.ray
+@LIVES_IN_PROC
+def test_ctrl_c_while_ray_starts(corpus, tmp_path):
+    process = _start(_search(corpus, tmp_path / "out"), tmp_path)
+    _says(process, "starting Ray")
+    deadline = time.monotonic() + 60
+    while not any(b"gcs_server" in command for _, command in _of_the_session(process.pid)):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGINT)
+    assert _ends(process) == (130, "", f"{SENTENCE}\n")
+    _are_gone(process)
+
+
+@pytest.mark.ray
+@LIVES_IN_PROC
+def test_ctrl_c_twice_while_teachers_train(corpus, tmp_path):
+    output = tmp_path / "out"
+    process = _start(_search(corpus, output), tmp_path)
+    _says(process, "to train")
+    deadline = time.monotonic() + 60
+    while not any(path.stat().st_size for path in output.glob("runs/*/history.jsonl")):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    for _ in range(2):
+        os.killpg(process.pid, signal.SIGINT)
+        time.sleep(0.3)
+    status, out, err = _ends(process)
+    assert (status, err) == (130, f"{SENTENCE}\n")
+    assert out == "stopping when the epochs at hand are done (again: at once)\n"
+    _are_gone(process)
+    assert not list((output / "ray_results").iterdir())
+
+
+def _are_gone(process):
+    deadline = time.monotonic() + 60
+    while left := _of_the_session(process.pid):
+        assert time.monotonic() < deadline, left
+        time.sleep(0.2)
