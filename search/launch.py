@@ -13,6 +13,7 @@ from rich.console import Console
 from prokd.config import RuntimeConfig
 from prokd.errors import CollapsedRun
 from prokd.labels import AGGREGATION
+from search.addresses import address_of
 from search.cluster import Resources, connected
 from search.criteria import comparison_table
 from search.driver import Search, SearchSummary
@@ -23,7 +24,6 @@ from search.plan import DataDescriptions
 from search.progress import Progress
 from search.results import table
 from search.spec import SearchSpec
-from search.store import address_of
 from search.tracking import Tracker
 
 SHOWN = 15
@@ -44,7 +44,8 @@ def opened(
 ) -> Iterator[Engine]:
     """Open an engine: connect to a Ray, say where, open the MLflow store.
 
-    At the end the store is told what it missed while it was away. Ctrl-C ends the block cleanly.
+    At the end the store is told what it missed while it was away, and a person where its runs are
+    to be seen. Ctrl-C ends the block cleanly.
 
     Args:
         runtime: Where data and runs lie.
@@ -63,7 +64,8 @@ def opened(
         width = f"{cluster.width} at a time"
         each = f"{cluster.cpus:g} CPU" + (f", {cluster.gpus:g} GPU" if cluster.gpus else "")
         shown.say(f"running {cluster.place} ({width}, {each} each)")
-        tracker = Tracker(output, cluster.device, shown.say)
+        descriptions = descriptions or DataDescriptions(runtime)
+        tracker = Tracker(output, cluster.device, shown.say, descriptions.datasets)
         engine = Engine(
             runtime,
             cluster,
@@ -86,6 +88,8 @@ def opened(
             with stopping_cleanly(stop):
                 yield engine
                 tracker.send_rest()
+                for line in tracker.how_to_open():
+                    shown.say(line)
         finally:
             tracker.abandon()
             engine.close()
@@ -112,10 +116,8 @@ def run_searches(
         for code, reason in engine.descriptions.not_scored(spec.base).items():
             engine.progress.say(f"{code} test is not scored: {reason}")
         summaries.append(summary)
-    say = engine.progress.say
     for line in engine.reuse.lines():
-        say(line)
-    say(f"MLflow: {engine.tracker.how_to_open}")
+        engine.progress.say(line)
     return summaries
 
 
