@@ -119,9 +119,7 @@ def _columns(corpus: Corpus) -> Iterator[dict[str, Any]]:
 
 def _profile(corpus: Corpus, *, is_source: bool) -> dict[str, int]:
     """Return counts; entities of the source alone, for none of the target's may be looked at."""
-    words = sum(map(len, corpus.words))
-    found = {"num_rows": len(corpus), "num_elements": words}  # what the UI shows
-    found |= {"sentences": len(corpus), "words": words}
+    found = {"sentences": len(corpus), "words": sum(map(len, corpus.words))}
     if is_source:
         tags = (tag for sentence in corpus.tags or () for tag in sentence)
         found["entities"] = sum(tag.startswith("B-") for tag in tags)
