@@ -1,7 +1,8 @@
 """An ablation as a reader meets it: Markdown, CSV, and the table that is printed.
 
-Markdown and the printed table give F1 in percent, the CSV in [0, 1]. Nothing is left out: a run
-that collapsed or was not finished is named where its number would stand.
+F1 is in [0, 1] everywhere: with four decimals in Markdown and in the printed table, with all of
+them in the CSV. Nothing is left out: a run that collapsed or was not finished is named where its
+number would stand.
 """
 
 from __future__ import annotations
@@ -121,7 +122,7 @@ def comparability(spec: AblationSpec, base: ExperimentConfig) -> list[str]:
 
 
 def markdown(scores: Scores, base: ExperimentConfig, notes: Sequence[str] = ()) -> str:
-    """Return the report as Markdown, F1 in percent."""
+    """Return the report as Markdown, F1 in [0, 1]."""
     spec = scores.spec
     seeds = f"{len(scores.seeds)} ({', '.join(map(str, scores.seeds))})"
     lines = [
@@ -136,21 +137,23 @@ def markdown(scores: Scores, base: ExperimentConfig, notes: Sequence[str] = ()) 
         + ("; one seed has no spread" if len(scores.seeds) == 1 else ""),
         f'- reference: "{spec.reference}"; in parentheses the difference from it, over the seeds '
         "that both have finished",
+        "- F1 is in [0, 1]"
+        + (", the paper's figures too, which it prints in percent" if spec.paper else ""),
         *([f'- baseline: "{spec.baseline}"'] if spec.baseline else []),
         *(f"- {note}" for note in notes),
     ]
     for names in scores.twins():
         lines.append(f"- one and the same run: {', '.join(names)}")
     for measure, title in MEASURES.items():
-        lines += ["", f"## Target test, {title}, in percent", ""]
+        lines += ["", f"## Target test, {title}", ""]
         lines += as_markdown(score_table(scores, measure))
         if measure == ENTITY:
             lines += ["", STAR]
         elif measure == TOKEN:
             lines += ["", *(_paper_lines(spec, base))]
-    lines += ["", f"## Are the differences chance? ({MEASURES[ENTITY]}, points)", ""]
+    lines += ["", f"## Are the differences chance? ({MEASURES[ENTITY]})", ""]
     lines += [*as_markdown(comparison_table(scores)), "", *HOW_TO_READ]
-    lines += ["", "## What the runs were selected by: source dev, entity-level F1, in percent", ""]
+    lines += ["", "## What the runs were selected by: source dev, entity-level F1", ""]
     lines += as_markdown(source_dev_table(scores))
     lines += ["", "## Runs without a result", ""]
     lines += [f"- {text}" for text in failures(scores)] or ["None."]
@@ -177,11 +180,11 @@ def printed(scores: Scores, base: ExperimentConfig) -> str:
     """Return what a terminal shows: both tables, aligned, and what is to be known of them."""
     lines = []
     if scores.not_scored():
-        lines += ["source dev, entity-level F1, percent:", "", *aligned(source_dev_table(scores))]
+        lines += ["source dev, entity-level F1:", "", *aligned(source_dev_table(scores))]
         lines += [""]
     measures = MEASURES if len(scores.not_scored()) < len(scores.rows) else {}
     for measure, title in measures.items():
-        lines += [f"target test, {title}, percent, {len(scores.seeds)} seed(s):", ""]
+        lines += [f"target test, {title}, {len(scores.seeds)} seed(s):", ""]
         lines += [*aligned(score_table(scores, measure)), ""]
         if measure == ENTITY:
             lines += [STAR.removeprefix("\\"), "", *aligned(comparison_table(scores)), ""]

@@ -31,9 +31,17 @@ from ablations.plan import AblationPlan, best_point, with_base_settings
 from ablations.spec import load_spec
 from prokd.cli import run_app
 from prokd.config import ExperimentConfig, RuntimeConfig, with_overrides
-from prokd.options import Cache, Output, Separator, TagColumn, separator_of, writable_cache
+from prokd.options import (
+    Cache,
+    DataDirs,
+    Output,
+    Separator,
+    TagColumn,
+    separator_of,
+    writable_cache,
+)
 from prokd.places import check_output
-from search.options import DataDirs, Languages, Settings, Text, parse_seconds, parse_seeds
+from search.options import Languages, Settings, Text, parse_seconds, parse_seeds
 from search.plan import DataDescriptions, Experiment, Measured
 from search.results import Row
 from search.run import base_configs

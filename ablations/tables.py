@@ -23,9 +23,9 @@ def cell(scores: Scores, variant: str, column: str, measure: str) -> str:
     missing = _missing(scores, variant, column)
     if not result.num:
         return missing
-    text = percent(result.mean)
+    text = share(result.mean)
     if result.num > 1:
-        text += f" ± {percent(result.std)}"
+        text += f" ± {share(result.std)}"
     if variant != scores.spec.reference:
         change = scores.difference(variant, column, measure)
         if not math.isnan(change):
@@ -37,7 +37,8 @@ def cell(scores: Scores, variant: str, column: str, measure: str) -> str:
 def score_table(scores: Scores, measure: str) -> Table:
     """Return the table of the paper's form: variants down, languages and their average across.
 
-    Beside a column of token-level F1 stand the paper's figures for it, where there are any.
+    Beside a column of token-level F1 stand the paper's figures for it, where there are any: the
+    paper prints percent, the table has all in [0, 1].
     """
     published = _published(scores) if measure == TOKEN else {}
     header = ["variant"]
@@ -50,7 +51,7 @@ def score_table(scores: Scores, measure: str) -> Table:
             line.append(cell(scores, variant, column, measure))
             if column in published:
                 figure = published[column].get(variant)
-                line.append("–" if figure is None else f"{figure:.2f}")
+                line.append("–" if figure is None else share(figure / 100))
         table.append(line)
     return table
 
@@ -85,22 +86,22 @@ def state(row: Row) -> str:
     return "not scored" if row.outcome.state == DONE else row.outcome.state
 
 
-def percent(value: float) -> str:
-    """Write a share as percent.
+def share(value: float) -> str:
+    """Write a score in [0, 1].
 
-    >>> percent(0.50914)
-    '50.91'
+    >>> share(0.50914)
+    '0.5091'
     """
-    return "–" if math.isnan(value) else f"{100 * value:.2f}"
+    return "–" if math.isnan(value) else f"{value:.4f}"
 
 
 def signed(value: float) -> str:
-    """Write a difference of shares as points.
+    """Write a difference of scores in [0, 1].
 
     >>> signed(-0.0199), signed(0.0)
-    ('-1.99', '+0.00')
+    ('-0.0199', '+0.0000')
     """
-    return "–" if math.isnan(value) else f"{100 * value + 0.0:+.2f}"
+    return "–" if math.isnan(value) else f"{value + 0.0:+.4f}"
 
 
 def p_value(p: float) -> str:
@@ -153,8 +154,8 @@ def source_dev_table(scores: Scores) -> Table:
     table = [["variant", f"source dev ({scores.rows[0].experiment.config.source})"]]
     for variant in scores.spec.variants:
         result = scores.source_dev(variant)
-        deviation = f" ± {percent(result.std)}" if result.num > 1 else ""
-        table.append([variant, percent(result.mean) + deviation])
+        deviation = f" ± {share(result.std)}" if result.num > 1 else ""
+        table.append([variant, share(result.mean) + deviation])
     return table
 
 

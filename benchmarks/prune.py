@@ -34,13 +34,13 @@ def measure(setting: Setting, sizes: Sizes) -> list[Line]:
     ]
     for name, what in (("source_dev", "source dev"), ("target_f1", "target test")):
         mine, other = float(pruned[name]), float(without[name])
-        text = f"{100 * (mine - other):+.2f}"
+        text = f"{mine - other:+.4f}"
         lines.append(
             Line(
                 "prune",
-                f"{what} F1 of the chosen student, percent",
-                f"{100 * mine:.2f} pruned",
-                f"{100 * other:.2f} whole",
+                f"{what} F1 of the chosen student",
+                f"{mine:.4f} pruned",
+                f"{other:.4f} whole",
                 text,
                 "",
                 1,

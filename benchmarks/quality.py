@@ -31,10 +31,10 @@ def measure(setting: Setting, sizes: Sizes) -> list[Line]:
             lines.append(Line("quality", "updates of a run", *texts, "", len(ours), mine[0]))
             continue
         difference = statistics.fmean(mine) - statistics.fmean(other)
-        text = f"{100 * difference:+.2f}"
+        text = f"{difference:+.4f}"
         target = "within the spread over seeds"
         texts = (mean_and_deviation(mine), mean_and_deviation(other), text)
-        what = f"target test {name}, percent"
+        what = f"target test {name}"
         lines.append(Line("quality", what, *texts, target, len(ours), difference))
     return lines
 

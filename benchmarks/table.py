@@ -63,9 +63,9 @@ def ratio_line(
 
 
 def mean_and_deviation(values: Sequence[float]) -> str:
-    """Write mean and standard deviation of scores in percent."""
+    """Write mean and standard deviation of scores in [0, 1]."""
     spread = statistics.stdev(values) if len(values) > 1 else 0.0
-    return f"{100 * statistics.fmean(values):.2f} ± {100 * spread:.2f}"
+    return f"{statistics.fmean(values):.4f} ± {spread:.4f}"
 
 
 def interleaved(

@@ -153,7 +153,9 @@ def train_student(
     runs_dir: Runs = Path("runs"),
     cache_dir: Cache = None,
     device: Device = "auto",
-    export: Annotated[Place, typer.Option(help="Also write a Hugging Face folder.")] = None,
+    export: Annotated[
+        Place, typer.Option(resolve_path=True, help="Also write a Hugging Face folder.")
+    ] = None,
 ) -> None:
     """Train a student on unlabelled target text (Eq. 2, 4, 5, 8-13); its teacher first."""
     config = experiment(

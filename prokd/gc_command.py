@@ -15,7 +15,10 @@ def gc(
     output: Output = Path(),
     cache_dir: Annotated[
         Path | None,
-        typer.Option(help="A cache (~/.cache/prokd by default) whose files are to go as well."),
+        typer.Option(
+            resolve_path=True,
+            help="A cache (~/.cache/prokd by default) whose files are to go as well.",
+        ),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List, remove nothing.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Remove without asking.")] = False,

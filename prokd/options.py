@@ -22,20 +22,32 @@ Language = Annotated[str, typer.Option("--lang", help="Target language.")]
 Source = Annotated[str, typer.Option(help="Source language.")]
 Dataset = Annotated[Optional[str], typer.Option(help="wikiann, conll or phrasebook.")]  # noqa: UP045
 DataDirs = Annotated[
-    list[Path], typer.Option("--data-dir", help="Folder DIR/<lang>/{train,dev,test}; repeatable.")
+    list[Path],
+    typer.Option(
+        "--data-dir", resolve_path=True, help="Folder DIR/<lang>/{train,dev,test}; repeatable."
+    ),
 ]
+"""Paths are made absolute where they come in, so that all that is printed later can be used from
+anywhere."""
 Model = Annotated[Optional[str], typer.Option(help="Encoder: hub name or folder.")]  # noqa: UP045
 Settings = Annotated[list[str], typer.Option("--set", help="path=value; repeatable.")]
 Seed = Annotated[int, typer.Option(help="Seed of all random numbers.")]
-Runs = Annotated[Path, typer.Option("--runs-dir", envvar="PROKD_RUNS", help="Folder of all runs.")]
+Runs = Annotated[
+    Path,
+    typer.Option("--runs-dir", envvar="PROKD_RUNS", resolve_path=True, help="Folder of all runs."),
+]
 Output = Annotated[
-    Path, typer.Option(envvar="PROKD_OUTPUT", help="Folder of runs/, studies/, exports/ ...")
+    Path,
+    typer.Option(
+        envvar="PROKD_OUTPUT", resolve_path=True, help="Folder of runs/, studies/, exports/ ..."
+    ),
 ]
 Cache = Annotated[
     Optional[Path],  # noqa: UP045
     typer.Option(
         "--cache-dir",
         envvar="PROKD_CACHE",
+        resolve_path=True,
         help="Folder of subwords and features; ~/.cache/prokd by default.",
     ),
 ]
@@ -69,11 +81,17 @@ def experiment(
     if dataset is not None:
         overrides["data.dataset"] = dataset
     if model is not None:
-        overrides["encoder.name"] = model
+        overrides["encoder.name"] = encoder_name(model)
     given = parse_overrides(settings)
     config = build_config(preset, reading, overrides | given)
     check_effect(config, given)
     return config
+
+
+def encoder_name(given: str) -> str:
+    """Return the absolute path of an encoder that is a folder, else the name as it was given."""
+    folder = Path(given).expanduser()
+    return str(folder.resolve()) if folder.is_dir() else given
 
 
 def codes(languages: Sequence[str], option: str = "--lang", what: str = "a language") -> list[str]:

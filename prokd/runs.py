@@ -29,6 +29,7 @@ from filelock import FileLock
 logger = logging.getLogger(__name__)
 WEIGHTS_FILE = "weights.safetensors"
 Kind = Literal["teacher", "student"]
+KINDS: tuple[Kind, ...] = ("teacher", "student")
 SOURCE_DEV, ORACLE = "source_dev", "oracle"
 CRITERIA = (
     SOURCE_DEV,

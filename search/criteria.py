@@ -54,13 +54,13 @@ def compare(trials: Mapping[int, Sequence[Row]]) -> list[Choice]:
     """
     numbers = sorted(trials)
     found = {number: means(trials[number]) for number in numbers}
-    dev = {number: found[number]["objective"] for number in numbers}
-    names = {n: f"test/{trials[n][0].experiment.config.target}/entity_f1" for n in dev}
+    dev = {number: found[number]["mean/objective"] for number in numbers}
+    names = {n: f"mean/test/{trials[n][0].experiment.config.target}/entity_f1" for n in dev}
     scored = {n: found[n][name] for n, name in names.items() if name in found[n]}
     test = scored if len(scored) == len(dev) else {}
     choices = []
     for name in LABEL_FREE if numbers else ():
-        values = {number: found[number][f"criteria/{name}"] for number in numbers}
+        values = {number: found[number][f"mean/criteria/{name}"] for number in numbers}
         chosen = max(numbers, key=values.__getitem__)
         choices.append(
             Choice(

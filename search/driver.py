@@ -15,7 +15,7 @@ from typing import Any
 from optuna.pruners import MedianPruner
 from optuna.trial import FrozenTrial, TrialState
 
-from prokd.runs import ORACLE, Kind
+from prokd.runs import KINDS, ORACLE
 from search.criteria import Choice, compare, write_comparison
 from search.engine import Engine
 from search.estimate import epochs_left
@@ -32,7 +32,6 @@ from search.trainables import COLLAPSED, DONE, PAUSED, PRUNED
 from search.tuner import Outcome
 
 FINISHED = Outcome(DONE)
-KINDS: tuple[Kind, ...] = ("teacher", "student")
 STARTUP = 10
 """Most points that TPE draws at random before it models."""
 LIMITED_ROUNDS = 8

@@ -15,6 +15,7 @@ from prokd.config.settings import AutocastType
 from prokd.errors import CollapsedRun
 from prokd.interruption import STATUS, ending_at_once
 from prokd.labels import AGGREGATION
+from search.addresses import address_of
 from search.cluster import LOCAL, Cluster, Resources, connected, disconnect
 from search.criteria import comparison_table
 from search.driver import Search, SearchSummary
@@ -26,7 +27,6 @@ from search.progress import Progress
 from search.rest import cluster_at_rest
 from search.results import table
 from search.spec import SearchSpec
-from search.store import address_of
 from search.tracking import Tracker
 
 SHOWN = 15
@@ -48,7 +48,8 @@ def opened(
 ) -> Iterator[Engine]:
     """Open an engine: connect to a Ray, say where, open the MLflow store.
 
-    At the end the store is told what it missed while it was away. Ctrl-C ends the block cleanly.
+    At the end the store is told what it missed while it was away, and a person where its runs are
+    to be seen. Ctrl-C ends the block cleanly.
 
     Args:
         runtime: Where data and runs lie.
@@ -68,7 +69,8 @@ def opened(
     if not os.environ.get("MLFLOW_TRACKING_URI"):
         address_of(output.resolve() / "mlflow.db")  # a mistake shows before Ray starts
     with _cluster(address, resources or Resources(), output, at_rest, shown) as cluster:
-        tracker = Tracker(output, cluster.device, shown.say)
+        descriptions = descriptions or DataDescriptions(runtime)
+        tracker = Tracker(output, cluster.device, shown.say, descriptions.datasets)
         engine = Engine(
             runtime,
             cluster,
@@ -141,10 +143,8 @@ def run_searches(
         for code, reason in engine.descriptions.not_scored(spec.base).items():
             engine.progress.say(f"{code} test is not scored: {reason}")
         summaries.append(summary)
-    say = engine.progress.say
     for line in engine.reuse.lines():
-        say(line)
-    say(f"MLflow: {engine.tracker.how_to_open}")
+        engine.progress.say(line)
     return summaries
 
 

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from prokd.labels import AGGREGATION
-from search.store import SIGNATURE, Known, Store
+from search.difference import SIGNATURE, Known
+from search.store import Store
 
 # isort: split
-import mlflow  # after the store, which sets the environment that MLflow reads
+import mlflow  # after `search.difference`, which sets the environment that MLflow reads
 from mlflow.entities import LoggedModelStatus
 
 REQUIREMENTS = ("torch", "transformers")

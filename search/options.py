@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Annotated, Optional
 
 import typer
@@ -12,9 +11,6 @@ from prokd.errors import UserError
 
 Settings = Annotated[list[str], typer.Option("--set", help="path=value; repeatable.")]
 Languages = Annotated[list[str], typer.Option("--lang", help="Targets; repeatable or a,b,c.")]
-DataDirs = Annotated[
-    list[Path], typer.Option("--data-dir", help="Folder DIR/<lang>/{train,dev,test}; repeatable.")
-]
 Text = Optional[str]  # noqa: UP045
 
 

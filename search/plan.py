@@ -6,14 +6,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from prokd.config import ExperimentConfig, RuntimeConfig
-from prokd.runs import Kind, RunFolder, read_json
+from prokd.runs import KINDS, Kind, RunFolder, read_json
 from prokd.within_memory import noted, run_signature, within_memory
 
 Measured = Callable[[Kind], float | None]
 """From a kind of run to the seconds that an epoch of it takes; None = they cannot be told."""
+if TYPE_CHECKING:
+    from search.datasets import DataSet
 
 
 class DataDescriptions:
@@ -29,6 +31,7 @@ class DataDescriptions:
         self._not_scored: dict[str, dict[str, str]] = {}
         self._reports: dict[str, str] = {}
         self._oracles: dict[str, str] = {}
+        self._datasets: dict[tuple[str, bool, bool], tuple[DataSet, ...]] = {}
 
     def training(self, config: ExperimentConfig) -> dict[str, str]:
         """Return the hashes of all that training reads; no target label is among it.
@@ -77,6 +80,16 @@ class DataDescriptions:
             self._oracles[name] = corpora.oracle_fingerprint()
         return self._oracles[name]
 
+    def datasets(self, config: ExperimentConfig, oracle: bool = False) -> tuple[DataSet, ...]:
+        """Return all that the stage runs of an experiment read, the oracle if it is asked for."""
+        key = (self._name(config), config.teacher.alignment.weight > 0, oracle)
+        if key not in self._datasets:
+            from prokd.corpora import Corpora
+            from search.datasets import read_by
+
+            self._datasets[key] = read_by(config, Corpora(config, self.runtime), oracle=oracle)
+        return self._datasets[key]
+
     @staticmethod
     def _name(config: ExperimentConfig) -> str:
         encoder = config.encoder.name, config.encoder.frozen_layers
@@ -93,8 +106,9 @@ class Experiment:
         data: Fingerprints of what it reads.
         runs_dir: Folder of all runs.
         variant: Named alternative that it belongs to ("full" for the method itself).
-        tags: Written on its MLflow runs.
+        tags: Of its MLflow runs, which keep those of whoever wants them first.
         parent_run: Key of the MLflow run under which its stage runs are nested, if there is one.
+        used_by: Variants that have the same run, this one among them, by kind of run.
     """
 
     name: str
@@ -104,6 +118,7 @@ class Experiment:
     variant: str = "full"
     tags: Mapping[str, str] = field(default_factory=dict)
     parent_run: str | None = None
+    used_by: Mapping[Kind, Sequence[str]] = field(default_factory=dict)
 
     @property
     def teacher(self) -> RunFolder:
@@ -135,8 +150,7 @@ class Experiment:
 
     @cached_property
     def _keys(self) -> dict[Kind, str]:
-        kinds: tuple[Kind, ...] = ("teacher", "student")
-        return {kind: run_signature(kind, self.config, self.data) for kind in kinds}
+        return {kind: run_signature(kind, self.config, self.data) for kind in KINDS}
 
 
 @dataclass(frozen=True)

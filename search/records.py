@@ -17,6 +17,8 @@ from typing import Any
 from prokd.config import ExperimentConfig
 from prokd.effect import flatten
 from prokd.runs import ORACLE, Kind, RunFolder, read_json
+from search import datasets
+from search.datasets import DataSet
 from search.plan import Experiment
 
 RUNNING, FINISHED, FAILED, KILLED = "RUNNING", "FINISHED", "FAILED", "KILLED"
@@ -43,6 +45,8 @@ class Record:
         parent: Key of the run that it is nested in.
         tags: Set when the run is made.
         params: Logged when the run is made.
+        late: Tags that the run gets when they are first known, and keeps.
+        used_by: Variants that the run belongs to; they are added to those that MLflow knows of.
         reason: Why there is no result.
         steps: In order; there may only be more of them later.
         since: What the times of steps count from, in milliseconds since 1970; None = from when
@@ -50,6 +54,7 @@ class Record:
         finals: By a name of their own; each group is logged again when its numbers change.
         texts: Artifacts by file name; logged again when they change.
         files: Artifacts that never change; those that are not there are left out.
+        inputs: Data sets that were read; there may only be more of them later.
     """
 
     key: str
@@ -59,12 +64,15 @@ class Record:
     parent: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     params: Mapping[str, Any] = field(default_factory=dict)
+    late: Mapping[str, str] = field(default_factory=dict)
+    used_by: Sequence[str] = ()
     reason: str = ""
     steps: Sequence[Step] = ()
     since: int | None = None
     finals: Mapping[str, Final] = field(default_factory=dict)
     texts: Mapping[str, str] = field(default_factory=dict)
     files: Sequence[Path] = ()
+    inputs: Sequence[DataSet] = ()
 
 
 def acceptable(name: str) -> str:
@@ -107,7 +115,12 @@ def stamp(files: Iterable[Path]) -> int:
 
 
 def stage_record(
-    experiment: Experiment, kind: Kind, *, ended: bool = False, oracle: bool = False
+    experiment: Experiment,
+    kind: Kind,
+    *,
+    ended: bool = False,
+    oracle: bool = False,
+    read: Sequence[DataSet] = (),
 ) -> Record:
     """Read the record of a stage run from its folder.
 
@@ -116,6 +129,7 @@ def stage_record(
         kind: Which of the two.
         ended: Whether nobody is training it any more.
         oracle: Whether an oracle was asked for, so that its score is logged too.
+        read: The data sets of the experiment; those that this run has read are logged.
     """
     folder, config = experiment.folder(kind), experiment.effective
     # Those of a run that several experiments share are those of the one that trained it.
@@ -125,7 +139,7 @@ def stage_record(
     return Record(
         key=f"{kind}:{folder.signature}",
         experiment=experiment_name(config),
-        name=folder.path.name,
+        name=stage_name(experiment, kind),
         status=status,
         parent=experiment.parent_run,
         tags={
@@ -133,22 +147,48 @@ def stage_record(
             "signature": folder.signature,
             "teacher_signature": experiment.teacher.signature,
             "seed": str(config.seed),
-            "variant": experiment.variant,
+            "folder": str(folder.path),
             **data_tags(experiment.data),
-            **experiment.tags,
         },
         params=flatten(settings),
+        # A teacher has no variant, for whoever groups by it wants the students' scores alone.
+        late={k: v for k, v in experiment.tags.items() if (kind, k) != ("teacher", "variant")},
+        used_by=experiment.used_by.get(kind, ()),
         reason=failure or "",
         steps=_epochs(folder.history()),
         finals=_finals(folder, oracle) if folder.done else {},
         texts={"config.json": json.dumps(settings, indent=2, ensure_ascii=False)},
         files=[folder.path / name for name in WEIGHTS] if folder.done else [],
+        inputs=_inputs(folder, read, oracle),
     )
+
+
+def stage_name(experiment: Experiment, kind: Kind) -> str:
+    """Return what a stage run is called: its seed, and the trial or the variants it belongs to.
+
+    A run of several variants has the name of the first, and how many others there are. A teacher
+    of a search has no trial in its name: which others will share it is not known yet.
+    """
+    seed = experiment.config.seed
+    own = experiment.used_by.get(kind, ())
+    if not own and kind == "teacher":
+        return f"{kind}, seed {seed}"
+    where = own[0] if own else experiment.name.removesuffix(f" seed {seed}")
+    others = f" and {len(own) - 1} more" if len(own) > 1 else ""
+    return f"{kind}, seed {seed}; {where}{others}"
 
 
 def data_tags(data: Mapping[str, str]) -> dict[str, str]:
     """Return the fingerprints of data as tags."""
     return {f"data.{name}": value for name, value in data.items()}
+
+
+def _inputs(folder: RunFolder, read: Sequence[DataSet], oracle: bool) -> list[DataSet]:
+    """Return the data sets that a run has read so far."""
+    unread = set() if folder.report() is not None else {datasets.REPORT}
+    if not oracle or folder.oracle() is None:
+        unread.add(datasets.ORACLE)
+    return [item for item in read if folder.kind in item.kinds and item.context not in unread]
 
 
 def _epochs(history: Sequence[Mapping[str, float]]) -> list[Step]:

@@ -103,7 +103,11 @@ def row(experiment: Experiment, outcome: Outcome, select: str = SOURCE_DEV) -> R
 
 
 def means(rows: Sequence[Row]) -> dict[str, float]:
-    """Return means over seeds, and standard deviations where there are several."""
+    """Return means over seeds as ``mean/...``, and standard deviations as ``std/...``, of several.
+
+    No run of a stage has metrics of such names: whoever groups runs averages no mean with its
+    parts.
+    """
     if not rows or any(row.objective is None for row in rows):
         return {}
     columns: list[Mapping[str, float]] = [
@@ -118,9 +122,9 @@ def means(rows: Sequence[Row]) -> dict[str, float]:
     metrics: dict[str, float] = {}
     for name in columns[0]:
         values = [column[name] for column in columns if name in column]
-        metrics[name] = statistics.fmean(values)
+        metrics[f"mean/{name}"] = statistics.fmean(values)
         if len(values) > 1:
-            metrics[f"{name}_std"] = statistics.stdev(values)
+            metrics[f"std/{name}"] = statistics.stdev(values)
     return metrics
 
 
@@ -254,7 +258,7 @@ def write_csv(
                 **standing.point,
                 "select": select,
                 "objective": standing.objective,
-                **{_column(name): found.get(f"criteria/{name}") for name in LABEL_FREE},
+                **{_column(name): found.get(f"mean/criteria/{name}") for name in LABEL_FREE},
                 "target_test_entity_f1_mean": mean,
                 "target_test_entity_f1_std": deviation,
                 "teacher_target_test_entity_f1_mean": (standing.teacher_target_f1 or (None,))[0],

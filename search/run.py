@@ -29,16 +29,18 @@ from prokd.errors import UserError
 from prokd.names import ending
 from prokd.options import (
     Cache,
+    DataDirs,
     Output,
     Separator,
     TagColumn,
     codes,
+    encoder_name,
     separator_of,
     writable_cache,
 )
 from prokd.places import check_output
 from prokd.runs import CRITERIA, ORACLE, SOURCE_DEV
-from search.options import DataDirs, Languages, Settings, Text, parse_seconds, parse_seeds
+from search.options import Languages, Settings, Text, parse_seconds, parse_seeds
 from search.space_files import (
     DEFAULT,
     OWN_OPTIONS,
@@ -90,8 +92,7 @@ def base_configs(
     if dataset is not None:
         values["data.dataset"] = dataset
     if model is not None:
-        folder = Path(model).expanduser()
-        values["encoder.name"] = str(folder.resolve()) if folder.is_dir() else model
+        values["encoder.name"] = encoder_name(model)
     targets = codes(languages)
     configs = [
         build_config(preset, reading, {"source": source, "target": target, **values})
@@ -199,7 +200,10 @@ def search(
     cache_dir: Cache = None,
     cluster: Annotated[
         Optional[Path],  # noqa: UP045
-        typer.Option(help="Cluster file that `ray up` took: run on its head, watch from here."),
+        typer.Option(
+            resolve_path=True,
+            help="Cluster file that `ray up` took: run on its head, watch from here.",
+        ),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Count, start nothing.")] = False,
 ) -> None:

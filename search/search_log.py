@@ -152,7 +152,7 @@ class SearchLog:
         rows = [row(e, Outcome(DONE), self.spec.select) for e in experiments]
         folders = [e.student.path for e in experiments]
         files = [folder / name for folder in folders for name in ("result.json", "report.json")]
-        found = means(rows) or {"objective": float(trial.value or 0.0)}
+        found = means(rows) or {"mean/objective": float(trial.value or 0.0)}
         return stamp(files) or int(1000 * _end(trial)[0]), found
 
 

@@ -2,7 +2,7 @@
 
 A run is found again by its tag `KEY`, and what it has of its record is in its tag `STATE`: nothing
 is remembered outside of the store, so that a new one simply gets everything.
-MLflow is imported here and in `search.models` alone.
+MLflow is imported here, in `search.difference` and in `search.models` alone.
 """
 
 from __future__ import annotations
@@ -10,26 +10,27 @@ from __future__ import annotations
 import json
 import logging
 import os
-import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlparse
 
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
-# A store that is away is known to be so within seconds: what it misses is sent later.
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "60")
-
-from mlflow.entities import Metric, Param, Run, RunTag
+from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from prokd.errors import UserError
+from search.difference import (
+    KEY,
+    PARENT,
+    SIGNATURE,
+    STATE,
+    Known,
+    dataset_input,
+    difference,
+    known_run,
+    late_tags,
+)
 from search.provenance import environment
 from search.records import KILLED, RUNNING, Record, acceptable, digest
 from search.store_errors import is_away
@@ -37,41 +38,9 @@ from search.store_errors import is_away
 for _name in ("mlflow", "alembic"):
     logging.getLogger(_name).setLevel(logging.ERROR)
 
-KEY, STATE, SIGNATURE, PARENT = "prokd.key", "prokd.state", "signature", "mlflow.parentRunId"
 EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 """Opens the UI on the views for model training instead of those for language-model traces."""
 METRICS_AT_ONCE, PARAMS_AT_ONCE = 800, 100
-
-
-def address_of(file: Path) -> str:
-    """Return the address of a store in an SQLite file.
-
-    >>> address_of(Path("/a b/mlflow.db"))
-    'sqlite:////a b/mlflow.db'
-
-    Raises:
-        UserError: The path has characters that such an address cannot hold.
-    """
-    if re.search(r"\?|%[0-9A-Fa-f]{2}", str(file)):  # another file would be opened, or made
-        raise UserError(
-            f"--output must have no ? and no % with two digits in its path, which the address of "
-            f"its MLflow store cannot hold, but got {file.parent}: choose another folder, or set "
-            f"MLFLOW_TRACKING_URI."
-        )
-    return f"sqlite:///{file}"
-
-
-@dataclass
-class Known:
-    """A run of the store: its id, its experiment, and what it has of its record (`state`)."""
-
-    run_id: str
-    experiment: str
-    start: int
-    place: str
-    status: str
-    parent: str
-    state: dict[str, Any]
 
 
 class Store:
@@ -128,10 +97,8 @@ class Store:
         index = (experiment, record.key)
         known = self._runs.get(index) or self._find(experiment, record)
         self._runs[index] = known = known or self._make(experiment, record)
-        metrics, params, state = _difference(record, known)
-        tags = {}
-        if record.reason and state.get("reason") != digest(record.reason):
-            state["reason"], tags["reason"] = digest(record.reason), record.reason
+        metrics, params, state = difference(record, known)
+        tags = late_tags(record, state)
         parent = self._runs.get((experiment, record.parent or ""))
         is_mine = parent and state.setdefault("parent", record.parent) == record.parent
         if parent and is_mine and parent.run_id != known.parent:  # it is new, or made anew
@@ -141,6 +108,7 @@ class Store:
         if record.status != known.status:
             self._end(known, record.status)
         state = self._log_artifacts(known, record)
+        self._log_inputs(known, record, state)
         if state != known.state:
             self._log(known, [], [], {}, state)
         return known
@@ -185,6 +153,15 @@ class Store:
                 state[file.name] = ""
         return state
 
+    def _log_inputs(self, known: Known, record: Record, state: dict[str, Any]) -> None:
+        """Log the data sets that a run lacks, and put them into its state."""
+        logged = state.get("inputs", [])
+        lacking = {digest(item.__dict__): item for item in record.inputs}
+        lacking = {name: item for name, item in lacking.items() if name not in logged}
+        if lacking:
+            self.client.log_inputs(known.run_id, list(map(dataset_input, lacking.values())))
+            state["inputs"] = [*logged, *lacking]
+
     def _log_file(self, known: Known, file: Path) -> None:
         """Log a large file that nobody changes: on the same disk it is linked, not copied."""
         uri = urlparse(known.place)
@@ -199,6 +176,10 @@ class Store:
             else:
                 return
         self.client.log_artifact(known.run_id, str(file))
+
+    def experiments(self) -> dict[str, str]:
+        """Return the ids of the experiments that were used, by name."""
+        return dict(self._experiments)
 
     def _experiment(self, name: str) -> str:
         """Return the id of an experiment; it is made if it is not there."""
@@ -222,7 +203,7 @@ class Store:
         tags = {**environment(), "device": self.device, **record.tags, KEY: record.key}
         own = {acceptable(name): text for name, text in tags.items()}
         made = self.client.create_run(experiment, run_name=record.name, tags=own)
-        return self._find(experiment, record) or _known(made)
+        return self._find(experiment, record) or known_run(made)
 
     def _find(self, experiment: str, record: Record) -> Known | None:
         """Return the run of a record, if there is one.
@@ -240,54 +221,8 @@ class Store:
         for other in runs[1:]:
             with suppress(MlflowException):  # another driver was faster
                 self.client.delete_run(other.info.run_id)
-        return _known(runs[0]) if runs else None
+        return known_run(runs[0]) if runs else None
 
     def _forget(self, record: Record) -> None:
         """Forget what was known of a run, and where its experiment is."""
         self._runs.pop((self._experiments.pop(record.experiment, ""), record.key), None)
-
-
-def _known(run: Run) -> Known:
-    tags, info = run.data.tags, run.info
-    try:
-        state = json.loads(tags.get(STATE, "{}"))
-        state["steps"] = int(state.get("steps", 0))
-    except (ValueError, TypeError):  # a person has changed it: all is sent again
-        state = {"steps": 0}
-    return Known(
-        run_id=info.run_id,
-        experiment=info.experiment_id,
-        start=info.start_time,
-        place=info.artifact_uri or "",
-        status=info.status,
-        parent=tags.get(PARENT, ""),
-        state=state,
-    )
-
-
-def _difference(record: Record, known: Known) -> tuple[list[Metric], list[Param], dict[str, Any]]:
-    """Return the metrics and parameters that a run lacks, and its state once it has them.
-
-    The time of a metric depends on the record and the run alone, so that one that is logged again,
-    since the state was not, is there once.
-    """
-    state, rows = dict(known.state), []
-    since = known.start if record.since is None else record.since
-    for number, milliseconds, metrics in record.steps[state["steps"] :]:
-        rows.append((number, since + milliseconds, metrics))
-    state["steps"] = max(state["steps"], len(record.steps))
-    for part, (milliseconds, metrics) in record.finals.items():
-        if state.get(part) != digest(metrics):
-            state[part] = digest(metrics)
-            rows.append((0, milliseconds, metrics))
-    params = {} if "params" in state else record.params
-    state["params"] = ""
-    return (
-        [
-            Metric(acceptable(name), float(value), milliseconds, number)
-            for number, milliseconds, metrics in rows
-            for name, value in metrics.items()
-        ],
-        [Param(acceptable(name), str(value)) for name, value in params.items()],
-        state,
-    )

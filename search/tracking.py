@@ -11,24 +11,28 @@ from __future__ import annotations
 import logging
 import os
 import re
-import shlex
-import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+from prokd.config import ExperimentConfig
 from prokd.errors import UserError
 from prokd.runs import Kind
+from search.addresses import address_of, how_to_open
+from search.datasets import DataSet
 from search.models import Model, publish
 from search.plan import Experiment
 from search.records import Record, experiment_name, stage_record
-from search.store import Store, address_of
+from search.store import Store
 from search.store_errors import NO_ROOM, REFUSED, is_away, reason, why_away, without_secrets
 
 logger = logging.getLogger(__name__)
+PLACE = ("name", "parent_run", "variant", "tags", "used_by")
+"""What an experiment says of the place of its stage runs in MLflow."""
 LEVELS = {"search": 0, "ablation": 0, "trial": 1, "variant": 1, "teacher": 2, "student": 2}
 """Parents are made before their children; what is not named here comes last."""
 PATIENCE = float(os.environ.get("PROKD_MLFLOW_PATIENCE", "120"))
@@ -63,12 +67,18 @@ class Tracker:
             variable MLFLOW_TRACKING_URI names another one.
         device: What the runs are trained on, for their tags.
         say: Tells a person what MLflow does not take, that it is away and that it is back.
+        read: Returns the data sets of an experiment, the oracle's among them if that is asked for.
     """
 
     def __init__(
-        self, output: Path, device: str = "cpu", say: Callable[[str], object] = logger.warning
+        self,
+        output: Path,
+        device: str = "cpu",
+        say: Callable[[str], object] = logger.warning,
+        read: Callable[[ExperimentConfig, bool], Sequence[DataSet]] = lambda config, oracle: (),
     ) -> None:
         """Name the store; nothing is asked of it yet."""
+        self.read = read
         self.output, self.device, self.say = output.resolve(), device, say
         self.given = os.environ.get("MLFLOW_TRACKING_URI")
         self.uri = self.given or address_of(self.output / "mlflow.db")
@@ -85,16 +95,13 @@ class Tracker:
         self._said: set[tuple[str, str]] = set()
         self._scored: set[str] = set()
         """Stage runs of which the oracle's score was asked for."""
-        self._first: dict[str, tuple[str | None, str, Mapping[str, str]]] = {}
-        """Parent, variant and tags of stage runs: those of whoever wants them first."""
+        self._first: dict[str, dict[str, Any]] = {}
+        """Where stage runs are nested and what they are called, by whoever wants them first."""
 
-    @property
-    def how_to_open(self) -> str:
-        """What a person does to see the store."""
-        shown = without_secrets(self.uri)
-        is_server = self.uri.startswith(("http:", "https:"))
-        command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", shown]
-        return shown if is_server else shlex.join(command)
+    def how_to_open(self) -> list[str]:
+        """Return what a person does to see the runs, see `search.addresses`."""
+        known = self._store.experiments() if self._store is not None else {}
+        return how_to_open(self.uri, known)
 
     def check(self) -> None:
         """Make sure that the store answers before anything is started.
@@ -135,14 +142,15 @@ class Tracker:
         key = f"{kind}:{folder.signature}:{experiment_name(experiment.config)}"
         self._scored |= {key} if oracle else set()
         scored = key in self._scored
-        place = (experiment.parent_run, experiment.variant, experiment.tags)
-        parent, variant, tags = self._first.setdefault(key, place)
-        if (parent, variant, tags) != place:
-            experiment = replace(experiment, parent_run=parent, variant=variant, tags=tags)
+        place = {name: getattr(experiment, name) for name in PLACE}
+        first = self._first.setdefault(key, place)
+        if first != place:
+            experiment = replace(experiment, **first)
+        read = self.read(experiment.config, scored)
         self.changed(
             key,
             folder.path.name,
-            lambda: stage_record(experiment, kind, ended=ended, oracle=scored),
+            lambda: stage_record(experiment, kind, ended=ended, oracle=scored, read=read),
         )
 
     def publish(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from prokd.config import ExperimentConfig, with_overrides, with_precision
 from prokd.effect import flatten
+from prokd.runs import KINDS, Kind
 from search.engine import Engine
 from search.estimate import epochs_left
 from search.plan import Experiment
@@ -64,7 +65,9 @@ def run_variants(
     """Train what is missing of named variants and return one row for each variant and seed.
 
     In MLflow a run named ``title`` stands above one run for each variant, which stands above the
-    stage runs. Variants of several languages or data sets get such a run in each experiment.
+    stage runs. Variants of several languages or data sets get such a run in each experiment. The
+    tag ``variant`` is the students' alone, so that grouping by it gives means over seeds; the run
+    of a variant has the tag ``mean_of`` and metrics of other names.
 
     Args:
         engine: Trains; `search.launch.opened` gives one.
@@ -72,7 +75,7 @@ def run_variants(
         variants: Configurations by name, of any languages and data sets.
         seeds: Of each variant.
         name: Of the whole: running again under the same name goes on in the same MLflow runs.
-        labels: The MLflow tag ``variant`` of each name, where it is not the name itself: one
+        labels: What MLflow calls each name, where it is not the name itself: one
             variant has a name for each of several languages.
 
     Returns:
@@ -85,13 +88,16 @@ def run_variants(
     data = {name: engine.descriptions.training(config) for name, config in variants.items()}
     log = _VariantLog(engine.tracker, title, name, variants, labels)
     log.open()
+    found = experiments_of(engine.runtime.runs_dir, variants, seeds, data)
+    used_by = _used_by(found, labels)
     experiments = [
         replace(
             experiment,
             parent_run=log.key(experiment.variant),
-            tags={"variant": labels[experiment.variant]},
+            tags={"variant": labels[experiment.variant], "ablation": name},
+            used_by={kind: used_by[_place(experiment, kind)] for kind in KINDS},
         )
-        for experiment in experiments_of(engine.runtime.runs_dir, variants, seeds, data)
+        for experiment in found
     ]
 
     def finished(experiment: Experiment, outcome: Outcome) -> None:
@@ -107,6 +113,24 @@ def run_variants(
     rows = [row(e, outcome) for e, outcome in zip(experiments, outcomes, strict=True)]
     log.close(rows)
     return rows
+
+
+def _place(experiment: Experiment, kind: Kind) -> tuple[str, str]:
+    """Return what tells an MLflow run of a stage from others."""
+    return f"{kind}:{experiment.key(kind)}", experiment_name(experiment.config)
+
+
+def _used_by(
+    experiments: Sequence[Experiment], labels: Mapping[str, str]
+) -> dict[tuple[str, str], list[str]]:
+    """Return the variants that have a stage run in common, in their order, by `_place`."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for experiment in experiments:
+        for kind in KINDS:
+            own = found.setdefault(_place(experiment, kind), [])
+            if labels[experiment.variant] not in own:
+                own.append(labels[experiment.variant])
+    return found
 
 
 class _VariantLog:
@@ -147,7 +171,7 @@ class _VariantLog:
                     experiment=where,
                     name=self.title,
                     status=status,
-                    tags={"kind": "ablation"},
+                    tags={"kind": "ablation", "ablation": self.name},
                 )
             )
 
@@ -169,7 +193,7 @@ class _VariantLog:
                 name=label,
                 status=status,
                 parent=self._parent(where),
-                tags={"kind": "variant", "variant": label},
+                tags={"kind": "variant", "mean_of": label, "ablation": self.name},
                 params=flatten(config.model_dump(mode="json", exclude={"seed"})),
                 finals={"means": (stamp(files), means(rows))} if rows else {},
             )

@@ -25,10 +25,10 @@ def test_the_table_has_the_papers_form_and_its_figures(finished, make_plan):
         *("average", "average, paper"),
     ]
     assert [line[0] for line in table[1:]] == list(plan.spec.variants)
-    assert table[1][2::2] == ["50.91", "70.72", "51.80", "57.81"]
-    assert table[2][2::2] == ["48.88", "69.02", "49.57", "55.82"]
-    assert re.fullmatch(r"\d+\.\d\d ± \d+\.\d\d", table[1][1])
-    assert re.fullmatch(r"\d+\.\d\d ± \d+\.\d\d \(-\d+\.\d\d\)", table[2][1])
+    assert table[1][2::2] == ["0.5091", "0.7072", "0.5180", "0.5781"]  # printed in percent
+    assert table[2][2::2] == ["0.4888", "0.6902", "0.4957", "0.5582"]
+    assert re.fullmatch(r"0\.\d{4} ± 0\.\d{4}", table[1][1])
+    assert re.fullmatch(r"0\.\d{4} ± 0\.\d{4} \(-0\.\d{4}\)", table[2][1])
 
 
 def test_the_papers_figures_never_stand_beside_entity_level_f1(finished, make_plan):
@@ -48,14 +48,14 @@ def test_a_cell_by_hand(finished, make_plan):
     rows = finished.rows(plan, SKILL)
     scores = Scores(plan.spec, rows, number=200)
     full, without = (
-        next(100 * row.target_f1 for row in rows if row.experiment.variant == name)
+        next(row.target_f1 for row in rows if row.experiment.variant == name)
         for name in ("full", "w/o CA")
     )
-    assert cell(scores, "full", "ar", "entity_f1") == f"{full:.2f}"
-    expected = f"{without:.2f} ({without - full:+.2f}*)"
+    assert cell(scores, "full", "ar", "entity_f1") == f"{full:.4f}"
+    expected = f"{without:.4f} ({without - full:+.4f}*)"
     assert cell(scores, "w/o CA", "ar", "entity_f1") == expected
     assert cell(scores, "w/o CA", "ar", "token_f1") == (
-        f"{without / 2:.2f} ({(without - full) / 2:+.2f})"
+        f"{without / 2:.4f} ({(without - full) / 2:+.4f})"
     )
 
 
@@ -91,6 +91,9 @@ def test_the_report_says_what_it_rests_on(finished, make_plan):
     assert "seeds: 3 (0, 1, 2)" in text
     assert "encoder: bert-base-multilingual-cased" in text
     assert "- reading stable\n" in text
+    assert "- F1 is in [0, 1], the paper's figures too" in text
+    for one in (text, printed(scores, plan.bases[0])):  # no score in percent beside the others
+        assert not re.search(r"\d\d\.\d\d", one)
     assert "None." in text.split("## Runs without a result")[1]
     assert "`teacher.alignment.weight=0.0`" in text
     assert "| w/o CA | ar | 3 | -" in text
@@ -170,7 +173,7 @@ def test_targets_without_labels_are_named_and_source_dev_stands_in(finished, mak
     assert not scores.unfinished()
     assert cell(scores, "full", "ar", "entity_f1") == "not scored"
     text = printed(scores, plan.bases[0])
-    assert text.startswith("source dev, entity-level F1, percent:")
-    assert "80.00" in text
+    assert text.startswith("source dev, entity-level F1:")
+    assert "0.8000" in text
     assert "target test" not in text
     assert "| full | not scored |" in markdown(scores, plan.bases[0])

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from ablations.run import app
 from prokd.errors import UserError
+from search.datasets import REPORT, SELECTION, UNLABELLED
 
 ROOT = Path(__file__).resolve().parents[2]
 SPEC = """
@@ -34,10 +35,11 @@ variants:
 
 
 @pytest.fixture
-def arguments(tmp_path):
+def arguments(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     path = tmp_path / "tiny.yaml"
     path.write_text(SPEC, encoding="utf-8")
-    return ["--spec", str(path), "--lang", "ar", "--output", str(tmp_path / "out")]
+    return ["--spec", str(path), "--lang", "ar", "--output", "out"]
 
 
 def _invoke(arguments):
@@ -99,6 +101,13 @@ def test_from_nothing_to_the_report_and_again(arguments, tmp_path, monkeypatch):
     assert "students: 0 trained, 2 reused" in third
     table = first[first.index("target test, entity-level") : first.index("report: ")]
     assert table in third
+    for end in (".md", ".csv"):
+        assert f"report: {tmp_path / 'out' / 'reports' / 'tiny-phrasebook-en-ar'}{end}\n" in first
+    number = MlflowClient(f"sqlite:///{tmp_path / 'out' / 'mlflow.db'}").get_experiment_by_name(
+        "prokd/phrasebook/en-ar"
+    )
+    address = f"http://127.0.0.1:5000/#/experiments/{number.experiment_id}/runs"
+    assert f"runs of prokd/phrasebook/en-ar: {address}\n" in third
     report = (tmp_path / "out" / "reports" / "tiny-phrasebook-en-ar.md").read_text()
     assert "# A tiny ablation" in report
     assert "| TSL | ar | 1 |" in report
@@ -113,7 +122,21 @@ def _check_mlflow(output):
     students = [run for run in runs if run.data.tags.get("kind") == "student"]
     assert {run.data.tags["variant"] for run in students} == {"full", "TSL"}
     assert {run.data.tags["seed"] for run in students} == {"0"}
+    assert {run.info.run_name for run in students} == {
+        "student, seed 0; full",
+        "student, seed 0; TSL",
+    }
+    assert {run.data.tags["used_by"] for run in students} == {"full", "TSL"}
+    for run in students:
+        contexts = {item.tags[0].value for item in run.inputs.dataset_inputs}
+        assert contexts == {UNLABELLED, SELECTION, REPORT}
     variants = [run for run in runs if run.data.tags.get("kind") == "variant"]
     assert len(variants) == 2
+    assert {run.data.tags["mean_of"] for run in variants} == {"full", "TSL"}
+    # Grouped by the tag, a mean is not averaged with its parts, nor a teacher with students.
+    assert {run.data.tags["kind"] for run in runs if "variant" in run.data.tags} == {"student"}
+    for run in variants:
+        assert run.data.metrics["mean/test/ar/entity_f1"] >= 0
+        assert not run.data.metrics.keys() & students[0].data.metrics.keys()
     parents = {run.data.tags["mlflow.parentRunId"] for run in students}
     assert parents == {run.info.run_id for run in variants}

@@ -37,9 +37,9 @@ def test_a_ratio_is_a_median_with_its_range(tmp_path, capsys):
     assert row["value"] == "6.0"
 
 
-def test_scores_are_told_in_percent():
-    assert mean_and_deviation([0.2, 0.4]) == "30.00 ± 14.14"
-    assert mean_and_deviation([0.25]) == "25.00 ± 0.00"
+def test_scores_are_told_between_0_and_1():
+    assert mean_and_deviation([0.2, 0.4]) == "0.3000 ± 0.1414"
+    assert mean_and_deviation([0.25]) == "0.2500 ± 0.0000"
 
 
 @pytest.mark.parametrize("number", [4, 24])

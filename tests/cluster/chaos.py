@@ -379,7 +379,7 @@ def all_runs(world: World) -> list[Any]:
 
 
 def open_runs(world: World) -> list[str]:
-    return [r.info.run_name for r in all_runs(world) if r.info.status == "RUNNING"]
+    return [r.data.tags["prokd.key"] for r in all_runs(world) if r.info.status == "RUNNING"]
 
 
 def check(world: World, expected: dict[str, Any]) -> None:
@@ -409,7 +409,8 @@ def check(world: World, expected: dict[str, Any]) -> None:
     for run in stages:
         name = next(k for k in run.data.metrics if k.endswith("entity_f1") and "dev/" in k)
         steps = Counter(m.step for m in client.get_metric_history(run.info.run_id, name))
-        wanted = len(expected["runs"][run.info.run_name]["history"])
+        folder = run.data.tags["prokd.key"].replace(":", "-")
+        wanted = len(expected["runs"][folder]["history"])
         assert sorted(set(steps) - {0}) == list(range(1, wanted + 1)), f"{name}: {steps}"
     assert sum(r.data.tags["kind"] == "trial" for r in logged) == len(world.trials())
 

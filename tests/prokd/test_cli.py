@@ -46,6 +46,11 @@ def test_one_run_from_training_to_prediction(
     assert trained.returncode == 0, trained.stderr
     assert "test/xx/entity_f1" in trained.stdout
     student = next((tmp_path / "runs").glob("student-*"))
+    # Whatever was typed, a printed path can be used from anywhere.
+    assert trained.stdout.splitlines()[-2:] == [
+        f"student: {student}",
+        f"export: {tmp_path / 'out'}",
+    ]
     again = prokd("train-student", *common, cwd=tmp_path)
     assert again.stdout.count("nothing is trained again") == 2
     scores = prokd(

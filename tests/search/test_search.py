@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import json
+import re
 import time
 from pathlib import Path
 
@@ -112,7 +113,8 @@ def test_trials_link_to_runs_artifacts_and_mlflow(finished):
     _, search, _ = finished
     for trial in _trials(search, TrialState.COMPLETE):
         run = mirrored(search.engine.tracker, f"trial:{search.name}:{trial.number}")
-        assert run.data.metrics["objective"] == trial.value
+        assert run.data.metrics["mean/objective"] == trial.value
+        assert all(name.startswith("mean/") for name in run.data.metrics)
         assert run.data.tags["trial"] == str(trial.number)
         assert run.info.status == "FINISHED"
         (folder,) = trial.user_attrs["folder"]
@@ -137,10 +139,13 @@ def test_mlflow_holds_every_stage_once_and_nested(finished):
     }
     folders = sorted(path.name for path in search.engine.runtime.runs_dir.iterdir())
     stages = by_kind["teacher"] + by_kind["student"]
-    assert sorted(run.info.run_name for run in stages) == folders
+    assert sorted(run.data.tags["prokd.key"].replace(":", "-") for run in stages) == folders
     for run in stages:
         assert run.data.tags["mlflow.parentRunId"] in trial_ids
-        assert run.data.tags["variant"] == "full"
+        assert "variant" not in run.data.tags
+        kind, seed = run.data.tags["kind"], run.data.tags["seed"]
+        where = r"; trial \d+" if kind == "student" else ""
+        assert re.fullmatch(f"{kind}, seed {seed}{where}", run.info.run_name)
         assert run.data.tags["data.target_train"]
         assert run.data.tags["python"]
         assert run.data.params["student.fusion_weight"]

@@ -1,0 +1,126 @@
+"""The corpora that stage runs read, as MLflow's data sets.
+
+What is read, by whom and for what stands in one table, `read_by`. Labels of the target appear in
+it under the contexts `REPORT` and `ORACLE` alone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from prokd.config import ExperimentConfig
+from prokd.runs import KINDS, Kind
+
+if TYPE_CHECKING:  # slow imports
+    from prokd.corpora import Corpora
+    from prokd.data import Corpus
+
+TRAINING, UNLABELLED, SELECTION = "training", "training, without labels", "selection"
+REPORT = "report, labels read after training and selection"
+ORACLE = "oracle, chooses by target labels"
+"""What a corpus is read for."""
+PHRASEBOOK = "phrasebook"
+"""The origin of the embedded corpus, which is generated."""
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """A corpus that stage runs read.
+
+    Args:
+        context: What it is read for, one of the five above.
+        kinds: Kinds of stage runs that read it.
+        name: Data set, language and split.
+        digest: Fingerprint of words and tags, 16 hex digits.
+        source_type: ``local``, ``hf`` or ``code``, as MLflow calls them.
+        source: Where it comes from, as JSON in MLflow's form for the type.
+        schema: Its columns, as JSON in MLflow's form.
+        profile: Numbers of sentences and words, and of a source's entities, as JSON.
+    """
+
+    context: str
+    kinds: tuple[Kind, ...]
+    name: str
+    digest: str
+    source_type: str
+    source: str
+    schema: str
+    profile: str
+
+
+def read_by(
+    config: ExperimentConfig, corpora: Corpora, *, oracle: bool = False
+) -> tuple[DataSet, ...]:
+    """Return all that the stage runs of an experiment read.
+
+    Args:
+        config: The experiment.
+        corpora: Its corpora; test splits that are not there are left out.
+        oracle: Whether labelled target dev is read.
+    """
+    source, target = config.source, config.target
+    uses_target = config.teacher.alignment.weight > 0
+    table: list[tuple[str, tuple[Kind, ...], Corpus | None]] = [
+        (TRAINING, ("teacher",), corpora.corpus(source, "train")),
+        (
+            UNLABELLED,
+            KINDS if uses_target else ("student",),
+            corpora.corpus(target, "train", labelled=False),
+        ),
+        (SELECTION, KINDS, corpora.corpus(source, "dev")),
+        *((REPORT, KINDS, corpora.test(language)[0]) for language in (target, source)),
+    ]
+    if oracle:
+        table.append((ORACLE, ("student",), corpora.corpus(target, "dev")))
+    return tuple(
+        _described(context, kinds, corpus, config)
+        for context, kinds, corpus in table
+        if corpus is not None
+    )
+
+
+def _described(
+    context: str, kinds: tuple[Kind, ...], corpus: Corpus, config: ExperimentConfig
+) -> DataSet:
+    name = f"{config.data.dataset}/{corpus.language}/{corpus.split}"
+    source_type, source = _source(corpus)
+    return DataSet(
+        context=context,
+        kinds=kinds,
+        name=name if corpus.tags is not None else f"{name}, without labels",
+        digest=corpus.fingerprint,
+        source_type=source_type,
+        source=json.dumps(source),
+        schema=json.dumps({"mlflow_colspec": list(_columns(corpus))}),
+        profile=json.dumps(_profile(corpus, is_source=corpus.language == config.source)),
+    )
+
+
+def _source(corpus: Corpus) -> tuple[str, dict[str, Any]]:
+    """Return type and place, by what MLflow's own classes of sources write."""
+    if corpus.origin.startswith("hub:"):
+        place, _, revision = corpus.origin.removeprefix("hub:").rpartition("@")
+        path, _, language = place.rpartition("/")
+        own = {"path": path, "config_name": language, "revision": revision}
+        return "hf", {**own, "split": corpus.split, "data_dir": None, "data_files": None}
+    if corpus.origin != PHRASEBOOK:
+        return "local", {"uri": str(Path(corpus.origin).absolute())}
+    return "code", {"tags": {"mlflow.source.name": f"prokd.mini ({corpus.origin})"}}
+
+
+def _columns(corpus: Corpus) -> Iterator[dict[str, Any]]:
+    for name in ("tokens", *(("ner_tags",) if corpus.tags is not None else ())):
+        yield {"name": name, "type": "array", "items": {"type": "string"}, "required": True}
+
+
+def _profile(corpus: Corpus, *, is_source: bool) -> dict[str, int]:
+    """Return counts; entities of the source alone, for none of the target's may be looked at."""
+    found = {"sentences": len(corpus), "words": sum(map(len, corpus.words))}
+    if is_source:
+        tags = (tag for sentence in corpus.tags or () for tag in sentence)
+        found["entities"] = sum(tag.startswith("B-") for tag in tags)
+    return found
