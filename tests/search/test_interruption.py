@@ -17,7 +17,7 @@ LIVES_IN_PROC = pytest.mark.skipif(
 )
 
 
-def _start(command, folder, **streams):
+def _start(command, folder):
     environment = {**os.environ, "HOME": str(folder), "OMP_NUM_THREADS": "1"}
     environment.pop("PYTHONPATH", None)
     return subprocess.Popen(
