@@ -94,8 +94,7 @@ def _tell_what_is_read(config: ExperimentConfig) -> None:
     """Say at once what goes into a training: the libraries alone take seconds to load."""
     typer.echo(
         f"reading {config.data.dataset}: {config.source} (labelled train and dev), "
-        f"{config.target} (train without labels); encoder {config.encoder.name}",
-        err=True,
+        f"{config.target} (train without labels); encoder {config.encoder.name}"
     )
 
 

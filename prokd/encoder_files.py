@@ -112,7 +112,10 @@ def _check_knows_words(tokenizer: Any, folder: Path) -> None:
 
 def _one_line(error: Exception) -> str:
     """Return the beginning of an error's message."""
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+    lines = [line.strip() for line in str(error).strip().splitlines()]
+    while len(lines) > 1 and lines[0].endswith(":"):  # what follows says it
+        lines[:2] = [f"{lines[0]} {lines[1]}".strip()]
+    return next(iter(lines), type(error).__name__)
 
 
 @lru_cache(maxsize=8)

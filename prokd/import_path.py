@@ -17,17 +17,19 @@ ROOT = Path(__file__).resolve().parents[1]
 """The folder that holds the packages of the project."""
 
 
-UNNEEDED = ("scipy", "sklearn", "pandas")
-"""What transformers and pyarrow load where they find it; no model needs it to tag."""
+UNNEEDED = ("scipy", "sklearn")
+"""What transformers loads where it finds it; no model needs it to tag."""
 
 
 @contextmanager
 def lean_imports() -> Iterator[None]:
     """Load what a model needs to tag, and no more: the block's imports do not find the rest.
 
-    Python's collector of cycles would look through all modules again and again meanwhile.
+    Where transformers is loaded already, it knows what is there, and nothing is hidden. Python's
+    collector of cycles would look through all modules again and again meanwhile.
     """
-    hidden = [name for name in UNNEEDED if name not in sys.modules]
+    is_first = "transformers" not in sys.modules
+    hidden = [name for name in UNNEEDED if is_first and name not in sys.modules]
     was_enabled = gc.isenabled()
     gc.disable()
     sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None = not to be found

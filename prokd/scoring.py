@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from shlex import quote
 
 import numpy as np
 
@@ -56,11 +57,11 @@ def with_mapped_types(corpus: Corpus, mapping: Mapping[str, str], tag_set: TagSe
         if kind not in mapping and kind not in tag_set.entity_types
     ]
     if strange:
-        example = " ".join(f"--map {kind}=O" for kind in strange)
+        example = " ".join(f"--map {quote(f'{kind}=O')}" for kind in strange)
         raise UserError(
             f"{corpus.origin}: the entity types must be those of the model ({known}), but got "
             f"{', '.join(strange)} too: count them as no entity ({example}) or as a type of the "
-            f"model (--map {strange[0]}={tag_set.entity_types[0]})."
+            f"model (--map {quote(f'{strange[0]}={tag_set.entity_types[0]}')})."
         )
     table = {OUTSIDE: OUTSIDE}
     for kind in corpus.entity_types:

@@ -95,6 +95,13 @@ import scipy.stats
         )
         assert told.returncode == 0, told.stderr
         assert told.stdout.startswith("anna")
+    late = "import sys, transformers.utils; transformers.utils.is_scipy_available()\n"
+    code = late + "from prokd.cli import app; app(sys.argv[1:])"
+    given = ["predict", str(exported), "--text", "anna woont in paris."]
+    told = subprocess.run(
+        [sys.executable, "-c", code, *given], capture_output=True, text=True, check=False
+    )
+    assert told.returncode == 0, told.stderr
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,8 @@ def test_an_epoch_that_is_interrupted_goes_on(tmp_path: Path) -> None:
     given = ["-c", SCRIPT, "train-teacher", "--preset", "mini", "--lang", "ar", *settings]
     process = start(*given, cwd=tmp_path)
     assert process.stderr is not None
-    first = process.stderr.readline()  # before any library is loaded
+    assert process.stdout is not None
+    first = process.stdout.readline()  # before any library is loaded
     assert first == (
         "reading phrasebook: en (labelled train and dev), ar (train without labels); "
         "encoder mini\n"

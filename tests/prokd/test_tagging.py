@@ -191,6 +191,9 @@ def test_scores_go_by_the_models_tags(trained: Trained) -> None:
     more = with_type(plain, "LOC", "GPE")
     with pytest.raises(UserError, match=r"those of the model \(LOC, ORG, PER\), but got GPE too"):
         with_mapped_types(more, {}, tagger.tag_set)
+    odd = with_type(plain, "LOC", "LOC(GPE)")
+    with pytest.raises(UserError, match=r"--map 'LOC\(GPE\)=O'"):  # as a shell takes it
+        with_mapped_types(odd, {}, tagger.tag_set)
     as_loc = with_mapped_types(more, parse_mapping(["GPE=LOC"]), tagger.tag_set)
     assert score(tagger, as_loc) == expected
     dropped = score(tagger, with_mapped_types(more, {"GPE": "O"}, tagger.tag_set))
