@@ -10,8 +10,8 @@ from ablations.spec import AblationSpec
 from prokd.config import ExperimentConfig, with_overrides, with_precision
 from prokd.config.settings import AutocastType
 from prokd.errors import UserError
-from prokd.identity import signature
-from prokd.runs import RunFolder
+from prokd.runs.folder import RunFolder
+from prokd.runs.identity import signature
 from search.plan import DataDescriptions
 from search.results import LEADERBOARD, First, read_first
 from search.spaces import Point

@@ -25,7 +25,7 @@ from ablations.tables import (
     state,
 )
 from prokd.config import ExperimentConfig
-from prokd.runs import write_atomically
+from prokd.runs.folder import write_atomically
 
 PAPER_ENCODER = "bert-base-multilingual-cased"
 MEASURES = {

@@ -12,10 +12,10 @@ import sys
 if __package__ in (None, ""):  # run as a script: the checkout need not be installed
     sys.path[0] = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 if __name__ == "__main__":
-    from prokd.interruption import end_at_once_on_signals
+    from prokd.common.interruption import end_at_once_on_signals
 
     end_at_once_on_signals()  # before all that takes its time
-    from prokd.import_path import libraries_first
+    from prokd.common.import_path import libraries_first
 
     libraries_first("prokd", "search", "ablations")
 
@@ -29,9 +29,8 @@ import typer
 
 from ablations.plan import AblationPlan, best_point, with_base_settings
 from ablations.spec import load_spec
-from prokd.cli import run_app
-from prokd.config import ExperimentConfig, RuntimeConfig, with_overrides
-from prokd.options import (
+from prokd.cli.app import run_app
+from prokd.cli.options import (
     Cache,
     DataDirs,
     Output,
@@ -40,7 +39,8 @@ from prokd.options import (
     separator_of,
     writable_cache,
 )
-from prokd.places import check_output
+from prokd.common.places import check_output
+from prokd.config import ExperimentConfig, RuntimeConfig, with_overrides
 from search.options import Languages, Settings, Text, parse_seconds, parse_seeds
 from search.plan import DataDescriptions, Experiment, Measured
 from search.results import Row

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from prokd.common.names import ending
 from prokd.config import (
     ExperimentConfig,
     build_config,
@@ -21,9 +22,8 @@ from prokd.config import (
     without_components,
 )
 from prokd.config.yaml_files import read_mapping
-from prokd.effect import check_effect
 from prokd.errors import UserError
-from prokd.names import ending
+from prokd.runs.effect import check_effect
 
 SPECS_DIR = Path(__file__).resolve().parent / "specs"
 """Folder of the specs that come with the project."""

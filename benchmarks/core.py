@@ -23,12 +23,12 @@ import numpy as np
 import torch
 from transformers import AutoConfig, AutoModel
 
-from prokd import evaluation
 from prokd.config import ExperimentConfig, RuntimeConfig, build_config
-from prokd.corpora import Corpora
 from prokd.data import Batch, EncodedCorpus, collate, make_batches
-from prokd.encoder import TokenClassifier, build_classifier
-from prokd.mini import ENCODER_PATH
+from prokd.data.mini import ENCODER_PATH
+from prokd.encoder.classifier import TokenClassifier, build_classifier
+from prokd.scoring import evaluation
+from prokd.training.corpora import Corpora
 
 REPEATS = 5
 Way = Callable[[], object]

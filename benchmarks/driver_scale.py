@@ -23,7 +23,7 @@ from optuna.distributions import CategoricalDistribution
 from ray.tune import Trainable
 
 from prokd.config import ExperimentConfig, RuntimeConfig, build_config
-from prokd.runs import SOURCE_DEV, Kind, RunFolder, write_json
+from prokd.runs.folder import SOURCE_DEV, Kind, RunFolder, write_json
 
 SIZES = {"train": 16, "dev": 8, "test": 8}
 
@@ -75,7 +75,7 @@ def objective(config: ExperimentConfig) -> float:
 
 def write_corpus(folder: Path) -> Path:
     """Write a few sentences of the phrasebook."""
-    from prokd.mini import generate
+    from prokd.data.mini import generate
 
     for language in ("en", "ar"):
         for split, size in SIZES.items():

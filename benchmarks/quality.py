@@ -9,8 +9,8 @@ from benchmarks.rival import Rival
 from benchmarks.setting import Setting
 from benchmarks.sizes import Sizes
 from benchmarks.table import Line, mean_and_deviation
-from prokd.runs import Kind
-from prokd.training import StageRun
+from prokd.runs.folder import Kind
+from prokd.training.run import StageRun
 
 KINDS: tuple[Kind, ...] = ("teacher", "student")
 MEASURES = ("entity_f1", "entity_f1_viterbi")

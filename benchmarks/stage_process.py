@@ -9,8 +9,8 @@ import time
 from pathlib import Path
 
 from prokd.config import ExperimentConfig, RuntimeConfig
-from prokd.runs import Kind
-from prokd.training import StageRun
+from prokd.runs.folder import Kind
+from prokd.training.run import StageRun
 
 KINDS: tuple[Kind, ...] = ("teacher", "student")
 

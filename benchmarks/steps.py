@@ -14,12 +14,13 @@ from benchmarks.rival import Rival
 from benchmarks.setting import Setting
 from benchmarks.sizes import Sizes
 from benchmarks.table import Line, interleaved, ratio_line
-from prokd import artifact, evaluation
-from prokd.corpora import Corpora
-from prokd.encoder import TokenClassifier
-from prokd.evaluation import LabelledSplit
-from prokd.runs import Kind
-from prokd.training import StageRun
+from prokd.encoder import artifact
+from prokd.encoder.classifier import TokenClassifier
+from prokd.runs.folder import Kind
+from prokd.scoring import evaluation
+from prokd.scoring.evaluation import LabelledSplit
+from prokd.training.corpora import Corpora
+from prokd.training.run import StageRun
 
 DEV_SENTENCES = 32
 

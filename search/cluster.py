@@ -26,11 +26,11 @@ import ray
 from ray._private import ray_constants, services
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from prokd.common.import_path import ROOT
 from prokd.config import automatic_precision
 from prokd.config.precision import CPU, GPU
 from prokd.config.settings import AutocastType
 from prokd.errors import UserError
-from prokd.import_path import ROOT
 from search import nodes, ray_folders
 
 logger = logging.getLogger(__name__)

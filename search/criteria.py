@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.table import Table
 from scipy import stats
 
-from prokd.runs import ORACLE
+from prokd.runs.folder import ORACLE
 from search.results import LABEL_FREE, Row, heading, means, write_records
 
 

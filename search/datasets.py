@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prokd.config import ExperimentConfig
-from prokd.runs import KINDS, Kind
+from prokd.runs.folder import KINDS, Kind
 
 if TYPE_CHECKING:  # slow imports
-    from prokd.corpora import Corpora
     from prokd.data import Corpus
+    from prokd.training.corpora import Corpora
 
 TRAINING, UNLABELLED, SELECTION = "training", "training, without labels", "selection"
 REPORT = "report, labels read after training and selection"
@@ -109,7 +109,7 @@ def _source(corpus: Corpus) -> tuple[str, dict[str, Any]]:
         return "hf", {**own, "split": corpus.split, "data_dir": None, "data_files": None}
     if corpus.origin != PHRASEBOOK:
         return "local", {"uri": str(Path(corpus.origin).absolute())}
-    return "code", {"tags": {"mlflow.source.name": f"prokd.mini ({corpus.origin})"}}
+    return "code", {"tags": {"mlflow.source.name": f"prokd.data.mini ({corpus.origin})"}}
 
 
 def _columns(corpus: Corpus) -> Iterator[dict[str, Any]]:

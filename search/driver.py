@@ -15,7 +15,7 @@ from typing import Any
 from optuna.pruners import MedianPruner
 from optuna.trial import FrozenTrial, TrialState
 
-from prokd.runs import KINDS, ORACLE
+from prokd.runs.folder import KINDS, ORACLE
 from search.criteria import Choice, compare, write_comparison
 from search.engine import Engine
 from search.estimate import epochs_left

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from prokd.config import RuntimeConfig
-from prokd.runs import Kind
+from prokd.runs.folder import Kind
 from search import nodes
 from search.cluster import Cluster
 from search.plan import DataDescriptions, Experiment

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from prokd.runs import Kind
+from prokd.runs.folder import Kind
 
 if TYPE_CHECKING:
     from search.plan import Experiment

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from prokd.config import RuntimeConfig
-from prokd.export_folder import is_export, remove_export
-from prokd.runs import ORACLE, SOURCE_DEV
+from prokd.encoder.export_folder import is_export, remove_export
+from prokd.runs.folder import ORACLE, SOURCE_DEV
 from search.plan import Experiment
 from search.results import Standing
 from search.tracking import Tracker
@@ -46,7 +46,7 @@ def export_best(
             continue
         place = folder / f"rank{standing.rank}-{experiment.student.signature}{suffix}"
         if not is_export(place):
-            from prokd.training import export
+            from prokd.training.run import export
 
             export(experiment.student, place, runtime)
         kept.append(place)

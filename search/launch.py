@@ -10,11 +10,11 @@ from pathlib import Path
 
 from rich.console import Console
 
+from prokd.common.interruption import STATUS, ending_at_once
 from prokd.config import RuntimeConfig
 from prokd.config.settings import AutocastType
+from prokd.data.labels import AGGREGATION
 from prokd.errors import CollapsedRun
-from prokd.interruption import STATUS, ending_at_once
-from prokd.labels import AGGREGATION
 from search.addresses import address_of
 from search.cluster import LOCAL, Cluster, Resources, connected, disconnect
 from search.criteria import comparison_table

@@ -8,7 +8,7 @@ from functools import cache
 from prokd.config import ExperimentConfig, RuntimeConfig
 from prokd.config.precision import CPU
 from prokd.errors import CollapsedRun, UserError
-from prokd.runs import Kind
+from prokd.runs.folder import Kind
 from search.plan import Measured
 
 
@@ -31,8 +31,8 @@ def few_steps(
 
     @cache
     def seconds() -> dict[Kind, float]:
-        from prokd.few_steps import epoch_seconds
-        from prokd.precision import kind_of_this_machine
+        from prokd.encoder.precision import kind_of_this_machine
+        from prokd.training.few_steps import epoch_seconds
         from search.cluster import is_here
 
         has_gpu = kind_of_this_machine() != CPU

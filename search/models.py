@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from prokd.labels import AGGREGATION
+from prokd.data.labels import AGGREGATION
 from search.difference import SIGNATURE, Known
 from search.store import Store
 
@@ -28,7 +28,7 @@ class Model:
 
     Args:
         signature: Of the student.
-        folder: What `prokd.training.export` wrote.
+        folder: What `prokd.training.run.export` wrote.
         name: Of the model, and of the registered model if it may be the champion.
         objective: What it was chosen by; None = it is not the best of its search.
         measure: Tags that say what the objective is: ``select`` (the criterion) and the
@@ -65,7 +65,7 @@ def _find(store: Store, student: Known, name: str) -> str | None:
 
 
 def _log(store: Store, student: Known, model: Model) -> str:
-    from prokd.pipeline import load_pipeline
+    from prokd.scoring.pipeline import load_pipeline
 
     pinned = [f"{package}=={importlib.metadata.version(package)}" for package in REQUIREMENTS]
     ended = store.client.get_run(student.run_id).info

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prokd.config import ExperimentConfig, RuntimeConfig
-from prokd.runs import KINDS, Kind, RunFolder, read_json
-from prokd.within_memory import noted, run_signature, within_memory
+from prokd.runs.folder import KINDS, Kind, RunFolder, read_json
+from prokd.runs.within_memory import noted, run_signature, within_memory
 
 Measured = Callable[[Kind], float | None]
 """From a kind of run to the seconds that an epoch of it takes; None = they cannot be told."""
@@ -41,7 +41,7 @@ class DataDescriptions:
         """
         name = self._name(config)
         if name not in self._training:
-            from prokd.corpora import Corpora
+            from prokd.training.corpora import Corpora
 
             corpora = Corpora(config, self.runtime)
             corpora.check()
@@ -64,7 +64,7 @@ class DataDescriptions:
         """Return the hash of the labelled test corpora, which nothing but reports may read."""
         name = self._name(config)
         if name not in self._reports:
-            from prokd.corpora import Corpora
+            from prokd.training.corpora import Corpora
 
             self._reports[name] = Corpora(config, self.runtime).report_fingerprint()
         return self._reports[name]
@@ -73,7 +73,7 @@ class DataDescriptions:
         """Return the hash of labelled target dev, which nothing but an oracle may read."""
         name = self._name(config)
         if name not in self._oracles:
-            from prokd.corpora import Corpora
+            from prokd.training.corpora import Corpora
 
             corpora = Corpora(config, self.runtime)
             corpora.check(oracle=True)
@@ -84,7 +84,7 @@ class DataDescriptions:
         """Return all that the stage runs of an experiment read, the oracle if it is asked for."""
         key = (self._name(config), config.teacher.alignment.weight > 0, oracle)
         if key not in self._datasets:
-            from prokd.corpora import Corpora
+            from prokd.training.corpora import Corpora
             from search.datasets import read_by
 
             self._datasets[key] = read_by(config, Corpora(config, self.runtime), oracle=oracle)

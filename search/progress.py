@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from prokd.runs import Kind
+from prokd.runs.folder import Kind
 from search.estimate import EpochsLeft, Estimate
 from search.plan import duration
 

@@ -12,9 +12,9 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
+from prokd.common.import_path import ROOT
+from prokd.common.places import check_writable
 from prokd.errors import UserError
-from prokd.import_path import ROOT
-from prokd.places import check_writable
 
 logger = logging.getLogger(__name__)
 PACKAGES = ("prokd", "search")

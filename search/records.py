@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from prokd.config import ExperimentConfig
-from prokd.effect import flatten
-from prokd.runs import ORACLE, Kind, RunFolder, read_json
+from prokd.runs.effect import flatten
+from prokd.runs.folder import ORACLE, Kind, RunFolder, read_json
 from search import datasets
 from search.datasets import DataSet
 from search.plan import Experiment

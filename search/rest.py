@@ -12,7 +12,7 @@ from optuna.trial import TrialState
 from prokd.config import ExperimentConfig
 from prokd.config.precision import CPU, GPU
 from prokd.config.settings import AutocastType
-from prokd.runs import ORACLE
+from prokd.runs.folder import ORACLE
 from search.cluster import Cluster, NeedsRay, is_here
 from search.plan import DataDescriptions, Experiment
 from search.precision import expected_precision

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from prokd.runs import Kind, RunFolder
+from prokd.runs.folder import Kind, RunFolder
 from search.plan import Experiment
 from search.trainables import COLLAPSED, DONE, PAUSED, STOPPED, job
 from search.tuner import Jobs, Judge, Outcome

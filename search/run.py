@@ -8,10 +8,10 @@ import sys
 if __package__ in (None, ""):  # run as a script: the checkout need not be installed
     sys.path[0] = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 if __name__ == "__main__":
-    from prokd.interruption import end_at_once_on_signals
+    from prokd.common.interruption import end_at_once_on_signals
 
     end_at_once_on_signals()  # before all that takes its time
-    from prokd.import_path import libraries_first
+    from prokd.common.import_path import libraries_first
 
     libraries_first("prokd", "search")
 
@@ -22,12 +22,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
-from prokd.cli import run_app
-from prokd.config import ExperimentConfig, RuntimeConfig, build_config, parse_overrides
-from prokd.effect import check_effect
-from prokd.errors import UserError
-from prokd.names import ending
-from prokd.options import (
+from prokd.cli.app import run_app
+from prokd.cli.options import (
     Cache,
     DataDirs,
     Output,
@@ -38,8 +34,12 @@ from prokd.options import (
     separator_of,
     writable_cache,
 )
-from prokd.places import check_output
-from prokd.runs import CRITERIA, ORACLE, SOURCE_DEV
+from prokd.common.names import ending
+from prokd.common.places import check_output
+from prokd.config import ExperimentConfig, RuntimeConfig, build_config, parse_overrides
+from prokd.errors import UserError
+from prokd.runs.effect import check_effect
+from prokd.runs.folder import CRITERIA, ORACLE, SOURCE_DEV
 from search.options import Languages, Settings, Text, parse_seconds, parse_seeds
 from search.space_files import (
     DEFAULT,
@@ -212,7 +212,7 @@ def search(
     from search.spec import SearchSpec, plan_lines
 
     if cluster is not None:
-        from prokd.interruption import raise_on_signals
+        from prokd.common.interruption import raise_on_signals
         from search.remote import submit, without_option
 
         raise_on_signals()  # the search is at the head: Ctrl-C is told to it

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from optuna.trial import FrozenTrial, TrialState
 
-from prokd.effect import flatten
-from prokd.runs import ORACLE
+from prokd.runs.effect import flatten
+from prokd.runs.folder import ORACLE
 from search.plan import Experiment
 from search.records import (
     FAILED,

@@ -23,12 +23,12 @@ from optuna.distributions import (
 )
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from prokd.common.names import ending
 from prokd.config import ExperimentConfig, validation_sentence, with_overrides
 from prokd.config.consistency import TOGETHER
 from prokd.config.yaml_files import read_mapping, with_numbers
-from prokd.effect import acting, flatten
 from prokd.errors import UserError
-from prokd.names import ending
+from prokd.runs.effect import acting, flatten
 from search.spaces import SPACE, Space, extremes
 
 FOLDER = Path(__file__).resolve().parent / "named_spaces"

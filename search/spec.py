@@ -11,9 +11,9 @@ from optuna.distributions import distribution_to_json
 
 from prokd.config import ExperimentConfig, with_overrides, with_precision
 from prokd.config.settings import AutocastType
-from prokd.effect import flatten
-from prokd.identity import signature
-from prokd.runs import ORACLE, SOURCE_DEV
+from prokd.runs.effect import flatten
+from prokd.runs.folder import ORACLE, SOURCE_DEV
+from prokd.runs.identity import signature
 from search.estimate import KINDS
 from search.plan import DataDescriptions, Experiment, Measured, describe, need
 from search.spaces import SYMBOLS, Point, Space, drawn, in_words, ordered, points, ranges
@@ -30,7 +30,7 @@ class SearchSpec:
         seeds: The objective of a point is the mean over them.
         grid: Whether all points are visited, instead of sampled by TPE.
         trials: Number of points in all, those of earlier starts included.
-        select: The criterion that is the objective, one of `prokd.runs.CRITERIA`.
+        select: The criterion that is the objective, one of `prokd.runs.folder.CRITERIA`.
         prune: Whether students that fall behind are not trained to their end.
     """
 
@@ -139,7 +139,7 @@ def plan_lines(
 
 def disk_line(config: ExperimentConfig, missing: int, exports: int) -> str:
     """Write how much disk a search will take: what stays, and what comes and goes meanwhile."""
-    from prokd.sizes import run_sizes
+    from prokd.training.sizes import run_sizes
 
     sizes = run_sizes(config.encoder)
     copies = 2 if os.environ.get("MLFLOW_TRACKING_URI", "").startswith("http") else 1

@@ -28,8 +28,8 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from prokd.errors import UserError
-from prokd.identity import canonical_json
-from prokd.runs import write_atomically
+from prokd.runs.folder import write_atomically
+from prokd.runs.identity import canonical_json
 from search.spaces import Point, Space, choices, points, ranges, suggest
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)

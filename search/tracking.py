@@ -21,7 +21,7 @@ from typing import Any
 
 from prokd.config import ExperimentConfig
 from prokd.errors import UserError
-from prokd.runs import Kind
+from prokd.runs.folder import Kind
 from search.addresses import address_of, how_to_open
 from search.datasets import DataSet
 from search.models import Model, publish
@@ -164,7 +164,7 @@ class Tracker:
 
         Args:
             experiment: Whose student it is.
-            folder: What `prokd.training.export` wrote.
+            folder: What `prokd.training.run.export` wrote.
             name: Of the model.
             champion: Its objective and measure (see `search.models`), if it is the best of its
                 search.

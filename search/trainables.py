@@ -18,11 +18,11 @@ from ray.tune import Trainable
 
 from prokd.config import ExperimentConfig, RuntimeConfig
 from prokd.errors import CollapsedRun, GaveUpWaiting, UserError
-from prokd.runs import Kind
+from prokd.runs.folder import Kind
 from search.nodes import check
 
 if TYPE_CHECKING:
-    from prokd.training import StageRun
+    from prokd.training.run import StageRun
 
 TRAINING, DONE, PAUSED, COLLAPSED, REFUSED = "training", "done", "paused", "collapsed", "refused"
 PRUNED = "pruned"
@@ -37,7 +37,7 @@ def stage_run_class() -> type[StageRun]:
     It stays as long as the process does, so Python's collector of cycles need not look at it: at
     the end of every stage that would take longer than all that the stage has left behind.
     """
-    from prokd.training import StageRun
+    from prokd.training.run import StageRun
 
     gc.freeze()
     return StageRun
@@ -119,7 +119,7 @@ class StageTrainable(Trainable):
         except UserError as error:
             result = self._end(REFUSED, str(error))
         except (MemoryError, RuntimeError) as error:  # torch's errors of memory are RuntimeErrors
-            from prokd.memory import ran_out_of_memory
+            from prokd.stages.memory import ran_out_of_memory
 
             if not ran_out_of_memory(error):
                 raise
@@ -142,7 +142,7 @@ class StageTrainable(Trainable):
     def cleanup(self) -> None:
         """Give the folder and the memory free."""
         if self._run is not None:
-            from prokd.memory import release_memory
+            from prokd.stages.memory import release_memory
 
             self._run.close()
             self._run = None

@@ -28,7 +28,7 @@ from ray import tune
 from ray.exceptions import RayError, RayTaskError
 from ray.tune.experiment import Trial
 
-from prokd.runs import Kind
+from prokd.runs.folder import Kind
 from search.job_queue import JobQueue
 from search.parking import Event, Judge, ParkingScheduler
 from search.trainables import PAUSED, StageTrainable, warm_up_job

@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from prokd.config import ExperimentConfig, with_overrides, with_precision
-from prokd.effect import flatten
-from prokd.runs import KINDS, Kind
+from prokd.runs.effect import flatten
+from prokd.runs.folder import KINDS, Kind
 from search.engine import Engine
 from search.estimate import epochs_left
 from search.plan import Experiment

@@ -8,11 +8,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from prokd.common.names import nearest
+from prokd.common.text import check_text
 from prokd.config.consistency import check_together
 from prokd.config.settings import ExperimentConfig
 from prokd.errors import UserError
-from prokd.names import nearest
-from prokd.text import check_text
 
 
 def with_overrides(config: ExperimentConfig, overrides: Mapping[str, Any]) -> ExperimentConfig:

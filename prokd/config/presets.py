@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from prokd.common.names import ending
 from prokd.config.overrides import with_overrides
 from prokd.config.settings import ExperimentConfig
 from prokd.errors import UserError
-from prokd.names import ending
 
 COMPONENTS: dict[str, dict[str, Any]] = {
     "CA": {"teacher.alignment.weight": 0.0},

@@ -13,7 +13,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from prokd.places import default_cache
+from prokd.common.places import default_cache
 
 
 class _Frozen(BaseModel):

@@ -16,7 +16,7 @@ import torch
 from prokd.data.encoding import EncodedCorpus
 from prokd.data.subwords import ranges
 from prokd.errors import UserError
-from prokd.sequences import Places
+from prokd.terms.sequences import Places
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from prokd.common.names import ending
 from prokd.data.allocation import without_collector
 from prokd.data.hub import read_hub
+from prokd.data.labels import OUTSIDE, TagSet
 from prokd.data.readers import RawSentences, read_file
 from prokd.data.schemes import to_iob2
 from prokd.errors import MissingSplitError, UserError
-from prokd.labels import OUTSIDE, TagSet
-from prokd.names import ending
 
 DATASETS = ("wikiann", "conll", "phrasebook")
 SPLIT_NAMES = {
@@ -189,7 +189,7 @@ def _find(language: str, split: str, data_dirs: list[Path]) -> list[Path]:
 
 
 def _read_phrasebook(language: str, split: str, *, labelled: bool) -> RawSentences:
-    from prokd.mini import LANGUAGES, generate
+    from prokd.data.mini import LANGUAGES, generate
 
     if language not in LANGUAGES:
         raise UserError(

@@ -24,9 +24,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from prokd.data.corpus import Corpus
+from prokd.data.labels import TagSet
 from prokd.data.subwords import split_into_subwords
 from prokd.errors import UserError
-from prokd.labels import TagSet
 
 if TYPE_CHECKING:  # a slow import that nothing here needs at run time
     from transformers import PreTrainedTokenizerFast

@@ -8,9 +8,9 @@ import torch
 
 from ablations.plan import AblationPlan
 from ablations.spec import load_spec
-from prokd.artifact import write_weights
 from prokd.config import build_config
-from prokd.corpora import write_counts
+from prokd.encoder.artifact import write_weights
+from prokd.training.corpora import write_counts
 from search.results import row
 from search.tuner import Outcome
 from search.variants import experiments_of

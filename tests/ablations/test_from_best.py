@@ -74,7 +74,7 @@ def test_the_best_point_of_searches_on_the_same_data(tmp_path, monkeypatch):
 
 
 def best_data(output, first):
-    from prokd.runs import RunFolder
+    from prokd.runs.folder import RunFolder
 
     return RunFolder(output / "runs", "student", first.students[0]).identity()["fingerprints"]
 

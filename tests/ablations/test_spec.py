@@ -5,7 +5,7 @@ import pytest
 from ablations.spec import SPECS_DIR, AblationSpec, load_spec, spec_path
 from prokd.config import COMPONENTS, build_config
 from prokd.errors import UserError
-from prokd.identity import student_signature, teacher_signature
+from prokd.runs.identity import student_signature, teacher_signature
 
 GOOD = """
 name: mine

@@ -11,17 +11,17 @@ from filelock import FileLock
 from optuna.distributions import CategoricalDistribution
 from typer.testing import CliRunner
 
-from prokd.artifact import write_weights
-from prokd.checkpoints import Checkpoints
-from prokd.cleaning import find_waste, needed
-from prokd.cli import app
+from prokd.cli.app import app
 from prokd.config import EncoderConfig
 from prokd.data import encode_corpus, load_corpus
-from prokd.encoder_files import load_tokenizer
+from prokd.data.labels import TagSet
+from prokd.encoder.artifact import write_weights
+from prokd.encoder.files import load_tokenizer
 from prokd.errors import UserError
-from prokd.labels import TagSet
-from prokd.runs import RunFolder
-from prokd.sizes import run_sizes
+from prokd.runs.checkpoints import Checkpoints
+from prokd.runs.cleaning import find_waste, needed
+from prokd.runs.folder import RunFolder
+from prokd.training.sizes import run_sizes
 from search.results import write_records
 from search.study import SearchStudy
 

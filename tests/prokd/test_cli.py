@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 import tiny
 
-from prokd.cli import app, run_app
+from prokd.cli.app import app, run_app
 from prokd.config import RuntimeConfig, build_config
-from prokd.corpora import Corpora
-from prokd.training import StageRun, export
+from prokd.training.corpora import Corpora
+from prokd.training.run import StageRun, export
 
 UNICODE = "\udcff"
 """What Python makes of the byte 0xff on a command line."""
@@ -22,7 +22,7 @@ UNICODE = "\udcff"
 
 def prokd(*arguments: str | Path, cwd: Path, text: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "prokd.cli", *map(str, arguments)],
+        [sys.executable, "-m", "prokd.cli.app", *map(str, arguments)],
         cwd=cwd,
         input=text,
         capture_output=True,
@@ -82,7 +82,7 @@ def test_prediction_loads_no_library_that_it_does_not_need(
         run.run()
     exported = export(run.folder, tmp_path / "export")
     code = """import sys
-from prokd.cli import app
+from prokd.cli.app import app
 app(sys.argv[1:], standalone_mode=False)
 heavy = "accelerate datasets matplotlib mlflow optuna pandas ray scipy sklearn".split()
 assert (loaded := [name for name in heavy if name in sys.modules]) == [], loaded
@@ -96,7 +96,7 @@ import scipy.stats
         assert told.returncode == 0, told.stderr
         assert told.stdout.startswith("anna")
     late = "import sys, transformers.utils; transformers.utils.is_scipy_available()\n"
-    code = late + "from prokd.cli import app; app(sys.argv[1:])"
+    code = late + "from prokd.cli.app import app; app(sys.argv[1:])"
     given = ["predict", str(exported), "--text", "anna woont in paris."]
     told = subprocess.run(
         [sys.executable, "-c", code, *given], capture_output=True, text=True, check=False

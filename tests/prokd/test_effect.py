@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from prokd.config import RuntimeConfig, build_config
-from prokd.effect import check_effect
 from prokd.errors import UserError
-from prokd.evaluation import device_of
-from prokd.sequences import Places, valid_tag_probabilities
+from prokd.runs.effect import check_effect
+from prokd.scoring.evaluation import device_of
+from prokd.terms.sequences import Places, valid_tag_probabilities
 
 
 @pytest.mark.parametrize(

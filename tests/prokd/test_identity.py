@@ -15,7 +15,7 @@ from prokd.config import (
     with_precision,
     without_components,
 )
-from prokd.identity import (
+from prokd.runs.identity import (
     canonical_json,
     signature,
     student_identity,

@@ -59,8 +59,8 @@ def test_the_installed_script_begins_where_ctrl_c_is_answered() -> None:
         ("prokd", "prokd.config"),
         ("prokd", "torch.nn"),
         ("prokd", "transformers"),
-        ("prokd.cli", "prokd.options"),
-        ("prokd.cli", "torch"),
+        ("prokd.cli.app", "prokd.cli.options"),
+        ("prokd.cli.app", "torch"),
     ],
 )
 def test_an_import_that_is_interrupted(entry: str, module: str, tmp_path: Path) -> None:

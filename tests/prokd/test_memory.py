@@ -10,16 +10,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from prokd.cleaning import find_waste, needed
 from prokd.config import ExperimentConfig, RuntimeConfig, with_overrides, with_precision
-from prokd.corpora import Corpora
 from prokd.data import Batch
-from prokd.encoder import TokenClassifier
+from prokd.encoder.classifier import TokenClassifier
 from prokd.errors import UserError
-from prokd.memory import PeakMemory, ran_out_of_memory, release_memory
-from prokd.runs import Kind
-from prokd.training import StageRun
-from prokd.within_memory import KINDS, NOTE, asked_names, noted, run_signature
+from prokd.runs.cleaning import find_waste, needed
+from prokd.runs.folder import Kind
+from prokd.runs.within_memory import KINDS, NOTE, asked_names, noted, run_signature
+from prokd.stages.memory import PeakMemory, ran_out_of_memory, release_memory
+from prokd.training.corpora import Corpora
+from prokd.training.run import StageRun
 
 LENGTH = 32
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from ablations.spec import load_spec
+from prokd.cli.options import codes
 from prokd.config import build_config, parse_overrides
 from prokd.data import load_corpus
 from prokd.errors import UserError
-from prokd.options import codes
 from search.run import check_criterion
 from search.space_files import load_space
 

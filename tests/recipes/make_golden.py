@@ -21,8 +21,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import tiny
 
 from prokd.config import READINGS, RuntimeConfig, build_config
-from prokd.runs import write_json
-from prokd.training import StageRun
+from prokd.runs.folder import write_json
+from prokd.training.run import StageRun
 
 FOLDER = Path(__file__).resolve().parent / "golden"
 TOLERANCE = 2e-5

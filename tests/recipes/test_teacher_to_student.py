@@ -11,9 +11,9 @@ import tiny
 
 from prokd.config import ExperimentConfig, RuntimeConfig, with_overrides, without_components
 from prokd.errors import CollapsedRun, UserError
-from prokd.runs import CRITERIA, ORACLE
-from prokd.teacher import TeacherStage
-from prokd.training import StageRun, data_fingerprints
+from prokd.methods.prokd.teacher import TeacherStage
+from prokd.runs.folder import CRITERIA, ORACLE
+from prokd.training.run import StageRun, data_fingerprints
 
 COMPONENTS = ("CA", "ST", "PK", "CL")
 SUBSETS = [

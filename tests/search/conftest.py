@@ -6,7 +6,7 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from prokd.config import RuntimeConfig, build_config
-from prokd.mini import generate
+from prokd.data.mini import generate
 from search.progress import Progress
 from search.spaces import SPACE
 from search.spec import SearchSpec

@@ -10,7 +10,7 @@ from mlflow.tracking import MlflowClient
 from optuna.distributions import CategoricalDistribution
 
 from prokd.config import RuntimeConfig
-from prokd.runs import CRITERIA, ORACLE
+from prokd.runs.folder import CRITERIA, ORACLE
 from search.criteria import compare, comparison_table
 from search.driver import Search
 from search.launch import run_searches

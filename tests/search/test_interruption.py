@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from prokd.interruption import SENTENCE
+from prokd.common.interruption import SENTENCE
 
 ROOT = Path(__file__).parents[2]
 LIVES_IN_PROC = pytest.mark.skipif(

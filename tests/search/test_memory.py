@@ -9,10 +9,10 @@ from mlflow.tracking import MlflowClient
 from optuna.distributions import CategoricalDistribution
 from optuna.trial import TrialState
 
-from prokd.cleaning import find_waste
-from prokd.encoder import TokenClassifier
-from prokd.training import StageRun
-from prokd.within_memory import noted
+from prokd.encoder.classifier import TokenClassifier
+from prokd.runs.cleaning import find_waste
+from prokd.runs.within_memory import noted
+from prokd.training.run import StageRun
 from search.driver import Search
 from search.plan import DataDescriptions, Experiment, need
 from search.study import SearchStudy

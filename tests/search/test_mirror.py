@@ -17,7 +17,7 @@ from mlflow.tracking import MlflowClient
 from mlflow.utils.validation import _validate_metric_name
 
 from prokd.config import RuntimeConfig
-from prokd.training import StageRun
+from prokd.training.run import StageRun
 from search import tracking
 from search.plan import DataDescriptions, Experiment
 from search.records import acceptable

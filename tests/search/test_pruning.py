@@ -11,7 +11,7 @@ from optuna.pruners import MedianPruner
 from optuna.trial import TrialState
 
 from prokd.errors import UserError
-from prokd.runs import RunFolder
+from prokd.runs.folder import RunFolder
 from search.driver import Search
 from search.pruning import STARTUP, Pruning
 from search.study import SearchStudy

@@ -101,7 +101,7 @@ def test_a_search_ends_with_a_leaderboard_and_an_export(finished):
         assert result["objective"] == standing.objective
         report = row.experiment.student.report()["metrics"]
         assert standing.target_f1 == (report["test/ar/entity_f1"], 0.0)
-    from prokd.pipeline import load_pipeline
+    from prokd.scoring.pipeline import load_pipeline
 
     tagged = load_pipeline(summary.exports[0])("Anna lives in Berlin")
     assert isinstance(tagged, list)
@@ -304,7 +304,7 @@ def _mirrored_runs(uri):
 
 
 def test_numbers_do_not_depend_on_the_worker_or_on_what_it_did_before(finished, tmp_path):
-    from prokd.training import StageRun
+    from prokd.training.run import StageRun
 
     _, search, _ = finished
     trial = _trials(search, TrialState.COMPLETE)[-1]

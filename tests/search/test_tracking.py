@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from mlflow.tracking import MlflowClient
 
-from prokd.effect import flatten
-from prokd.training import StageRun
+from prokd.runs.effect import flatten
+from prokd.training.run import StageRun
 from search.datasets import ORACLE, REPORT, SELECTION, TRAINING, UNLABELLED
 from search.plan import DataDescriptions, Experiment, describe, duration, need
 from search.provenance import environment, git_state

@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from prokd import checkpoints
-from prokd.training import StageRun
+from prokd.runs import checkpoints
+from prokd.training.run import StageRun
 from search.plan import DataDescriptions
 from search.trainables import StageTrainable, job
 from tests.search.conftest import tiny_config

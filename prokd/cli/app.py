@@ -1,0 +1,224 @@
+"""``prokd data | train-teacher | train-student | evaluate | predict``: one run, no search."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+if __name__ == "__main__":  # python -m prokd.cli.app
+    from prokd.__main__ import main
+
+    sys.exit(main())  # type: ignore[func-returns-value]
+
+import typer
+
+from prokd.cli.data_command import data
+from prokd.cli.gc_command import gc
+from prokd.cli.model_commands import evaluate, predict
+from prokd.cli.options import (
+    Cache,
+    DataDirs,
+    Dataset,
+    Device,
+    Language,
+    Model,
+    Place,
+    Preset,
+    Reading,
+    Runs,
+    Seed,
+    Separator,
+    Settings,
+    Source,
+    TagColumn,
+    experiment,
+    separator_of,
+    writable_cache,
+)
+from prokd.common.interruption import SENTENCE, end_at_once_on_signals, sentence_of
+from prokd.common.places import check_writable
+from prokd.common.text import check_text
+from prokd.config import ExperimentConfig, RuntimeConfig
+from prokd.errors import CollapsedRun, UserError
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Zero-resource cross-lingual NER with prototypical knowledge distillation.",
+)
+
+
+def _runtime(
+    runs_dir: Path,
+    cache_dir: Path | None,
+    data_dirs: list[Path],
+    separator: str | None,
+    tag_column: int | None,
+    device: str,
+) -> RuntimeConfig:
+    """Return where a training command runs; UserError if it cannot write there."""
+    check_writable(runs_dir, "--runs-dir")
+    return RuntimeConfig(
+        runs_dir=runs_dir,
+        cache_dir=writable_cache(cache_dir),
+        data_dirs=tuple(data_dirs),
+        separator=separator_of(separator),
+        tag_column=tag_column,
+        device=device,
+    )
+
+
+def _train(kind: str, config: ExperimentConfig, runtime: RuntimeConfig) -> None:
+    from prokd.training.run import StageRun, data_fingerprints
+
+    fingerprints = data_fingerprints(config, runtime)
+    with StageRun(kind, config, runtime, fingerprints=fingerprints) as run:  # type: ignore[arg-type]
+        if run.done:
+            typer.echo(f"{run.folder.path} is finished already; nothing is trained again.")
+        result = run.run()
+        scores, not_scored = run.report(), run.corpora.not_scored()
+    name = f"dev/{config.source}/entity_f1"
+    typer.echo(f"{name:32s} {result['objective']:.4f}   (what selects)")
+    for name in _main_scores(scores):
+        typer.echo(f"{name:32s} {scores[name]:.4f}   (report)")
+    for code, reason in not_scored.items():
+        typer.echo(f"{f'test/{code}':32s} not scored: {reason}")
+    typer.echo(f"{kind}: {run.folder.path}")
+
+
+def _tell_what_is_read(config: ExperimentConfig) -> None:
+    """Say at once what goes into a training: the libraries alone take seconds to load."""
+    typer.echo(
+        f"reading {config.data.dataset}: {config.source} (labelled train and dev), "
+        f"{config.target} (train without labels); encoder {config.encoder.name}"
+    )
+
+
+def _main_scores(scores: dict[str, float]) -> list[str]:
+    kept = ("entity_f1", "entity_f1_viterbi", "entity_f1_strict", "token_f1")
+    return [name for name in scores if name.rsplit("/", 1)[-1] in kept]
+
+
+@app.command("train-teacher")
+def train_teacher(
+    preset: Preset = "paper",
+    reading: Reading = "stable",
+    language: Language = "ar",
+    source: Source = "en",
+    dataset: Dataset = None,
+    data_dirs: DataDirs = [],  # noqa: B006
+    separator: Separator = None,
+    tag_column: TagColumn = None,
+    model: Model = None,
+    seed: Seed = 0,
+    settings: Settings = [],  # noqa: B006
+    runs_dir: Runs = Path("runs"),
+    cache_dir: Cache = None,
+    device: Device = "auto",
+) -> None:
+    """Train a teacher on the source, aligned with unlabelled target text (Eq. 1, 3-7)."""
+    config = experiment(
+        preset=preset,
+        reading=reading,
+        language=language,
+        source=source,
+        dataset=dataset,
+        model=model,
+        seed=seed,
+        settings=settings,
+    )
+    runtime = _runtime(runs_dir, cache_dir, data_dirs, separator, tag_column, device)
+    _tell_what_is_read(config)
+    _train("teacher", config, runtime)
+
+
+@app.command("train-student")
+def train_student(
+    preset: Preset = "paper",
+    reading: Reading = "stable",
+    language: Language = "ar",
+    source: Source = "en",
+    dataset: Dataset = None,
+    data_dirs: DataDirs = [],  # noqa: B006
+    separator: Separator = None,
+    tag_column: TagColumn = None,
+    model: Model = None,
+    seed: Seed = 0,
+    settings: Settings = [],  # noqa: B006
+    runs_dir: Runs = Path("runs"),
+    cache_dir: Cache = None,
+    device: Device = "auto",
+    export: Annotated[
+        Place, typer.Option(resolve_path=True, help="Also write a Hugging Face folder.")
+    ] = None,
+) -> None:
+    """Train a student on unlabelled target text (Eq. 2, 4, 5, 8-13); its teacher first."""
+    config = experiment(
+        preset=preset,
+        reading=reading,
+        language=language,
+        source=source,
+        dataset=dataset,
+        model=model,
+        seed=seed,
+        settings=settings,
+    )
+    runtime = _runtime(runs_dir, cache_dir, data_dirs, separator, tag_column, device)
+    _tell_what_is_read(config)
+    if export is not None:
+        from prokd.encoder.export_folder import check_destination
+
+        check_destination(export)  # not after all the training
+    _train("teacher", config, runtime)
+    _train("student", config, runtime)
+    if export is not None:
+        from prokd.training import run as training
+
+        with training.StageRun("student", config, runtime) as run:
+            typer.echo(f"export: {training.export(run.folder, export, runtime)}")
+
+
+app.command()(evaluate)
+app.command()(predict)
+app.command()(data)
+app.command()(gc)
+
+
+def run_app(command: Callable[[], Any], *, interrupted: str = SENTENCE) -> None:
+    """Run a command line; a user's mistake is one sentence on standard error and status 2.
+
+    Args:
+        command: Reads its own arguments.
+        interrupted: What is said at Ctrl-C.
+    """
+    end_at_once_on_signals(sentence=interrupted)
+    try:
+        for argument in sys.argv[1:]:  # Python keeps bytes that are no UTF-8 as lone surrogates
+            check_text(argument, "an argument")
+        command()
+    except UserError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(2)
+    except CollapsedRun as error:
+        typer.echo(f"failed: {error}", err=True)
+        sys.exit(3)
+
+
+def run_commands() -> None:
+    """Run the ``prokd`` command; `prokd.__main__` loads this file and answers Ctrl-C."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    for noisy in ("httpx", "httpcore", "datasets", "filelock", "fsspec", "urllib3"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    run_app(app, interrupted=sentence_of(sys.argv[1:]))
+
+
+def __getattr__(name: str) -> Any:
+    if name == "main":  # scripts of earlier installations begin here
+        from prokd.__main__ import main
+
+        return main
+    raise AttributeError(name)

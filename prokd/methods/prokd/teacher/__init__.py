@@ -1,0 +1,5 @@
+"""The teacher: tagging on the source, prototypes aligned with the target (Eq. 1, 3-7)."""
+
+from prokd.methods.prokd.teacher.stage import TeacherStage
+
+__all__ = ["TeacherStage"]

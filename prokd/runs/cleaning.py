@@ -1,0 +1,146 @@
+"""What lies in an output folder and is needed by nothing: found first, removed when asked to.
+
+A run is needed if its signature stands in any file of ``studies/``, ``exports/`` or ``reports/``,
+or if it is the teacher of a student that is needed. What did not fit into memory is needed with
+the run that it goes on as, and the other way round. A run that somebody trains is left alone.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from prokd.errors import UserError
+from prokd.runs.folder import Kind, RunFolder, read_json
+from prokd.runs.within_memory import asked_names
+
+NAMING = ("studies", "exports", "reports")
+TEXT = (".journal", ".json", ".csv", ".md")
+PASSING = "ray_results"
+_SIGNATURE = re.compile(r"(?<![0-9a-f])[0-9a-f]{12}(?![0-9a-f])")
+_RUN = re.compile(r"(teacher|student)-([0-9a-f]{12})")
+_PASSING = re.compile(r"stages-[0-9a-f]{8}|\.stop-[0-9a-f]{12}")
+_CACHED = {
+    re.compile(r"[0-9a-f]{16}\.arrow"): "subwords of a corpus",
+    re.compile(r"[0-9a-f]{16}-[0-9a-f]{12}\.frozen\.npy"): "features of a corpus",
+}
+"""Names that the project gives; whatever else lies in these folders is somebody's."""
+
+
+@dataclass(frozen=True)
+class Waste:
+    """Something that nothing needs.
+
+    Args:
+        path: File or folder.
+        num_bytes: That removing it frees; files that lie elsewhere too (hard links) not counted.
+        reason: Why it is not needed.
+    """
+
+    path: Path
+    num_bytes: int
+    reason: str
+
+
+def needed(output: Path) -> set[str]:
+    """Return the signatures of all runs that a study, an export or a report needs."""
+    names: set[str] = set()
+    for folder in NAMING:
+        for path in (output / folder).rglob("*"):
+            names |= set(_SIGNATURE.findall(path.name))
+            if path.is_file() and path.suffix in TEXT:
+                text = path.read_text(encoding="utf-8", errors="replace")
+                names |= set(_SIGNATURE.findall(text))
+    names |= _under_other_names(output, "student", names)
+    for name in list(names):
+        identity = read_json(output / "runs" / f"student-{name}" / "identity.json")
+        if identity is not None:
+            names.add(str(identity["teacher_signature"]))
+    return names | _under_other_names(output, "teacher", names)
+
+
+def _under_other_names(output: Path, kind: Kind, names: set[str]) -> set[str]:
+    """Return all signatures of runs that were asked for by one name and go on by another."""
+    found: set[str] = set()
+    for path in (output / "runs").glob(f"{kind}-*"):
+        folder = RunFolder(output / "runs", kind, path.name.removeprefix(f"{kind}-"))
+        own = {folder.signature, *asked_names(folder)}
+        found |= own if own & names else set()
+    return found
+
+
+def find_waste(output: Path) -> list[Waste]:
+    """Return all that nothing in an output folder needs; nothing is removed.
+
+    Raises:
+        UserError: A search is running there.
+    """
+    for lock in (output / "studies").glob("*.lock"):
+        try:
+            with FileLock(lock, timeout=0):
+                pass
+        except Timeout:
+            raise UserError(
+                f"nothing may be removed while a search runs, but {lock.stem} is running."
+            ) from None
+    return [*_runs(output), *_passing(output)]
+
+
+def cached(cache_dir: Path) -> list[Waste]:
+    """Return the subwords and frozen features that are kept; a run makes those it needs anew."""
+    return [
+        Waste(path, _size(path), f"{what}, made again when needed")
+        for pattern, what in _CACHED.items()
+        for path in sorted(cache_dir.glob("*"))
+        if pattern.fullmatch(path.name) and path.is_file()
+    ]
+
+
+def remove(waste: Waste) -> bool:
+    """Remove something, unless it is a run that somebody trains; tell whether it is gone."""
+    if not waste.path.is_dir():
+        waste.path.unlink(missing_ok=True)
+        return True
+    if _RUN.fullmatch(waste.path.name):
+        try:
+            with FileLock(waste.path / ".lock", timeout=0):
+                shutil.rmtree(waste.path)
+        except Timeout:
+            return False
+        return True
+    shutil.rmtree(waste.path, ignore_errors=True)
+    return True
+
+
+def _runs(output: Path) -> Iterator[Waste]:
+    names = needed(output)
+    for path in sorted((output / "runs").glob("*")):
+        match = _RUN.fullmatch(path.name)
+        if match is None or not (path / "identity.json").is_file():
+            continue
+        if match[2] not in names:
+            yield Waste(path, _size(path), "no study, export or report names this run")
+            continue
+        kind: Kind = "teacher" if match[1] == "teacher" else "student"
+        folder = RunFolder(output / "runs", kind, match[2])
+        if folder.done or folder.failure() is not None:
+            for checkpoint in folder.checkpoints():
+                yield Waste(checkpoint, _size(checkpoint), "a checkpoint of a run that is over")
+
+
+def _passing(output: Path) -> Iterator[Waste]:
+    for path in sorted((output / PASSING).glob("*")):
+        if _PASSING.fullmatch(path.name):
+            yield Waste(path, _size(path), "left by a driver that was killed")
+    for path in sorted((output / "exports").glob("*/.rank[0-9]*-????????????*-*")):
+        yield Waste(path, _size(path), "an export that was interrupted")
+
+
+def _size(path: Path) -> int:
+    files = [path] if path.is_file() else [p for p in path.rglob("*") if p.is_file()]
+    return sum(f.stat().st_size for f in files if f.stat().st_nlink == 1)

@@ -1,0 +1,232 @@
+"""What an experiment reads: labelled source, unlabelled target text, test splits at the end.
+
+No labelled target file is needed anywhere: a test split that is not there is not scored.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from prokd.config import ExperimentConfig, RuntimeConfig
+from prokd.data import Corpus, EncodedCorpus, check_same_types, encode_corpus, load_corpus
+from prokd.data.labels import TagSet
+from prokd.encoder.check import check_encoder
+from prokd.encoder.classifier import TokenClassifier
+from prokd.encoder.files import encoder_fingerprint, load_tokenizer
+from prokd.encoder.frozen import with_frozen_features
+from prokd.encoder.unknown import warn_of_unknown
+from prokd.errors import MissingSplitError, UnlabelledError, UserError
+from prokd.runs.folder import write_atomically
+from prokd.scoring.evaluation import LabelledSplit
+
+
+@lru_cache(maxsize=16)
+def _load(
+    dataset: str,
+    language: str,
+    split: str,
+    data_dirs: tuple[Path, ...],
+    labelled: bool,
+    limit: int | None,
+    separator: str | None,
+    tag_column: int | None,
+) -> Corpus:
+    return load_corpus(
+        dataset,
+        language,
+        split,
+        data_dirs=data_dirs,
+        labelled=labelled,
+        limit=limit,
+        separator=separator,
+        tag_column=tag_column,
+    )
+
+
+def write_counts(path: Path, counts: npt.NDArray[np.int64]) -> None:
+    """Write the counts of each sentence, int64, (N, 3), as `metrics.sentence_counts` returns."""
+
+    def save(part: Path) -> None:
+        with part.open("wb") as file:  # by its name alone NumPy would add another suffix
+            np.savez_compressed(file, counts=counts)
+
+    write_atomically(path, save)
+
+
+class Corpora:
+    """The corpora of one experiment, read when first needed.
+
+    Target train is read without labels; labels of target test are read by `report` alone, when
+    training and choosing are over.
+
+    Raises:
+        UserError: From any property, on bad data.
+    """
+
+    def __init__(self, config: ExperimentConfig, runtime: RuntimeConfig) -> None:
+        """Name the corpora; nothing is read yet."""
+        self.config, self.runtime = config, runtime
+        self._tests: dict[str, tuple[Corpus | None, str]] = {}
+
+    def corpus(self, language: str, split: str, *, labelled: bool = True) -> Corpus:
+        """Read a split, cut to the experiment's limits."""
+        data = self.config.data
+        limit = data.evaluation_limit
+        if split == "train":
+            is_source = language == self.config.source and labelled
+            limit = data.source_train_limit if is_source else data.target_train_limit
+        folders = tuple(self.runtime.data_dirs)
+        form = self.runtime.separator, self.runtime.tag_column
+        return _load(data.dataset, language, split, folders, labelled, limit, *form)
+
+    def fingerprints(self) -> dict[str, str]:
+        """Return hashes of all that training reads; target labels are not among it."""
+        source, target = self.config.source, self.config.target
+        return {
+            "source_train": self.corpus(source, "train").fingerprint,
+            "source_dev": self.corpus(source, "dev").fingerprint,
+            "target_train": self.corpus(target, "train", labelled=False).fingerprint,
+            "encoder": encoder_fingerprint(self.config.encoder.name),
+        }
+
+    def check(self, *, oracle: bool = False) -> None:
+        """Make sure, before anything is trained, that all needed is there and all there is right.
+
+        Args:
+            oracle: Whether labelled target dev is needed too.
+
+        Raises:
+            UserError: A needed split that is missing, any labelled split that is malformed or has
+                entity types that source train does not have, a source without entities, an
+                encoder that cannot be loaded, trained or exported.
+        """
+        source, target = self.config.source, self.config.target
+        train, words = self.corpus(source, "train"), self.corpus(target, "train", labelled=False)
+        if not train.entity_types:
+            raise UserError(
+                f"{train.origin}: the labelled source must have an entity, but got none in "
+                f"{len(train)} sentences."
+            )
+        check_encoder(self.config.encoder, self.config.data.max_length)
+        self.fingerprints()
+        tests = [self.test(source)[0], self.test(target)[0]]
+        labelled = [self.corpus(source, "dev"), *filter(None, tests)]
+        labelled += [self.corpus(target, "dev")] if oracle else []
+        check_same_types(train, *labelled, exact=False)
+        for corpus in (train, words):
+            warn_of_unknown(corpus, self.config.encoder.name)
+
+    def test(self, language: str) -> tuple[Corpus | None, str]:
+        """Return a labelled test split; None, and why, if there is none."""
+        if language not in self._tests:
+            try:
+                self._tests[language] = self.corpus(language, "test"), ""
+            except (MissingSplitError, UnlabelledError) as error:
+                self._tests[language] = None, str(error)
+        return self._tests[language]
+
+    def not_scored(self) -> dict[str, str]:
+        """Return the languages that have no labelled test split, with the reason."""
+        reasons = {lang: self.test(lang)[1] for lang in (self.config.source, self.config.target)}
+        return {language: reason for language, reason in reasons.items() if reason}
+
+    @cached_property
+    def tag_set(self) -> TagSet:
+        """The tags, from the labels of source train."""
+        tags = self.corpus(self.config.source, "train").tags
+        assert tags is not None, "source train is read with its labels"
+        return TagSet.of_tags(tag for sentence in tags for tag in sentence)
+
+    @property
+    def pad_token_id(self) -> int:
+        """Of the encoder's tokenizer."""
+        return int(load_tokenizer(self.config.encoder.name).pad_token_id or 0)
+
+    @cached_property
+    def source_train(self) -> EncodedCorpus:
+        """Labelled source sentences."""
+        return self._encode(self.corpus(self.config.source, "train"))
+
+    @cached_property
+    def source_dev(self) -> LabelledSplit:
+        """Labelled source sentences that select."""
+        return self._split(self.config.source, "dev")
+
+    @cached_property
+    def target_train(self) -> EncodedCorpus:
+        """Target sentences without labels."""
+        return self._encode(self.corpus(self.config.target, "train", labelled=False))
+
+    def prepared(self, model: TokenClassifier, encoded: EncodedCorpus) -> EncodedCorpus:
+        """Return a corpus with what the frozen part of a model makes of it, where that is kept."""
+        return with_frozen_features(
+            encoded,
+            model,
+            encoder_fingerprint=encoder_fingerprint(self.config.encoder.name),
+            pad_token_id=self.pad_token_id,
+            runtime=self.runtime,
+        )
+
+    def prepared_split(self, model: TokenClassifier, split: LabelledSplit) -> LabelledSplit:
+        """Return a labelled split whose corpus is `prepared`."""
+        return replace(split, encoded=self.prepared(model, split.encoded))
+
+    def report_fingerprint(self) -> str:
+        """Return a hash of the labelled test corpora that a report is made on."""
+        digest = hashlib.blake2b(digest_size=8)
+        for language in (self.config.source, self.config.target):
+            corpus, _ = self.test(language)
+            digest.update((corpus.fingerprint if corpus else "none").encode())
+        return digest.hexdigest()
+
+    def oracle_fingerprint(self) -> str:
+        """Return a hash of labelled target dev, which only an oracle reads."""
+        return self.corpus(self.config.target, "dev").fingerprint
+
+    def report(self, model: TokenClassifier, counts_file: Path) -> dict[str, float]:
+        """Score a model on the test splits of target and source that are there.
+
+        Args:
+            model: A finished student or teacher.
+            counts_file: Where the target's counts of each sentence go (npz), for paired tests;
+                removed where the target has no labelled test split.
+
+        Returns:
+            ``test/<language>/<measure>`` for the measures of `metrics.flat_report`.
+        """
+        result: dict[str, float] = {}
+        counts: npt.NDArray[np.int64] | None = None
+        for language in (self.config.source, self.config.target):
+            counts = None
+            if self.test(language)[0] is not None:
+                split = self.prepared_split(model, self._split(language, "test"))
+                scores, counts = split.full_report(model, self.pad_token_id)
+                result |= {f"test/{language}/{name}": value for name, value in scores.items()}
+        if counts is None:
+            counts_file.unlink(missing_ok=True)
+        else:
+            write_counts(counts_file, counts)
+        return result
+
+    def scores(self, model: TokenClassifier, language: str, split: str) -> dict[str, float]:
+        """Return `metrics.flat_report` of a model on any labelled split."""
+        return self._split(language, split).full_report(model, self.pad_token_id)[0]
+
+    def _split(self, language: str, split: str) -> LabelledSplit:
+        corpus = self.corpus(language, split)
+        return LabelledSplit(corpus, self._encode(corpus))
+
+    def _encode(self, corpus: Corpus) -> EncodedCorpus:
+        return encode_corpus(
+            corpus,
+            load_tokenizer(self.config.encoder.name),
+            self.tag_set,
+            max_length=self.config.data.max_length,
+            cache_dir=self.runtime.cache_dir,
+        )
