@@ -24,8 +24,8 @@ from ablations.tables import (
     source_dev_table,
     state,
 )
+from prokd.common.files import write_atomically
 from prokd.config import ExperimentConfig
-from prokd.runs.folder import write_atomically
 
 PAPER_ENCODER = "bert-base-multilingual-cased"
 MEASURES = {

@@ -24,7 +24,7 @@ import torch
 from transformers import AutoConfig, AutoModel
 
 from prokd.config import ExperimentConfig, RuntimeConfig, build_config
-from prokd.data import Batch, EncodedCorpus, collate, make_batches
+from prokd.data import Batch, EncodedCorpus, batches, collate, make_batches
 from prokd.data.mini import ENCODER_PATH
 from prokd.encoder.classifier import TokenClassifier, build_classifier
 from prokd.scoring import evaluation
@@ -96,9 +96,9 @@ def passes_in(size: int, model: TokenClassifier, encoded: EncodedCorpus) -> Way:
     """Return a pass over a corpus in batches of that many subwords."""
 
     def way() -> None:
-        before, evaluation.EVALUATION_TOKENS["cpu"] = evaluation.EVALUATION_TOKENS["cpu"], size
+        before, batches.EVALUATION_TOKENS["cpu"] = batches.EVALUATION_TOKENS["cpu"], size
         evaluation.predict(model, encoded, 0)
-        evaluation.EVALUATION_TOKENS["cpu"] = before
+        batches.EVALUATION_TOKENS["cpu"] = before
 
     return way
 

@@ -22,8 +22,9 @@ from typing import Any
 from optuna.distributions import CategoricalDistribution
 from ray.tune import Trainable
 
+from prokd.common.files import write_json
 from prokd.config import ExperimentConfig, RuntimeConfig, build_config
-from prokd.runs.folder import SOURCE_DEV, Kind, RunFolder, write_json
+from prokd.runs.folder import SOURCE_DEV, Kind, RunFolder
 
 SIZES = {"train": 16, "dev": 8, "test": 8}
 

@@ -8,8 +8,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from prokd.common.files import read_json
 from prokd.config import ExperimentConfig, RuntimeConfig
-from prokd.runs.folder import KINDS, Kind, RunFolder, read_json
+from prokd.runs.folder import KINDS, Kind, RunFolder
 from prokd.runs.within_memory import noted, run_signature, within_memory
 
 Measured = Callable[[Kind], float | None]

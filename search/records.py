@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from prokd.common.files import read_json
 from prokd.config import ExperimentConfig
 from prokd.runs.effect import flatten
-from prokd.runs.folder import ORACLE, Kind, RunFolder, read_json
+from prokd.runs.folder import ORACLE, Kind, RunFolder
 from search import datasets
 from search.datasets import DataSet
 from search.plan import Experiment

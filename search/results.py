@@ -11,9 +11,10 @@ from typing import Any
 
 from rich.table import Table
 
+from prokd.common.files import write_atomically
 from prokd.config import ExperimentConfig, parse_override
 from prokd.runs.effect import flatten
-from prokd.runs.folder import CRITERIA, ORACLE, SOURCE_DEV, write_atomically
+from prokd.runs.folder import CRITERIA, ORACLE, SOURCE_DEV
 from search.plan import Experiment
 from search.spaces import Point, in_symbols, label, ordered, short
 from search.tuner import Outcome

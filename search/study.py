@@ -27,8 +27,8 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
+from prokd.common.files import write_atomically
 from prokd.errors import UserError
-from prokd.runs.folder import write_atomically
 from prokd.runs.identity import canonical_json
 from search.spaces import Point, Space, choices, points, ranges, suggest
 

@@ -8,11 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
-if __name__ == "__main__":  # python -m prokd.cli.app
-    from prokd.__main__ import main
-
-    sys.exit(main())  # type: ignore[func-returns-value]
-
 import typer
 
 from prokd.cli.data_command import data
@@ -214,11 +209,3 @@ def run_commands() -> None:
     for noisy in ("httpx", "httpcore", "datasets", "filelock", "fsspec", "urllib3"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     run_app(app, interrupted=sentence_of(sys.argv[1:]))
-
-
-def __getattr__(name: str) -> Any:
-    if name == "main":  # scripts of earlier installations begin here
-        from prokd.__main__ import main
-
-        return main
-    raise AttributeError(name)

@@ -43,9 +43,9 @@ def evaluate(
 ) -> None:
     """Score a model on any labelled split: entity level, strict, by type, token level."""
     with lean_imports():
+        from prokd.common.files import read_json
         from prokd.data import load_corpus
         from prokd.data.words import check_language
-        from prokd.runs.folder import read_json
         from prokd.scoring.tagging import Tagger
         from prokd.scoring.type_mapping import parse_mapping, score, with_mapped_types
 

@@ -10,16 +10,16 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoConfig
 
+from prokd.common.files import WEIGHTS_FILE, file_sha256, read_json, write_atomically, write_json
 from prokd.config import EncoderConfig, ExperimentConfig, RuntimeConfig
 from prokd.data.labels import TagSet
 from prokd.encoder.classifier import TokenClassifier, build_classifier
+from prokd.encoder.device import device_of
 from prokd.encoder.export_folder import check_destination, new_folder
 from prokd.encoder.files import encoder_fingerprint, encoder_folder, load_tokenizer
 from prokd.encoder.plain_model import plain_model, put_into
 from prokd.encoder.precision import loadable
 from prokd.errors import UserError
-from prokd.runs.folder import WEIGHTS_FILE, file_sha256, read_json, write_atomically, write_json
-from prokd.scoring.evaluation import device_of
 
 STAGE_FILE = "stage.json"
 

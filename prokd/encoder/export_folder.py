@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from prokd.common.files import read_json, sync, write_json
 from prokd.errors import UserError
-from prokd.runs.folder import read_json, sync, write_json
 
 MANIFEST = "prokd.json"
 

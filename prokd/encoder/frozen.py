@@ -23,13 +23,13 @@ import numpy.typing as npt
 import torch
 from filelock import FileLock
 
+from prokd.common.files import write_atomically
 from prokd.config import RuntimeConfig
 from prokd.data import EncodedCorpus, collate
+from prokd.data.batches import evaluation_batches
 from prokd.data.subwords import ranges
 from prokd.encoder.classifier import TokenClassifier
 from prokd.encoder.precision import autocast_type
-from prokd.runs.folder import write_atomically
-from prokd.scoring.evaluation import evaluation_batches
 
 FORMAT_VERSION = 1
 """Part of every file's name: a change of layout or meaning must raise it."""

@@ -22,8 +22,9 @@ from typing import Any, BinaryIO
 
 import torch
 
+from prokd.common.files import sync
 from prokd.errors import UserError
-from prokd.runs.folder import RunFolder, sync
+from prokd.runs.folder import RunFolder
 
 logger = logging.getLogger(__name__)
 KEPT = 2

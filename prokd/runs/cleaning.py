@@ -15,8 +15,9 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from prokd.common.files import read_json
 from prokd.errors import UserError
-from prokd.runs.folder import Kind, RunFolder, read_json
+from prokd.runs.folder import Kind, RunFolder
 from prokd.runs.within_memory import asked_names
 
 NAMING = ("studies", "exports", "reports")

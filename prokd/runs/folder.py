@@ -2,32 +2,27 @@
 
 ``<runs_dir>/<kind>-<signature>/`` holds ``identity.json`` (what makes the run), ``config.json``
 (the full settings of whoever ran it first), ``checkpoint-<epoch>-<sha256>.pt`` (the last two
-epochs, gone when the run is over; see `prokd.runs.checkpoints`), ``history.jsonl`` (metrics of each
-epoch), then ``stage.json`` + ``weights.safetensors`` (what was trained), ``result.json`` and, last
-of all, ``DONE``, which names the checksum of the weights. Afterwards come ``report.json`` (scores
-on the test splits) and, where an oracle was asked for, ``oracle.json`` (score on labelled target
-dev). A run that did not fit into memory holds ``out_of_memory.json`` instead of results, see
-`prokd.runs.within_memory`. Every file is written beside its place, synced to the disk and renamed, so a
-process killed and a machine that loses power at any moment leave a folder from which the next one
-goes on.
+epochs, gone when the run is over; see `prokd.runs.checkpoints`), ``history.jsonl`` (metrics of
+each epoch), then ``stage.json`` + ``weights.safetensors`` (what was trained), ``result.json`` and,
+last of all, ``DONE``, which names the checksum of the weights. Afterwards come ``report.json``
+(scores on the test splits) and, where an oracle was asked for, ``oracle.json`` (score on labelled
+target dev). A run that did not fit into memory holds ``out_of_memory.json`` instead of results,
+see `prokd.runs.within_memory`. Every file is written as `prokd.common.files` does, so a process
+killed and a machine that loses power at any moment leave a folder from which the next one goes on.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-import logging
-import os
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
 from filelock import FileLock
 
-logger = logging.getLogger(__name__)
-WEIGHTS_FILE = "weights.safetensors"
+from prokd.common.files import WEIGHTS_FILE, file_sha256, read_json, write_atomically, write_json
+
 Kind = Literal["teacher", "student"]
 KINDS: tuple[Kind, ...] = ("teacher", "student")
 SOURCE_DEV, ORACLE = "source_dev", "oracle"
@@ -41,57 +36,6 @@ CRITERIA = (
 )
 """What students can be chosen by, higher is better: entity F1 on labelled source dev, the four of
 `student.criteria`, which need no label, and the oracle, which looks at labels of target dev."""
-
-
-def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Let ``write`` fill a file beside ``path``, then put it in place in one step.
-
-    When this returns, the file and its name are on the disk, not in its cache alone.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    os.close(handle)
-    try:
-        write(Path(name))
-        os.chmod(name, 0o644)
-        sync(Path(name))
-        os.replace(name, path)
-        sync(path.parent)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
-def sync(path: Path) -> None:
-    """Wait until a file, or the names in a folder, are on the disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def file_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file, 64 hex digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write JSON, indented, atomically."""
-    text = json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n"
-    write_atomically(path, lambda part: part.write_text(text, encoding="utf-8"))
-
-
-def read_json(path: Path) -> Any:
-    """Read JSON; None if the file is not there, or is damaged, which is told."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except ValueError:
-        logger.warning("%s is damaged (no JSON) and is passed over", path)
-        return None
 
 
 _hashes: dict[tuple[str, int, int, int], str] = {}

@@ -12,8 +12,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from prokd.common.files import read_json, write_json
 from prokd.config import ExperimentConfig, with_overrides
-from prokd.runs.folder import Kind, RunFolder, read_json, write_json
+from prokd.runs.folder import Kind, RunFolder
 from prokd.runs.identity import student_signature, teacher_signature
 
 NOTE, ASKED = "out_of_memory.json", "asked.json"

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,37 +14,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from prokd.config import RuntimeConfig
-from prokd.data import Batch, Corpus, EncodedCorpus, collate, make_batches
+from prokd.data import Batch, Corpus, EncodedCorpus, collate
+from prokd.data.batches import evaluation_batches
 from prokd.data.labels import TagSet
 from prokd.encoder.classifier import TokenClassifier
-from prokd.errors import UserError
 from prokd.scoring import metrics
 from prokd.terms.prototypes import class_sums, means_of_sums
 from prokd.terms.sequences import likeliest_tags
-
-EVALUATION_TOKENS = {"cpu": 4096, "cuda": 16384}
-"""Subwords of a batch, padding in: enough for few products of a size, and to fill a GPU."""
-
-
-def device_of(runtime: RuntimeConfig) -> torch.device:
-    """Return the device of a run; UserError if it is not there."""
-    cuda = torch.cuda.is_available()
-    if runtime.device == "auto":
-        return torch.device("cuda" if cuda else "cpu")
-    match = re.fullmatch(r"cpu|cuda(?::(\d+))?", runtime.device)
-    if match is None:
-        raise UserError(
-            f"the device must be auto, cpu, cuda or cuda:N, but got {runtime.device!r}."
-        )
-    if runtime.device != "cpu" and not cuda:
-        raise UserError(f"the device {runtime.device!r} was asked for, but torch sees no GPU.")
-    if match[1] is not None and int(match[1]) >= torch.cuda.device_count():
-        raise UserError(
-            f"the device must be below cuda:{torch.cuda.device_count()} on this machine, but got "
-            f"{runtime.device!r}."
-        )
-    return torch.device(runtime.device)
 
 
 @dataclass(frozen=True)
@@ -149,20 +124,6 @@ def passes(
             features_ND, logits_NC = model(batch)
         yield batch, features_ND, logits_NC
     model.train(was_training)
-
-
-def evaluation_batches(
-    encoded: EncodedCorpus, device: torch.device, sentences: npt.NDArray[np.int64] | None = None
-) -> list[npt.NDArray[np.int64]]:
-    """Return the sentences of each batch of a pass, the longest ones first."""
-    most_tokens = EVALUATION_TOKENS[device.type]
-    return make_batches(
-        encoded,
-        batch_sentences=most_tokens,
-        batch_tokens=most_tokens,
-        generator=None,
-        sentences=sentences,
-    )
 
 
 def predict(

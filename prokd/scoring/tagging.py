@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from transformers import AutoModelForTokenClassification, PreTrainedTokenizerFast
 
+from prokd.common.files import read_json
 from prokd.config import EncoderConfig, RuntimeConfig
 from prokd.data import Corpus, encode_corpus
 from prokd.data.inputs import Sentence
@@ -20,12 +21,12 @@ from prokd.data.windows import likeliest_tags_of_long, windows_of
 from prokd.encoder import artifact
 from prokd.encoder.check import check_weights
 from prokd.encoder.classifier import TokenClassifier
+from prokd.encoder.device import device_of
 from prokd.encoder.files import encoder_settings, load_tokenizer
 from prokd.encoder.layers import usable_positions
 from prokd.encoder.plain_model import POOLER, body_of, check_plain
 from prokd.errors import UserError
-from prokd.runs.folder import read_json
-from prokd.scoring.evaluation import device_of, probabilities
+from prokd.scoring.evaluation import probabilities
 
 UNNAMED = re.compile(r"LABEL_\d+")
 """What transformers calls the classes of a model that nobody trained to tell any."""

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from prokd.common.files import write_atomically
 from prokd.config import ExperimentConfig, RuntimeConfig
 from prokd.data import Corpus, EncodedCorpus, check_same_types, encode_corpus, load_corpus
 from prokd.data.labels import TagSet
@@ -22,7 +23,6 @@ from prokd.encoder.files import encoder_fingerprint, load_tokenizer
 from prokd.encoder.frozen import with_frozen_features
 from prokd.encoder.unknown import warn_of_unknown
 from prokd.errors import MissingSplitError, UnlabelledError, UserError
-from prokd.runs.folder import write_atomically
 from prokd.scoring.evaluation import LabelledSplit
 
 

@@ -13,12 +13,13 @@ import torch
 from prokd.config import ExperimentConfig, RuntimeConfig, with_overrides
 from prokd.data import Corpus, EncodedCorpus, encode_corpus
 from prokd.encoder.classifier import TokenClassifier, build_classifier
+from prokd.encoder.device import device_of
 from prokd.encoder.files import load_tokenizer
 from prokd.encoder.precision import settled
 from prokd.methods.prokd.student import StudentStage
 from prokd.methods.prokd.teacher import TeacherStage
 from prokd.runs.folder import Kind
-from prokd.scoring.evaluation import LabelledSplit, device_of
+from prokd.scoring.evaluation import LabelledSplit
 from prokd.stages.seeding import seed_everything
 from prokd.stages.stage import Stage
 from prokd.training.corpora import Corpora

@@ -8,15 +8,16 @@ from typing import Self
 
 from filelock import FileLock, Timeout
 
+from prokd.common.files import write_json
 from prokd.config import ExperimentConfig, RuntimeConfig
 from prokd.encoder import artifact
+from prokd.encoder.device import device_of
 from prokd.encoder.precision import settled
 from prokd.errors import CollapsedRun, GaveUpWaiting
 from prokd.runs.checkpoints import Checkpoints, clear_about_space
-from prokd.runs.folder import Kind, RunFolder, write_json
+from prokd.runs.folder import Kind, RunFolder
 from prokd.runs.identity import signature, student_identity, teacher_identity
 from prokd.runs.within_memory import remember_asked, within_memory
-from prokd.scoring.evaluation import device_of
 from prokd.stages.memory import PeakMemory
 from prokd.stages.stage import Stage
 from prokd.training.corpora import Corpora

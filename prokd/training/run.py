@@ -19,11 +19,11 @@ from prokd.runs.checkpoints import clear_about_space
 from prokd.runs.folder import SOURCE_DEV, RunFolder
 from prokd.runs.within_memory import note
 from prokd.stages.memory import PeakMemory, epoch_within_memory, release_memory, smaller_parts
+from prokd.stages.pace import shown_time
 from prokd.stages.stage import Stage
 from prokd.training.corpora import Corpora
 from prokd.training.new_stage import new_stage
 from prokd.training.open_run import OpenRun
-from prokd.training.pace import shown_time
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +34,8 @@ class StageRun(OpenRun):
     A finished run opens without training anything; an interrupted one goes on after its last
     finished epoch, with the numbers of an uninterrupted one. While it is open the folder is
     locked, so that two searches that need the same run train it once. A run that does not fit
-    into memory goes on under another name, with batches in smaller parts (`prokd.runs.within_memory`).
+    into memory goes on under another name, with batches in smaller parts
+    (`prokd.runs.within_memory`).
 
     Args:
         kind: ``teacher`` or ``student``.

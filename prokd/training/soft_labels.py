@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from prokd.common.files import file_sha256, write_atomically
 from prokd.config import ExperimentConfig, RuntimeConfig
 from prokd.encoder import artifact
 from prokd.errors import UserError
-from prokd.runs.folder import RunFolder, file_sha256, write_atomically
+from prokd.runs.folder import RunFolder
 from prokd.scoring import evaluation
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ UNICODE = "\udcff"
 
 def prokd(*arguments: str | Path, cwd: Path, text: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "prokd.cli.app", *map(str, arguments)],
+        [sys.executable, "-m", "prokd.cli", *map(str, arguments)],
         cwd=cwd,
         input=text,
         capture_output=True,

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from prokd.common.files import file_sha256, read_json
 from prokd.config import ExperimentConfig, RuntimeConfig
 from prokd.encoder import artifact
 from prokd.errors import UserError
-from prokd.runs.folder import file_sha256, read_json
 from prokd.training.run import StageRun
 
 

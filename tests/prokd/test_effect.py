@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from prokd.config import RuntimeConfig, build_config
+from prokd.encoder.device import device_of
 from prokd.errors import UserError
 from prokd.runs.effect import check_effect
-from prokd.scoring.evaluation import device_of
 from prokd.terms.sequences import Places, valid_tag_probabilities
 
 

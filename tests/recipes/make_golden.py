@@ -20,8 +20,8 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import tiny
 
+from prokd.common.files import write_json
 from prokd.config import READINGS, RuntimeConfig, build_config
-from prokd.runs.folder import write_json
 from prokd.training.run import StageRun
 
 FOLDER = Path(__file__).resolve().parent / "golden"

@@ -59,7 +59,7 @@ def test_the_command_finishes_and_says_what_is_not_scored(
     (tiny_data / "en" / "test.txt").unlink()
     settings = tiny.settings(tiny_encoder)
     flags = [f"--set={path}={value}" for path, value in settings.items() if path != "target"]
-    command = [sys.executable, "-m", "prokd.cli.app", "train-student", "--lang", "xx", *flags]
+    command = [sys.executable, "-m", "prokd.cli", "train-student", "--lang", "xx", *flags]
     done = subprocess.run(
         [*command, "--data-dir", str(tiny_data), "--export", "out"],
         cwd=tmp_path,

@@ -72,7 +72,7 @@ def test_a_module_that_is_run_by_name_imports_no_library_from_the_working_folder
         (shadowed / name / "__init__.py").unlink()
         (shadowed / name).rmdir()
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    for module in ("prokd.cli.app", "search.run"):
+    for module in ("prokd.cli", "search.run"):
         ended = subprocess.run(
             [sys.executable, "-m", module, "--help"],
             cwd=shadowed,

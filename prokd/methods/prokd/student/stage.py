@@ -49,12 +49,12 @@ from prokd.methods.prokd.student.schedule import distillation_weight
 from prokd.methods.prokd.student.self_training import self_training_loss
 from prokd.scoring.evaluation import LabelledSplit, corpus_prototypes
 from prokd.stages.optimization import Optimization
+from prokd.stages.pace import paced
 from prokd.stages.running_means import RunningMeans
 from prokd.stages.seeding import seed_everything
 from prokd.stages.stage import epoch_generator, training_batches
 from prokd.terms.distillation import distillation_loss
 from prokd.terms.prototypes import PrototypeBank, configured_weights, weighted_prototypes
-from prokd.training.pace import paced
 
 TARGET_STREAM = 2
 

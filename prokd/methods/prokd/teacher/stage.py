@@ -36,6 +36,7 @@ from prokd.methods.prokd.teacher.objective import teacher_objective
 from prokd.methods.prokd.teacher.shares import TargetShares, entity_share
 from prokd.scoring.evaluation import LabelledSplit, class_shares, corpus_prototypes
 from prokd.stages.optimization import Optimization
+from prokd.stages.pace import paced
 from prokd.stages.running_means import RunningMeans
 from prokd.stages.seeding import seed_everything
 from prokd.stages.stage import epoch_generator, training_batches
@@ -46,7 +47,6 @@ from prokd.terms.prototypes import (
     weighted_prototypes,
 )
 from prokd.terms.tagging_loss import tagging_loss
-from prokd.training.pace import paced
 
 SOURCE_STREAM, TARGET_STREAM = 0, 1
 SHARE_SENTENCES = 2000

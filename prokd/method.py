@@ -1,0 +1,1 @@
+"""What a method is to whatever drives it."""
