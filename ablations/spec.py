@@ -13,16 +13,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from prokd.common.names import ending
-from prokd.config import (
-    ExperimentConfig,
-    build_config,
-    parse_override,
-    validation_sentence,
-    with_overrides,
-    without_components,
-)
+from prokd.config import ExperimentConfig, parse_override, validation_sentence, with_overrides
 from prokd.config.yaml_files import read_mapping
 from prokd.errors import UserError
+from prokd.methods import build_config, without_components
 from prokd.runs.effect import check_effect
 
 SPECS_DIR = Path(__file__).resolve().parent / "specs"

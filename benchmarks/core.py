@@ -23,10 +23,11 @@ import numpy as np
 import torch
 from transformers import AutoConfig, AutoModel
 
-from prokd.config import ExperimentConfig, RuntimeConfig, build_config
+from prokd.config import ExperimentConfig, RuntimeConfig
 from prokd.data import Batch, EncodedCorpus, batches, collate, make_batches
 from prokd.data.mini import ENCODER_PATH
 from prokd.encoder.classifier import TokenClassifier, build_classifier
+from prokd.methods import build_config
 from prokd.scoring import evaluation
 from prokd.training.corpora import Corpora
 

@@ -23,7 +23,8 @@ from optuna.distributions import CategoricalDistribution
 from ray.tune import Trainable
 
 from prokd.common.files import write_json
-from prokd.config import ExperimentConfig, RuntimeConfig, build_config
+from prokd.config import ExperimentConfig, RuntimeConfig
+from prokd.methods import build_config, read_config
 from prokd.runs.folder import SOURCE_DEV, Kind, RunFolder
 
 SIZES = {"train": 16, "dev": 8, "test": 8}
@@ -41,7 +42,7 @@ class FakeStage(Trainable):
 
     def step(self) -> dict[str, Any]:
         """Write the files of a finished run."""
-        config = ExperimentConfig.model_validate(self._job["config"])
+        config = read_config(self._job["config"])
         folder = RunFolder(Path(self._job["runtime"]["runs_dir"]), self.kind, self._signature)
         row = {"epoch": 1.0, f"dev/{config.source}/entity_f1": objective(config), "seconds": 0.0}
         folder.write_history([row])

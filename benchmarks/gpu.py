@@ -19,10 +19,10 @@ from transformers import BertConfig, BertModel
 from benchmarks.setting import Setting
 from benchmarks.sizes import Sizes
 from benchmarks.table import Line
-from prokd.config import TeacherConfig
 from prokd.data import Batch
 from prokd.encoder.classifier import TokenClassifier
 from prokd.encoder.layers import encoder_layers, freeze
+from prokd.methods.prokd.config import TeacherConfig
 from prokd.stages.optimization import Optimization
 from prokd.terms.sequences import Places
 from prokd.terms.tagging_loss import tagging_loss

@@ -17,7 +17,8 @@ import ray
 from optuna.distributions import CategoricalDistribution
 from rich.console import Console
 
-from prokd.config import ExperimentConfig, RuntimeConfig, with_overrides
+from prokd.config import RuntimeConfig, with_overrides
+from prokd.methods import read_config
 from search.cluster import LOCAL, Resources
 from search.driver import Search, SearchSummary
 from search.engine import Engine
@@ -58,7 +59,7 @@ class SearchJob:
 def main(path: Path) -> None:
     """Run the search of a job and write its result."""
     job = SearchJob(**json.loads(path.read_text(encoding="utf-8")))
-    config = ExperimentConfig.model_validate(job.config)
+    config = read_config(job.config)
     runtime = RuntimeConfig.model_validate(job.runtime)
     output = Path(job.output)
     space = {name: CategoricalDistribution(values) for name, values in job.space.items()}

@@ -8,7 +8,8 @@ import sys
 import time
 from pathlib import Path
 
-from prokd.config import ExperimentConfig, RuntimeConfig
+from prokd.config import RuntimeConfig
+from prokd.methods import read_config
 from prokd.runs.folder import Kind
 from prokd.training.run import StageRun
 
@@ -30,7 +31,7 @@ def proportional_mb() -> float:
 def main(job: Path) -> None:
     """Train both stages; write their processor seconds and the memory that they took."""
     values = json.loads(job.read_text(encoding="utf-8"))
-    config = ExperimentConfig.model_validate(values["config"])
+    config = read_config(values["config"])
     runtime = RuntimeConfig.model_validate(values["runtime"])
     result = {"start_mb": peak_mb()}
     for kind in KINDS:

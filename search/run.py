@@ -36,8 +36,9 @@ from prokd.cli.options import (
 )
 from prokd.common.names import ending
 from prokd.common.places import check_output
-from prokd.config import ExperimentConfig, RuntimeConfig, build_config, parse_overrides
+from prokd.config import ExperimentConfig, RuntimeConfig, parse_overrides
 from prokd.errors import UserError
+from prokd.methods import build_config
 from prokd.runs.effect import check_effect
 from prokd.runs.folder import CRITERIA, ORACLE, SOURCE_DEV
 from search.options import Languages, Settings, Text, parse_seconds, parse_seeds

@@ -19,6 +19,7 @@ from prokd.cli.options import (
     Dataset,
     Device,
     Language,
+    MethodName,
     Model,
     Place,
     Preset,
@@ -38,6 +39,7 @@ from prokd.common.places import check_writable
 from prokd.common.text import check_text
 from prokd.config import ExperimentConfig, RuntimeConfig
 from prokd.errors import CollapsedRun, UserError
+from prokd.methods import DEFAULT, graph_of
 
 app = typer.Typer(
     add_completion=False,
@@ -67,22 +69,26 @@ def _runtime(
     )
 
 
-def _train(kind: str, config: ExperimentConfig, runtime: RuntimeConfig) -> None:
+def _train_with_needs(stage: str, config: ExperimentConfig, runtime: RuntimeConfig) -> None:
+    for name in [*graph_of(config).before(stage), stage]:
+        _train(name, config, runtime)
+
+
+def _train(name: str, config: ExperimentConfig, runtime: RuntimeConfig) -> None:
     from prokd.training.run import StageRun, data_fingerprints
 
     fingerprints = data_fingerprints(config, runtime)
-    with StageRun(kind, config, runtime, fingerprints=fingerprints) as run:  # type: ignore[arg-type]
+    with StageRun(name, config, runtime, fingerprints=fingerprints) as run:
         if run.done:
             typer.echo(f"{run.folder.path} is finished already; nothing is trained again.")
         result = run.run()
         scores, not_scored = run.report(), run.corpora.not_scored()
-    name = f"dev/{config.source}/entity_f1"
-    typer.echo(f"{name:32s} {result['objective']:.4f}   (what selects)")
-    for name in _main_scores(scores):
-        typer.echo(f"{name:32s} {scores[name]:.4f}   (report)")
+    typer.echo(f"{run.objective:32s} {result['objective']:.4f}   (what selects)")
+    for measure in _main_scores(scores):
+        typer.echo(f"{measure:32s} {scores[measure]:.4f}   (report)")
     for code, reason in not_scored.items():
         typer.echo(f"{f'test/{code}':32s} not scored: {reason}")
-    typer.echo(f"{kind}: {run.folder.path}")
+    typer.echo(f"{name}: {run.folder.path}")
 
 
 def _tell_what_is_read(config: ExperimentConfig) -> None:
@@ -100,8 +106,9 @@ def _main_scores(scores: dict[str, float]) -> list[str]:
 
 @app.command("train-teacher")
 def train_teacher(
+    method: MethodName = DEFAULT,
     preset: Preset = "paper",
-    reading: Reading = "stable",
+    reading: Reading = None,
     language: Language = "ar",
     source: Source = "en",
     dataset: Dataset = None,
@@ -117,6 +124,7 @@ def train_teacher(
 ) -> None:
     """Train a teacher on the source, aligned with unlabelled target text (Eq. 1, 3-7)."""
     config = experiment(
+        method=method,
         preset=preset,
         reading=reading,
         language=language,
@@ -128,13 +136,14 @@ def train_teacher(
     )
     runtime = _runtime(runs_dir, cache_dir, data_dirs, separator, tag_column, device)
     _tell_what_is_read(config)
-    _train("teacher", config, runtime)
+    _train_with_needs("teacher", config, runtime)
 
 
 @app.command("train-student")
 def train_student(
+    method: MethodName = DEFAULT,
     preset: Preset = "paper",
-    reading: Reading = "stable",
+    reading: Reading = None,
     language: Language = "ar",
     source: Source = "en",
     dataset: Dataset = None,
@@ -151,8 +160,9 @@ def train_student(
         Place, typer.Option(resolve_path=True, help="Also write a Hugging Face folder.")
     ] = None,
 ) -> None:
-    """Train a student on unlabelled target text (Eq. 2, 4, 5, 8-13); its teacher first."""
+    """Train a method's result, ProKD's student (Eq. 2, 4, 5, 8-13), and first what it needs."""
     config = experiment(
+        method=method,
         preset=preset,
         reading=reading,
         language=language,
@@ -168,12 +178,12 @@ def train_student(
         from prokd.encoder.export_folder import check_destination
 
         check_destination(export)  # not after all the training
-    _train("teacher", config, runtime)
-    _train("student", config, runtime)
+    result = graph_of(config).result
+    _train_with_needs(result, config, runtime)
     if export is not None:
         from prokd.training import run as training
 
-        with training.StageRun("student", config, runtime) as run:
+        with training.StageRun(result, config, runtime) as run:
             typer.echo(f"export: {training.export(run.folder, export, runtime)}")
 
 

@@ -19,7 +19,7 @@ from prokd.cli.options import (
     separator_of,
 )
 from prokd.common.import_path import lean_imports
-from prokd.config import ExperimentConfig, RuntimeConfig
+from prokd.config import RuntimeConfig
 from prokd.errors import UserError
 
 Folder = Annotated[Path, typer.Argument(help="A finished run or an export.")]
@@ -46,6 +46,7 @@ def evaluate(
         from prokd.common.files import read_json
         from prokd.data import load_corpus
         from prokd.data.words import check_language
+        from prokd.methods import read_config
         from prokd.scoring.tagging import Tagger
         from prokd.scoring.type_mapping import parse_mapping, score, with_mapped_types
 
@@ -53,7 +54,7 @@ def evaluate(
         tagger = Tagger(folder, RuntimeConfig(device=device), model)
     limit = None
     if (known := read_json(folder / "config.json")) and "data" in known:  # a run's
-        settings = ExperimentConfig.model_validate(known).data
+        settings = read_config(known).data
         dataset, limit = dataset or settings.dataset, settings.evaluation_limit
     if dataset is None and not data_dirs:
         raise UserError("the data must be given by --data-dir or --dataset: an export names none.")

@@ -9,15 +9,20 @@ from typing import Annotated, Any, Optional
 import typer
 
 from prokd.common.places import check_writable, default_cache
-from prokd.config import ExperimentConfig, build_config, parse_overrides
+from prokd.config import ExperimentConfig, parse_overrides
 from prokd.errors import UserError
+from prokd.methods import DEFAULT, build_config, method_named
 from prokd.runs.effect import check_effect
 
 SEPARATORS = {"tab": "\t", "\\t": "\t", "space": " "}
 """Names of separators that are hard to type."""
 
 Preset = Annotated[str, typer.Option(help="paper, fast or mini (embedded, needs no network).")]
-Reading = Annotated[str, typer.Option(help="stable (what works) or literal (as printed).")]
+MethodName = Annotated[str, typer.Option("--method", help="prokd, tsl, baseline or another's.")]
+Reading = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(help="stable (what works; the default) or literal (as printed)."),
+]
 Language = Annotated[str, typer.Option("--lang", help="Target language.")]
 Source = Annotated[str, typer.Option(help="Source language.")]
 Dataset = Annotated[Optional[str], typer.Option(help="wikiann, conll or phrasebook.")]  # noqa: UP045
@@ -67,8 +72,9 @@ Place = Optional[Path]  # noqa: UP045
 
 def experiment(
     *,
+    method: str = DEFAULT,
     preset: str,
-    reading: str,
+    reading: str | None,
     language: str,
     source: str,
     dataset: str | None,
@@ -77,13 +83,13 @@ def experiment(
     settings: list[str],
 ) -> ExperimentConfig:
     """Build the configuration that command-line options describe."""
-    overrides: dict[str, Any] = {"target": language, "source": source, "seed": seed}
+    overrides: dict[str, Any] = {"target": language, "seed": seed, **sources(source, method)}
     if dataset is not None:
         overrides["data.dataset"] = dataset
     if model is not None:
         overrides["encoder.name"] = encoder_name(model)
     given = parse_overrides(settings)
-    config = build_config(preset, reading, overrides | given)
+    config = build_config(preset, reading, overrides | given, method=method)
     check_effect(config, given)
     return config
 
@@ -92,6 +98,20 @@ def encoder_name(given: str) -> str:
     """Return the absolute path of an encoder that is a folder, else the name as it was given."""
     folder = Path(given).expanduser()
     return str(folder.resolve()) if folder.is_dir() else given
+
+
+def sources(given: str, method: str) -> dict[str, Any]:
+    """Return the settings that name the source languages, one or several.
+
+    Raises:
+        UserError: There is none, or several for a method that takes one.
+    """
+    first, *others = codes([given], "--source")
+    if not others:
+        return {"source": first}
+    if not method_named(method).many_sources:
+        raise UserError(f"the method {method} takes one source language, but got {given}.")
+    return {"source": first, "more_sources": others}
 
 
 def codes(languages: Sequence[str], option: str = "--lang", what: str = "a language") -> list[str]:

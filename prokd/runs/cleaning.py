@@ -1,7 +1,7 @@
 """What lies in an output folder and is needed by nothing: found first, removed when asked to.
 
 A run is needed if its signature stands in any file of ``studies/``, ``exports/`` or ``reports/``,
-or if it is the teacher of a student that is needed. What did not fit into memory is needed with
+or if a run that is needed was trained with it. What did not fit into memory is needed with
 the run that it goes on as, and the other way round. A run that somebody trains is left alone.
 """
 
@@ -15,16 +15,15 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from prokd.common.files import read_json
 from prokd.errors import UserError
-from prokd.runs.folder import Kind, RunFolder
+from prokd.runs.folder import RunFolder
 from prokd.runs.within_memory import asked_names
 
 NAMING = ("studies", "exports", "reports")
 TEXT = (".journal", ".json", ".csv", ".md")
 PASSING = "ray_results"
 _SIGNATURE = re.compile(r"(?<![0-9a-f])[0-9a-f]{12}(?![0-9a-f])")
-_RUN = re.compile(r"(teacher|student)-([0-9a-f]{12})")
+_RUN = re.compile(r"(\w+)-([0-9a-f]{12})")
 _PASSING = re.compile(r"stages-[0-9a-f]{8}|\.stop-[0-9a-f]{12}")
 _CACHED = {
     re.compile(r"[0-9a-f]{16}\.arrow"): "subwords of a corpus",
@@ -57,22 +56,25 @@ def needed(output: Path) -> set[str]:
             if path.is_file() and path.suffix in TEXT:
                 text = path.read_text(encoding="utf-8", errors="replace")
                 names |= set(_SIGNATURE.findall(text))
-    names |= _under_other_names(output, "student", names)
-    for name in list(names):
-        identity = read_json(output / "runs" / f"student-{name}" / "identity.json")
-        if identity is not None:
-            names.add(str(identity["teacher_signature"]))
-    return names | _under_other_names(output, "teacher", names)
+    runs = list(_run_folders(output))
+    while True:  # what a needed run needs is needed, under whatever name it was asked for
+        more = set(names)
+        for run in runs:
+            own = {run.signature, *asked_names(run)}
+            if own & more:
+                identity = run.identity() or {}
+                more |= own | set(identity.get("needs", ()))
+        if more == names:
+            return names
+        names = more
 
 
-def _under_other_names(output: Path, kind: Kind, names: set[str]) -> set[str]:
-    """Return all signatures of runs that were asked for by one name and go on by another."""
-    found: set[str] = set()
-    for path in (output / "runs").glob(f"{kind}-*"):
-        folder = RunFolder(output / "runs", kind, path.name.removeprefix(f"{kind}-"))
-        own = {folder.signature, *asked_names(folder)}
-        found |= own if own & names else set()
-    return found
+def _run_folders(output: Path) -> Iterator[RunFolder]:
+    """Yield all runs, those that were only begun among them."""
+    for path in sorted((output / "runs").glob("*")):
+        match = _RUN.fullmatch(path.name)
+        if match is not None and (path / "identity.json").is_file():
+            yield RunFolder(output / "runs", match[1], match[2])
 
 
 def find_waste(output: Path) -> list[Waste]:
@@ -120,15 +122,11 @@ def remove(waste: Waste) -> bool:
 
 def _runs(output: Path) -> Iterator[Waste]:
     names = needed(output)
-    for path in sorted((output / "runs").glob("*")):
-        match = _RUN.fullmatch(path.name)
-        if match is None or not (path / "identity.json").is_file():
-            continue
-        if match[2] not in names:
+    for folder in _run_folders(output):
+        path = folder.path
+        if folder.signature not in names:
             yield Waste(path, _size(path), "no study, export or report names this run")
             continue
-        kind: Kind = "teacher" if match[1] == "teacher" else "student"
-        folder = RunFolder(output / "runs", kind, match[2])
         if folder.done or folder.failure() is not None:
             for checkpoint in folder.checkpoints():
                 yield Waste(checkpoint, _size(checkpoint), "a checkpoint of a run that is over")

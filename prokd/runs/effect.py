@@ -7,9 +7,9 @@ from typing import Any
 
 from prokd.config import ExperimentConfig, with_precision
 from prokd.errors import UserError
-from prokd.runs.identity import effective_student, effective_teacher
+from prokd.methods import graph_of
 
-BY_CONTENT = ("encoder.name", "data.dataset", "source", "target")
+BY_CONTENT = ("method", "encoder.name", "data.dataset", "source", "target")
 """Settings that act through the text and the weights that they lead to."""
 
 
@@ -27,14 +27,16 @@ def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def acting(config: ExperimentConfig) -> set[str]:
-    """Return the settings that a teacher's or a student's numbers depend on, by dotted path."""
+    """Return the settings that the numbers of any stage depend on, by dotted path."""
     settled = with_precision(config, "fp32")  # what auto stands for does not matter here
-    found = {*flatten(effective_teacher(settled)), *flatten(effective_student(settled))}
-    return found | set(BY_CONTENT)
+    found = set(BY_CONTENT)
+    for spec in graph_of(settled).stages:
+        found |= set(flatten(spec.effective(spec.view(settled))))
+    return found
 
 
 def check_effect(config: ExperimentConfig, paths: Iterable[str], where: str = "") -> None:
-    """Make sure that settings which somebody gave act on a teacher or a student.
+    """Make sure that settings which somebody gave act on a stage.
 
     Args:
         config: The experiment with them in it.
@@ -42,7 +44,7 @@ def check_effect(config: ExperimentConfig, paths: Iterable[str], where: str = ""
         where: Where they stand, put in front of the sentence: "variants.x.set: ", say.
 
     Raises:
-        UserError: One that acts on neither, beside the other settings.
+        UserError: One that acts on none, beside the other settings.
     """
     effective = acting(config)
     for path in paths:

@@ -17,26 +17,15 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from filelock import FileLock
 
 from prokd.common.files import WEIGHTS_FILE, file_sha256, read_json, write_atomically, write_json
 
-Kind = Literal["teacher", "student"]
-KINDS: tuple[Kind, ...] = ("teacher", "student")
 SOURCE_DEV, ORACLE = "source_dev", "oracle"
-CRITERIA = (
-    SOURCE_DEV,
-    "teacher_agreement",
-    "confidence",
-    "distribution_match",
-    "prototype_separation",
-    ORACLE,
-)
-"""What students can be chosen by, higher is better: entity F1 on labelled source dev, the four of
-`student.criteria`, which need no label, and the oracle, which looks at labels of target dev."""
-
+"""What any result can be chosen by, higher is better: entity F1 on labelled source dev, and the
+oracle, which looks at labels of target dev. Methods add what needs no label."""
 
 _hashes: dict[tuple[str, int, int, int], str] = {}
 
@@ -46,13 +35,13 @@ class RunFolder:
 
     Args:
         runs_dir: Folder of all runs.
-        kind: ``teacher`` or ``student``.
+        kind: What the run is, e.g. ``teacher``.
         signature: The run's identity, hashed.
     """
 
-    def __init__(self, runs_dir: Path, kind: Kind, signature: str) -> None:
+    def __init__(self, runs_dir: Path, kind: str, signature: str) -> None:
         """Name the folder; nothing is created yet."""
-        self.kind: Kind = kind
+        self.kind = kind
         self.signature = signature
         self.path = Path(runs_dir) / f"{kind}-{signature}"
 
@@ -129,14 +118,15 @@ class RunFolder:
         return value
 
     def criterion(self, name: str) -> float | None:
-        """Return what a run is chosen by, one of `CRITERIA`; None if it is not there."""
+        """Return what a run is chosen by; None if it is not there."""
         if name == ORACLE:
             known = self.oracle()
             return None if known is None else float(known["target_dev_entity_f1"])
         result = self.result()
         if result is None:
             return None
-        return float(result["objective"] if name == SOURCE_DEV else result["criteria"][name])
+        value = result["objective"] if name == SOURCE_DEV else result["criteria"].get(name)
+        return None if value is None else float(value)
 
     def failure(self) -> str | None:
         """Return why the run collapsed; None if it did not."""

@@ -14,16 +14,19 @@ from pathlib import Path
 
 from prokd.common.files import read_json, write_json
 from prokd.config import ExperimentConfig, with_overrides
-from prokd.runs.folder import Kind, RunFolder
-from prokd.runs.identity import student_signature, teacher_signature
+from prokd.methods import graph_of
+from prokd.runs.folder import RunFolder
+from prokd.runs.identity import stage_signature
 
 NOTE, ASKED = "out_of_memory.json", "asked.json"
-KINDS: tuple[Kind, ...] = ("teacher", "student")
 
 
-def run_signature(kind: Kind, config: ExperimentConfig, data: Mapping[str, str]) -> str:
-    """Return the name of one of the two runs of an experiment, as it is configured."""
-    return (teacher_signature if kind == "teacher" else student_signature)(config, data)
+def run_folder(
+    runs_dir: Path, config: ExperimentConfig, stage: str, data: Mapping[str, str]
+) -> RunFolder:
+    """Return the folder of a stage of an experiment, as it is configured."""
+    kind = graph_of(config).stage(stage).kind
+    return RunFolder(runs_dir, kind, stage_signature(config, stage, data))
 
 
 def within_memory(
@@ -43,20 +46,20 @@ def within_memory(
 def on_the_way(
     config: ExperimentConfig, data: Mapping[str, str], runs_dir: Path
 ) -> Iterator[ExperimentConfig]:
-    """Yield a configuration and those that notes lead to from it: the teacher's, the student's.
+    """Yield a configuration and those that notes lead to from it, stage by stage.
 
-    The teacher's come first, for its name is part of the student's. A finished run is followed no
-    further: it did fit.
+    Earlier stages come first, for their names are part of those of later ones. A finished run is
+    followed no further: it did fit.
     """
     yield config
-    for kind in KINDS:
+    for spec in graph_of(config).stages:
         while True:
-            folder = RunFolder(runs_dir, kind, run_signature(kind, config, data))
+            folder = run_folder(runs_dir, config, spec.name, data)
             tokens = None if folder.done else noted(folder)
-            before = getattr(config, kind).micro_batch_tokens
+            before = spec.settings(config).micro_batch_tokens
             if tokens is None or (before is not None and tokens >= before):
                 break
-            config = with_overrides(config, {f"{kind}.micro_batch_tokens": tokens})
+            config = with_overrides(config, {f"{spec.section}.micro_batch_tokens": tokens})
             yield config
 
 
@@ -79,11 +82,15 @@ def asked_names(folder: RunFolder) -> list[str]:
 
 
 def remember_asked(
-    folder: RunFolder, config: ExperimentConfig, data: Mapping[str, str], runs_dir: Path
+    folder: RunFolder,
+    stage: str,
+    config: ExperimentConfig,
+    data: Mapping[str, str],
+    runs_dir: Path,
 ) -> None:
-    """Write into a run's folder by which other names it was asked for now; older ones are kept."""
+    """Write into a stage's folder by which other names it was asked for; older ones are kept."""
     path = on_the_way(config, data, runs_dir)
-    names = {run_signature(folder.kind, each, data) for each in path} - {folder.signature}
+    names = {stage_signature(each, stage, data) for each in path} - {folder.signature}
     known = set(asked_names(folder))
     if not names <= known:
         write_json(folder.path / ASKED, {"signatures": sorted(names | known)})

@@ -182,6 +182,20 @@ def probabilities(model: TokenClassifier, encoded: EncodedCorpus, pad_token_id: 
     return result.cpu()
 
 
+def mean_features(model: TokenClassifier, encoded: EncodedCorpus, pad_token_id: int) -> Tensor:
+    """Return the mean feature of each sentence's kept words, float32, (sentences, D), on CPU.
+
+    A sentence of which no word is kept has zeros.
+    """
+    sums_SD = torch.zeros(len(encoded), model.num_features, device=model.device)
+    sentence_of = np.repeat(np.arange(len(encoded)), np.diff(encoded.word_offsets))
+    index_of = torch.from_numpy(sentence_of).to(model.device)
+    for batch, features_ND, _ in passes(model, encoded, pad_token_id):
+        sums_SD.index_add_(0, index_of[batch.word_index_N], features_ND.float())
+    counts_S = torch.from_numpy(np.diff(encoded.word_offsets)).to(model.device)
+    return (sums_SD / counts_S.clamp_min(1).unsqueeze(1)).cpu()
+
+
 def corpus_prototypes(
     model: TokenClassifier,
     encoded: EncodedCorpus,

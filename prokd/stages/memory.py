@@ -11,6 +11,7 @@ import torch
 
 from prokd.config import OptimizationConfig
 from prokd.errors import UserError
+from prokd.method import StageSpec
 from prokd.stages.stage import Stage
 
 _RESET, _STATUS = Path("/proc/self/clear_refs"), Path("/proc/self/status")
@@ -71,12 +72,12 @@ def epoch_within_memory(stage: Stage) -> dict[str, float] | None:
 
 
 def smaller_parts(
-    kind: str, config: OptimizationConfig, *, max_length: int, device: torch.device
+    spec: StageSpec, config: OptimizationConfig, *, max_length: int, device: torch.device
 ) -> int:
     """Return half the subwords that go through a model at once, for another try.
 
     Args:
-        kind: ``teacher`` or ``student``, for the message.
+        spec: The stage, for the message.
         config: Its settings.
         max_length: Most subwords of a sentence, which is not split.
         device: Whose memory ran out.
@@ -88,8 +89,8 @@ def smaller_parts(
     now = min(config.micro_batch_tokens or largest, largest)
     if now <= max_length:
         raise UserError(
-            f"the {kind} does not fit into the memory of {device} with one sentence at a "
-            f"time: lower data.max_length ({max_length}) or {kind}.batch_sentences "
+            f"the {spec.name} does not fit into the memory of {device} with one sentence at a "
+            f"time: lower data.max_length ({max_length}) or {spec.section}.batch_sentences "
             f"({config.batch_sentences}), or run fewer trials on one device."
         )
     return max(now // 2, max_length)

@@ -11,6 +11,10 @@ from prokd.config import OptimizationConfig
 from prokd.data import EncodedCorpus, make_batches
 from prokd.encoder.classifier import TokenClassifier
 
+SOURCE_STREAM, TARGET_STREAM, STUDENT_STREAM = 0, 1, 2
+"""Which random numbers an epoch's batches are drawn with: those of a teacher's source and target
+text, those of a student's target text."""
+
 
 class Stage(Protocol):
     """A training stage: it advances one epoch when asked and returns flat numbers.
@@ -24,6 +28,10 @@ class Stage(Protocol):
 
     def run_epoch(self) -> dict[str, float]:
         """Train one epoch and return its metrics; CollapsedRun if the training broke down."""
+        ...
+
+    def criteria(self) -> dict[str, float]:
+        """Return what the trained stage can be chosen by without labels, higher is better."""
         ...
 
     def state_dict(self) -> dict[str, Any]:

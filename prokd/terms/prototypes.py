@@ -10,9 +10,6 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from prokd.config import PrototypeConfig
-from prokd.terms.sequences import Places, valid_tag_probabilities
-
 # A class whose mass is smaller has none: the derivative of Eq. (4), a mean divided by the mass,
 # would leave the range of float32.
 SMALLEST_WEIGHT = 1e-30
@@ -141,26 +138,6 @@ def with_class_shares(probabilities_NC: Tensor, *, expected_C: Tensor, found_C: 
     weighted_NC = probabilities_NC * (expected_C / found_C.clamp_min(smallest))
     total_N1 = weighted_NC.sum(dim=-1, keepdim=True)
     return torch.where(total_N1 > 0, weighted_NC / total_N1.clamp_min(smallest), probabilities_NC)
-
-
-def configured_weights(
-    probabilities_NC: Tensor, places: Places, settings: PrototypeConfig
-) -> Tensor:
-    """Return the weights of Eq. (4), (N, C), that an experiment's settings ask for.
-
-    Args:
-        probabilities_NC: float, (N, C), rows sum to 1.
-        places: Of the N tokens, used by ``given_valid_tags``.
-        settings: See `class_weights` and `sequences.valid_tag_probabilities`.
-    """
-    if settings.given_valid_tags:
-        probabilities_NC = valid_tag_probabilities(probabilities_NC, places)
-    return class_weights(
-        probabilities_NC,
-        weights=settings.weights,
-        sharpness=settings.sharpness,
-        confidence=settings.confidence,
-    )
 
 
 def moving_average(

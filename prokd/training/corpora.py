@@ -23,6 +23,8 @@ from prokd.encoder.files import encoder_fingerprint, load_tokenizer
 from prokd.encoder.frozen import with_frozen_features
 from prokd.encoder.unknown import warn_of_unknown
 from prokd.errors import MissingSplitError, UnlabelledError, UserError
+from prokd.method import ENCODER, SOURCE_DEV, SOURCE_TRAIN, TARGET_TRAIN
+from prokd.methods import graph_of
 from prokd.scoring.evaluation import LabelledSplit
 
 
@@ -69,9 +71,18 @@ class Corpora:
         UserError: From any property, on bad data.
     """
 
-    def __init__(self, config: ExperimentConfig, runtime: RuntimeConfig) -> None:
-        """Name the corpora; nothing is read yet."""
+    def __init__(
+        self, config: ExperimentConfig, runtime: RuntimeConfig, *, tag_set: TagSet | None = None
+    ) -> None:
+        """Name the corpora; nothing is read yet.
+
+        Args:
+            config: Names data set, languages and limits.
+            runtime: Where they lie.
+            tag_set: The tags; None = those of source train.
+        """
         self.config, self.runtime = config, runtime
+        self._tag_set = tag_set
         self._tests: dict[str, tuple[Corpus | None, str]] = {}
 
     def corpus(self, language: str, split: str, *, labelled: bool = True) -> Corpus:
@@ -79,21 +90,34 @@ class Corpora:
         data = self.config.data
         limit = data.evaluation_limit
         if split == "train":
-            is_source = language == self.config.source and labelled
+            is_source = language in self.config.sources and labelled
             limit = data.source_train_limit if is_source else data.target_train_limit
         folders = tuple(self.runtime.data_dirs)
         form = self.runtime.separator, self.runtime.tag_column
         return _load(data.dataset, language, split, folders, labelled, limit, *form)
 
+    @cached_property
+    def needed(self) -> tuple[str, ...]:
+        """Names of all that the stages of the experiment read, see `method.StageSpec.corpus`."""
+        names: dict[str, None] = {}
+        for spec in graph_of(self.config).stages:
+            for name in spec.reads(spec.view(self.config)):
+                names[spec.corpus(name, self.config)] = None
+        return tuple(names)
+
     def fingerprints(self) -> dict[str, str]:
         """Return hashes of all that training reads; target labels are not among it."""
-        source, target = self.config.source, self.config.target
-        return {
-            "source_train": self.corpus(source, "train").fingerprint,
-            "source_dev": self.corpus(source, "dev").fingerprint,
-            "target_train": self.corpus(target, "train", labelled=False).fingerprint,
-            "encoder": encoder_fingerprint(self.config.encoder.name),
-        }
+        return {name: self._fingerprint(name) for name in self.needed}
+
+    def _fingerprint(self, name: str) -> str:
+        role, _, language = name.partition("/")
+        if role == ENCODER:
+            return encoder_fingerprint(self.config.encoder.name)
+        if role == TARGET_TRAIN:
+            return self.corpus(self.config.target, "train", labelled=False).fingerprint
+        assert role in (SOURCE_TRAIN, SOURCE_DEV), f"there is no corpus {name}"
+        split = "train" if role == SOURCE_TRAIN else "dev"
+        return self.corpus(language or self.config.source, split).fingerprint
 
     def check(self, *, oracle: bool = False) -> None:
         """Make sure, before anything is trained, that all needed is there and all there is right.
@@ -107,19 +131,25 @@ class Corpora:
                 encoder that cannot be loaded, trained or exported.
         """
         source, target = self.config.source, self.config.target
-        train, words = self.corpus(source, "train"), self.corpus(target, "train", labelled=False)
-        if not train.entity_types:
-            raise UserError(
-                f"{train.origin}: the labelled source must have an entity, but got none in "
-                f"{len(train)} sentences."
-            )
+        read = [self.corpus(language, "train") for language in self.config.sources]
+        for train in read:
+            if not train.entity_types:
+                raise UserError(
+                    f"{train.origin}: the labelled source must have an entity, but got none in "
+                    f"{len(train)} sentences."
+                )
+        train = read[0]
+        check_same_types(*read)
+        if TARGET_TRAIN in self.needed:
+            read.append(self.corpus(target, "train", labelled=False))
         check_encoder(self.config.encoder, self.config.data.max_length)
         self.fingerprints()
         tests = [self.test(source)[0], self.test(target)[0]]
-        labelled = [self.corpus(source, "dev"), *filter(None, tests)]
+        devs = [self.corpus(language, "dev") for language in self.config.sources]
+        labelled = [*devs, *filter(None, tests)]
         labelled += [self.corpus(target, "dev")] if oracle else []
         check_same_types(train, *labelled, exact=False)
-        for corpus in (train, words):
+        for corpus in read:
             warn_of_unknown(corpus, self.config.encoder.name)
 
     def test(self, language: str) -> tuple[Corpus | None, str]:
@@ -138,7 +168,9 @@ class Corpora:
 
     @cached_property
     def tag_set(self) -> TagSet:
-        """The tags, from the labels of source train."""
+        """The tags, from the labels of source train unless they were given."""
+        if self._tag_set is not None:
+            return self._tag_set
         tags = self.corpus(self.config.source, "train").tags
         assert tags is not None, "source train is read with its labels"
         return TagSet.of_tags(tag for sentence in tags for tag in sentence)
@@ -162,6 +194,11 @@ class Corpora:
     def target_train(self) -> EncodedCorpus:
         """Target sentences without labels."""
         return self._encode(self.corpus(self.config.target, "train", labelled=False))
+
+    def training_text(self, language: str) -> EncodedCorpus:
+        """Return the training sentences of a source or of the target, the latter's unlabelled."""
+        is_source = language in self.config.sources
+        return self._encode(self.corpus(language, "train", labelled=is_source))
 
     def prepared(self, model: TokenClassifier, encoded: EncodedCorpus) -> EncodedCorpus:
         """Return a corpus with what the frozen part of a model makes of it, where that is kept."""

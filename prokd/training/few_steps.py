@@ -1,46 +1,49 @@
-"""What an epoch of teacher and student takes on this machine, measured on a few batches."""
+"""What an epoch of each stage takes on this machine, measured on a few batches."""
 
 from __future__ import annotations
 
 import tempfile
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from prokd.config import ExperimentConfig, RuntimeConfig, with_overrides
-from prokd.data import Corpus, EncodedCorpus, encode_corpus
-from prokd.encoder.classifier import TokenClassifier, build_classifier
+from prokd.encoder.classifier import TokenClassifier
 from prokd.encoder.device import device_of
-from prokd.encoder.files import load_tokenizer
 from prokd.encoder.precision import settled
-from prokd.methods.prokd.student import StudentStage
-from prokd.methods.prokd.teacher import TeacherStage
-from prokd.runs.folder import Kind
-from prokd.scoring.evaluation import LabelledSplit
-from prokd.stages.seeding import seed_everything
+from prokd.method import TARGET_TRAIN, StageSpec
+from prokd.methods import graph_of, method_of
+from prokd.stages.context import Output
 from prokd.stages.stage import Stage
+from prokd.training.context import StageContext, new_stage
 from prokd.training.corpora import Corpora
 
 BATCHES = 3
 """Batches of each stage that are timed at most."""
 FIRST, ENOUGH_SECONDS = 8, 2.0
 """Sentences of the first try; it is made again with more, until one has taken so long."""
-ANY = {
-    "teacher.epochs": 2,
-    "student.epochs": 2,
-    "teacher.collapse_fall": 0.0,  # so few steps are no training that could fall
-    "student.collapse_agreement": 0.0,
-}
 
 
-def epoch_seconds(config: ExperimentConfig, runtime: RuntimeConfig) -> dict[Kind, float]:
-    """Train a few batches of a teacher and of a student, and return seconds of a whole epoch.
+class _UntrainedContext(StageContext):
+    """A context in which untrained models stand for those of the stages that are needed."""
 
-    Nothing is written but to a temporary folder, and no label of the target is read. A student
-    learns from a uniform teacher here, which takes as long as learning from a trained one.
+    def model(self, start: str | None = None) -> TokenClassifier:
+        return super().model()
+
+    def outputs(self, need: str, output: Output) -> npt.NDArray[np.float16]:
+        model = super().model()
+        seen = self.corpora.prepared(model, self.corpora.target_train)
+        return output(model, seen, self.corpora.pad_token_id).numpy().astype(np.float16)
+
+
+def epoch_seconds(config: ExperimentConfig, runtime: RuntimeConfig) -> dict[str, float]:
+    """Train a few batches of each stage, and return the seconds of its whole epochs by its name.
+
+    Nothing is written but to a temporary folder, and no label of the target is read. What a stage
+    needs is untrained here: learning from it takes as long as learning from what is trained.
 
     Args:
         config: The experiment; its precision must be one that this machine can do.
@@ -60,85 +63,61 @@ def epoch_seconds(config: ExperimentConfig, runtime: RuntimeConfig) -> dict[Kind
         torch.set_num_threads(threads)
 
 
-def _measured(config: ExperimentConfig, runtime: RuntimeConfig) -> dict[Kind, float]:
-    device = device_of(runtime)
-    aligns_later = config.teacher.alignment.start_epoch > 0
-    begins = (
-        {"teacher.alignment.start_epoch": 1} if aligns_later else {}
-    )  # the epoch that is timed
-    config = with_overrides(settled(config, device), {**ANY, **begins})
-    corpora = Corpora(config, runtime)
-    seed_everything(config.seed, 0)
-    model = build_classifier(
-        config.encoder, len(corpora.tag_set), max_length=config.data.max_length, seed=config.seed
-    ).to(device)
+def _measured(config: ExperimentConfig, runtime: RuntimeConfig) -> dict[str, float]:
+    stages = graph_of(config).stages
+    two_epochs = {f"{spec.section}.epochs": 2 for spec in stages}
+    timing = method_of(config).timing(config)
+    config = with_overrides(settled(config, device_of(runtime)), {**two_epochs, **timing})
     number = FIRST
-    most = BATCHES * max(config.teacher.batch_sentences, config.student.batch_sentences)
+    most = BATCHES * max(spec.settings(config).batch_sentences for spec in stages)
     while True:
         started = time.monotonic()
-        seconds = _of_sentences(number, model, config, corpora)
+        seconds = {
+            spec.name: _of_sentences(number, spec, spec.view(config), runtime) for spec in stages
+        }
         if time.monotonic() - started >= ENOUGH_SECONDS or number >= most:
             return seconds
         number = min(most, 4 * number)
 
 
 def _of_sentences(
-    number: int, model: TokenClassifier, config: ExperimentConfig, corpora: Corpora
-) -> dict[Kind, float]:
-    """Return the seconds of whole epochs, from epochs of so many sentences."""
-    pad = corpora.pad_token_id
-    source, few_source = _first(corpora.corpus(config.source, "train"), number)
-    target, few_target = _first(corpora.corpus(config.target, "train", labelled=False), number)
-    dev, few_dev = _first(corpora.corpus(config.source, "dev"), number)
-
-    def prepared(corpus: Corpus) -> EncodedCorpus:
-        encoded = encode_corpus(
-            corpus,
-            load_tokenizer(config.encoder.name),
-            corpora.tag_set,
-            max_length=config.data.max_length,
-            cache_dir=corpora.runtime.cache_dir,
-        )
-        return corpora.prepared(model, encoded)
-
-    scored, target_train = LabelledSplit(few_dev, prepared(few_dev)), prepared(few_target)
-    shape = (len(target_train.word_positions), len(corpora.tag_set))
-    teacher = TeacherStage(
-        model=model,
-        config=config,
-        source_train=prepared(few_source),
-        source_dev=scored,
-        target_train=target_train if config.teacher.alignment.weight > 0 else None,
-        pad_token_id=pad,
-    )
-    training, scoring = _timed(teacher, scored, pad)
-    seconds: dict[Kind, float] = {"teacher": training * source + scoring * dev}
-    student = StudentStage(
-        model=model,
-        config=config,
-        target_train=target_train,
-        source_dev=scored,
-        teacher_probabilities=np.full(shape, 1 / shape[1], dtype=np.float32),
-        pad_token_id=pad,
-    )
-    training, scoring = _timed(student, scored, pad)
-    return {**seconds, "student": training * target + scoring * dev}
+    number: int, spec: StageSpec, config: ExperimentConfig, runtime: RuntimeConfig
+) -> float:
+    """Return the seconds of a whole epoch, from epochs of so many sentences."""
+    names = ("source_train_limit", "target_train_limit", "evaluation_limit")
+    limits = {name: _least(number, getattr(config.data, name)) for name in names}
+    limited = config.model_copy(update={"data": config.data.model_copy(update=limits)})
+    whole = Corpora(config, runtime)
+    few = Corpora(limited, runtime, tag_set=whole.tag_set)
+    context = _UntrainedContext(spec, limited, few, device_of(runtime), {})
+    training, scoring = _timed(new_stage(context, spec), context)
+    # An epoch goes once through the text that a stage learns from.
+    target = TARGET_TRAIN in spec.reads(config) and bool(spec.needs)
+    text = (config.target if target else config.source, "train", not target)
+    dev = (config.source, "dev", True)
+    return training * _ratio(whole, few, *text) + scoring * _ratio(whole, few, *dev)
 
 
-def _timed(stage: Stage, dev: LabelledSplit, pad_token_id: int) -> tuple[float, float]:
+def _least(number: int, limit: int | None) -> int:
+    return number if limit is None else min(number, limit)
+
+
+def _timed(stage: Stage, context: StageContext) -> tuple[float, float]:
     """Return the seconds of training, and of scoring on source dev, of a short epoch."""
+    dev = context.source_dev(stage.model)
     stage.run_epoch()  # what a first step alone takes is no part of an epoch
     started = time.monotonic()
-    dev.quick_scores(stage.model, pad_token_id)
+    dev.quick_scores(stage.model, context.pad_token_id)
     scored = time.monotonic()
     stage.run_epoch()
     scoring = scored - started
     return max(0.0, time.monotonic() - scored - scoring), scoring
 
 
-def _first(corpus: Corpus, number: int) -> tuple[float, Corpus]:
-    """Return the first sentences, and how many times as many words there are in all."""
-    tags = None if corpus.tags is None else corpus.tags[:number]
-    few = replace(corpus, words=corpus.words[:number], tags=tags)
-    words = [sum(map(len, part.words)) for part in (corpus, few)]
-    return words[0] / max(1, words[1]), few
+def _ratio(whole: Corpora, few: Corpora, language: str, split: str, labelled: bool) -> float:
+    """Return how many times as many words there are in all."""
+    words = [
+        sum(map(len, corpora.corpus(language, split, labelled=labelled).words))
+        for corpora in (whole, few)
+    ]
+    return words[0] / max(1, words[1])

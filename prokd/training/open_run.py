@@ -14,10 +14,11 @@ from prokd.encoder import artifact
 from prokd.encoder.device import device_of
 from prokd.encoder.precision import settled
 from prokd.errors import CollapsedRun, GaveUpWaiting
+from prokd.methods import graph_of
 from prokd.runs.checkpoints import Checkpoints, clear_about_space
-from prokd.runs.folder import Kind, RunFolder
-from prokd.runs.identity import signature, student_identity, teacher_identity
-from prokd.runs.within_memory import remember_asked, within_memory
+from prokd.runs.folder import RunFolder
+from prokd.runs.identity import signature, stage_identity
+from prokd.runs.within_memory import remember_asked, run_folder, within_memory
 from prokd.stages.memory import PeakMemory
 from prokd.stages.stage import Stage
 from prokd.training.corpora import Corpora
@@ -28,14 +29,14 @@ LOOK_SECONDS = 0.5
 
 
 class OpenRun:
-    """A teacher's or student's run in its folder, which is locked until `close`.
+    """The run of a stage in its folder, which is locked until `close`.
 
     See `training.StageRun`, which trains it.
     """
 
     def __init__(
         self,
-        kind: Kind,
+        name: str,
         config: ExperimentConfig,
         runtime: RuntimeConfig,
         *,
@@ -43,10 +44,11 @@ class OpenRun:
         give_up: Callable[[], bool] | None = None,
     ) -> None:
         """Open the run's folder and lock it."""
-        self.kind, self.runtime, self.device = kind, runtime, device_of(runtime)
+        self.name, self.runtime, self.device = name, runtime, device_of(runtime)
         self.asked = settled(config, self.device)
-        self.corpora = Corpora(config, runtime)
-        self.fingerprints = fingerprints or self.corpora.fingerprints()
+        self.spec = graph_of(config).stage(name)
+        self.fingerprints = fingerprints or Corpora(config, runtime).fingerprints()
+        self.corpora = Corpora(self.spec.view(config), runtime)
         self.trained_epochs = 0
         self._give_up = give_up or bool
         self._open()
@@ -54,7 +56,7 @@ class OpenRun:
     def _open(self) -> None:
         """Lock the folder of the run that is asked for, or of the one that it goes on as."""
         while True:
-            self._name(self._within_memory())
+            self._become(self._within_memory())
             with clear_about_space(self.folder.path):
                 self.folder.path.mkdir(parents=True, exist_ok=True)
                 self._lock = FileLock(self.folder.path / ".lock")
@@ -86,17 +88,13 @@ class OpenRun:
     def _within_memory(self) -> ExperimentConfig:
         return within_memory(self.asked, self.fingerprints, self.runtime.runs_dir)
 
-    def _name(self, config: ExperimentConfig) -> None:
+    def _become(self, config: ExperimentConfig) -> None:
         """Become the run of a configuration; nothing of it is looked at yet."""
-        kind, runs_dir = self.kind, self.runtime.runs_dir
-        build_identity = teacher_identity if kind == "teacher" else student_identity
-        self.config, self.identity = config, build_identity(config, self.fingerprints)
-        self.folder = RunFolder(runs_dir, kind, signature(self.identity))
-        self.teacher_folder: RunFolder | None = None
-        if kind == "student":
-            name = self.identity["teacher_signature"]
-            self.teacher_folder = RunFolder(runs_dir, "teacher", name)
-        self.settings = config.student if kind == "student" else config.teacher
+        runs_dir, data = self.runtime.runs_dir, self.fingerprints
+        self.config, self.identity = config, stage_identity(config, self.name, data)
+        self.folder = RunFolder(runs_dir, self.spec.kind, signature(self.identity))
+        self.needed = {name: run_folder(runs_dir, config, name, data) for name in self.spec.needs}
+        self.settings = self.spec.settings(config)
         self.num_epochs = self.settings.epochs
         self.stage: Stage | None = None
         self._peak: PeakMemory | None = None
@@ -108,7 +106,9 @@ class OpenRun:
         if (reason := self.folder.failure()) is not None:
             raise CollapsedRun(reason)
         self.history = self.folder.history()
-        remember_asked(self.folder, self.asked, self.fingerprints, self.runtime.runs_dir)
+        remember_asked(
+            self.folder, self.name, self.asked, self.fingerprints, self.runtime.runs_dir
+        )
         if self.done:
             self.folder.drop_checkpoints()  # whoever finished it may have been killed before
         else:
@@ -118,6 +118,11 @@ class OpenRun:
     def signature(self) -> str:
         """The run's name."""
         return self.folder.signature
+
+    @property
+    def objective(self) -> str:
+        """The metric of an epoch that says how good the run is: entity F1 on source dev."""
+        return f"dev/{self.corpora.config.source}/entity_f1"
 
     @property
     def done(self) -> bool:

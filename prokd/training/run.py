@@ -14,22 +14,22 @@ from prokd.config import ExperimentConfig, RuntimeConfig
 from prokd.encoder import artifact
 from prokd.encoder.files import load_tokenizer
 from prokd.errors import CollapsedRun
-from prokd.methods.prokd.student import StudentStage
+from prokd.method import ENCODER
 from prokd.runs.checkpoints import clear_about_space
 from prokd.runs.folder import SOURCE_DEV, RunFolder
 from prokd.runs.within_memory import note
 from prokd.stages.memory import PeakMemory, epoch_within_memory, release_memory, smaller_parts
 from prokd.stages.pace import shown_time
 from prokd.stages.stage import Stage
+from prokd.training.context import StageContext, new_stage
 from prokd.training.corpora import Corpora
-from prokd.training.new_stage import new_stage
 from prokd.training.open_run import OpenRun
 
 logger = logging.getLogger(__name__)
 
 
 class StageRun(OpenRun):
-    """A teacher's or student's run in its folder; drives a `Stage` one epoch at a time.
+    """The run of a stage in its folder; drives a `Stage` one epoch at a time.
 
     A finished run opens without training anything; an interrupted one goes on after its last
     finished epoch, with the numbers of an uninterrupted one. While it is open the folder is
@@ -38,7 +38,7 @@ class StageRun(OpenRun):
     (`prokd.runs.within_memory`).
 
     Args:
-        kind: ``teacher`` or ``student``.
+        name: Of the stage, one of its method's.
         config: The experiment as it is asked for.
         runtime: Where things lie.
         fingerprints: As `data_fingerprints` returns them, if known already.
@@ -47,8 +47,8 @@ class StageRun(OpenRun):
 
     Raises:
         GaveUpWaiting: Another process trains the run, and ``give_up`` said so.
-        UserError: Bad data or encoder; a precision that the device cannot do; a student whose
-            teacher is not there.
+        UserError: Bad data or encoder; a precision that the device cannot do; a stage that is
+            needed and not there.
         CollapsedRun: The run collapsed before; it would do so again.
     """
 
@@ -103,7 +103,7 @@ class StageRun(OpenRun):
     def _go_on_in_smaller_parts(self) -> None:
         """Leave the folder and begin the run that goes through the encoder in smaller parts."""
         tokens = smaller_parts(
-            self.kind, self.settings, max_length=self.config.data.max_length, device=self.device
+            self.spec, self.settings, max_length=self.config.data.max_length, device=self.device
         )
         left = self.folder.path
         with clear_about_space(left):
@@ -117,7 +117,7 @@ class StageRun(OpenRun):
             "%s.micro_batch_tokens = %s",
             left.name,
             self.folder.path.name,
-            self.kind,
+            self.spec.section,
             self.settings.micro_batch_tokens,
         )
 
@@ -138,7 +138,7 @@ class StageRun(OpenRun):
             if (epochs := self.num_epochs - self.epoch) > 0:
                 left = shown_time(epochs * metrics["seconds"])
                 logger.info(
-                    "%s: %d of %d epochs left, about %s", self.kind, epochs, self.num_epochs, left
+                    "%s: %d of %d epochs left, about %s", self.name, epochs, self.num_epochs, left
                 )
         result = self.folder.result()
         assert result is not None, "a DONE folder holds a result"
@@ -149,7 +149,9 @@ class StageRun(OpenRun):
             torch.set_num_threads(self.runtime.threads)
         self._peak_before = self._peak_megabytes()
         self._peak = PeakMemory(self.device)
-        stage = new_stage(self.config, self.corpora, self.device, self.teacher_folder)
+        seen = self.spec.view(self.config)
+        context = StageContext(self.spec, seen, self.corpora, self.device, self.needed)
+        stage = new_stage(context, self.spec)
         self._resume(stage)
         return stage
 
@@ -173,15 +175,13 @@ class StageRun(OpenRun):
         artifact.save(
             self.stage.model,
             self.folder.path,
-            config=self.config,
+            config=self.spec.view(self.config),
             signature=self.signature,
             tag_set=self.corpora.tag_set,
-            encoder_fingerprint=self.fingerprints["encoder"],
+            encoder_fingerprint=self.fingerprints[ENCODER],
         )
-        objective = self.history[-1][f"dev/{self.config.source}/entity_f1"]
-        criteria = {SOURCE_DEV: objective}
-        if isinstance(self.stage, StudentStage):
-            criteria |= self.stage.criteria()
+        objective = self.history[-1][self.objective]
+        criteria = {SOURCE_DEV: objective, **self.stage.criteria()}
         self._checkpoints.wait()
         for name, value in criteria.items():
             if not math.isfinite(value):

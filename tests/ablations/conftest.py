@@ -8,8 +8,8 @@ import torch
 
 from ablations.plan import AblationPlan
 from ablations.spec import load_spec
-from prokd.config import build_config
 from prokd.encoder.artifact import write_weights
+from prokd.methods import build_config
 from prokd.training.corpora import write_counts
 from search.results import row
 from search.tuner import Outcome

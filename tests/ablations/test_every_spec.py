@@ -6,7 +6,8 @@ import pytest
 import yaml
 
 from ablations.spec import load_spec
-from prokd.config import ExperimentConfig, build_config
+from prokd.config import ExperimentConfig
+from prokd.methods import build_config
 from search.spaces import SPACE, choices
 
 ROOT = Path(__file__).resolve().parents[2]

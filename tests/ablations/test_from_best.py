@@ -7,8 +7,9 @@ from typer.testing import CliRunner
 
 from ablations.plan import best_point
 from ablations.run import app as ablate
-from prokd.config import RuntimeConfig, build_config
+from prokd.config import RuntimeConfig
 from prokd.errors import UserError
+from prokd.methods import build_config
 from search.plan import DataDescriptions
 from search.results import LEADERBOARD, read_first
 from search.run import app as search

@@ -1,6 +1,6 @@
 from ablations.plan import AblationPlan, with_base_settings
 from ablations.spec import AblationSpec, load_spec
-from prokd.config import build_config
+from prokd.methods import build_config
 from search.plan import need
 
 SKILL = {"full": 0.5, "w/o CA": 0.3, "w/o ST": 0.4, "w/o PK": 0.4, "w/o CL": 0.5, "TSL": 0.2}

@@ -7,7 +7,7 @@ from ablations.comparison import Scores
 from ablations.report import comparability, markdown, printed, report_stem, write_reports
 from ablations.spec import load_spec
 from ablations.tables import cell, score_table
-from prokd.config import build_config
+from prokd.methods import build_config
 from search.results import row as row_of
 from search.tuner import Outcome
 

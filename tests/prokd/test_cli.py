@@ -12,7 +12,8 @@ import pytest
 import tiny
 
 from prokd.cli.app import app, run_app
-from prokd.config import RuntimeConfig, build_config
+from prokd.config import RuntimeConfig
+from prokd.methods import build_config
 from prokd.training.corpora import Corpora
 from prokd.training.run import StageRun, export
 

@@ -5,19 +5,18 @@ import pytest
 from pydantic import ValidationError
 
 from prokd.config import (
-    COMPONENTS,
     PRESETS,
-    READINGS,
     ExperimentConfig,
     RuntimeConfig,
-    build_config,
     parse_override,
     with_overrides,
-    without_components,
 )
 from prokd.errors import UserError
+from prokd.methods import build_config, without_components
+from prokd.methods.prokd.method import PROKD
+from prokd.methods.prokd.readings import READINGS
 
-SUBSETS = list(chain.from_iterable(combinations(COMPONENTS, size) for size in range(5)))
+SUBSETS = list(chain.from_iterable(combinations(PROKD.components, size) for size in range(5)))
 
 
 def value_at(config: ExperimentConfig, path: str) -> Any:
@@ -199,11 +198,11 @@ def test_an_override_is_yaml() -> None:
 
 class TestComponents:
     def test_the_four_of_table_4(self) -> None:
-        assert set(COMPONENTS) == {"CA", "ST", "PK", "CL"}
-        assert build_config(overrides=COMPONENTS["CA"]).teacher.alignment.weight == 0
-        assert build_config(overrides=COMPONENTS["ST"]).student.schedule == "distillation"
-        assert build_config(overrides=COMPONENTS["PK"]).student.fusion_weight == 1
-        without_cl = build_config(overrides=COMPONENTS["CL"]).student
+        assert set(PROKD.components) == {"CA", "ST", "PK", "CL"}
+        assert build_config(overrides=PROKD.components["CA"]).teacher.alignment.weight == 0
+        assert build_config(overrides=PROKD.components["ST"]).student.schedule == "distillation"
+        assert build_config(overrides=PROKD.components["PK"]).student.fusion_weight == 1
+        without_cl = build_config(overrides=PROKD.components["CL"]).student
         assert without_cl.schedule == "constant"
         assert without_cl.constant_distillation_weight == 0.5
 

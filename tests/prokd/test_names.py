@@ -6,9 +6,10 @@ import pytest
 
 from ablations.spec import load_spec
 from prokd.cli.options import codes
-from prokd.config import build_config, parse_overrides
+from prokd.config import parse_overrides
 from prokd.data import load_corpus
 from prokd.errors import UserError
+from prokd.methods import build_config
 from search.run import check_criterion
 from search.space_files import load_space
 

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from prokd import pace
+from prokd.stages import pace
 from prokd.stages.pace import paced
 
 

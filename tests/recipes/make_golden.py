@@ -21,7 +21,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import tiny
 
 from prokd.common.files import write_json
-from prokd.config import READINGS, RuntimeConfig, build_config
+from prokd.config import RuntimeConfig
+from prokd.methods import build_config
+from prokd.methods.prokd.readings import READINGS
 from prokd.training.run import StageRun
 
 FOLDER = Path(__file__).resolve().parent / "golden"

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 from mlflow.tracking import MlflowClient
 
-from prokd.config import RuntimeConfig, build_config
+from prokd.config import RuntimeConfig
 from prokd.data.mini import generate
+from prokd.methods import build_config
 from search.progress import Progress
 from search.spaces import SPACE
 from search.spec import SearchSpec

@@ -8,8 +8,8 @@ from optuna.trial import TrialState
 from rich.console import Console
 from typer.testing import CliRunner
 
-from prokd.config import build_config
 from prokd.errors import UserError
+from prokd.methods import build_config
 from search.plan import Experiment
 from search.results import Row, leaderboard, table
 from search.run import app, how_many, searched

@@ -7,8 +7,8 @@ import torch
 
 from prokd.config import ExperimentConfig, RuntimeConfig
 from prokd.encoder.classifier import build_classifier
-from prokd.methods.prokd.student.criteria import unlabelled_criteria
 from prokd.scoring.evaluation import passes
+from prokd.stages.criteria import unlabelled_criteria
 from prokd.training.corpora import Corpora
 
 

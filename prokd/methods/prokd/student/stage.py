@@ -28,10 +28,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from prokd.config import ExperimentConfig
 from prokd.data import Batch, EncodedCorpus, collate
 from prokd.encoder.classifier import TokenClassifier
-from prokd.methods.prokd.student.criteria import unlabelled_criteria
+from prokd.methods.prokd.config import ProKDConfig
+from prokd.methods.prokd.effective import self_trains
 from prokd.methods.prokd.student.health import (
     add_health,
     check_health,
@@ -47,16 +47,23 @@ from prokd.methods.prokd.student.pseudo_labels import (
 )
 from prokd.methods.prokd.student.schedule import distillation_weight
 from prokd.methods.prokd.student.self_training import self_training_loss
-from prokd.scoring.evaluation import LabelledSplit, corpus_prototypes
+from prokd.methods.prokd.weights import configured_weights
+from prokd.scoring.evaluation import LabelledSplit, corpus_prototypes, probabilities
+from prokd.stages.context import Context
+from prokd.stages.criteria import unlabelled_criteria
+from prokd.stages.distillation import (
+    DistillationStage,
+    build_distillation,
+    normalised,
+    start_of,
+)
 from prokd.stages.optimization import Optimization
 from prokd.stages.pace import paced
 from prokd.stages.running_means import RunningMeans
 from prokd.stages.seeding import seed_everything
-from prokd.stages.stage import epoch_generator, training_batches
+from prokd.stages.stage import STUDENT_STREAM, epoch_generator, training_batches
 from prokd.terms.distillation import distillation_loss
-from prokd.terms.prototypes import PrototypeBank, configured_weights, weighted_prototypes
-
-TARGET_STREAM = 2
+from prokd.terms.prototypes import PrototypeBank, weighted_prototypes
 
 
 class StudentStage:
@@ -75,7 +82,7 @@ class StudentStage:
         self,
         *,
         model: TokenClassifier,
-        config: ExperimentConfig,
+        config: ProKDConfig,
         target_train: EncodedCorpus,
         source_dev: LabelledSplit,
         teacher_probabilities: npt.NDArray[np.floating],
@@ -87,25 +94,18 @@ class StudentStage:
         self.target_train, self.source_dev = target_train, source_dev
         self.pad_token_id = pad_token_id
         self.epoch, self.num_epochs = 0, config.student.epochs
-        values = torch.from_numpy(np.array(teacher_probabilities, dtype=np.float32))
-        self.teacher_probabilities = (values / values.sum(dim=-1, keepdim=True)).to(model.device)
+        self.teacher_probabilities = normalised(teacher_probabilities).to(model.device)
         self.teacher_distribution_C = self.teacher_probabilities.mean(dim=0)
         num_steps = sum(len(self._batches(epoch)) for epoch in range(self.num_epochs))
         self.optimization = Optimization(model, config.student, num_steps=num_steps)
         self.bank = PrototypeBank(model.num_classes, model.num_features).to(model.device)
-
-    @property
-    def self_trains(self) -> bool:
-        """Whether Eq. 11 takes part at all."""
-        return self.config.student.schedule != "distillation"
 
     def run_epoch(self) -> dict[str, float]:
         """Train one epoch; CollapsedRun if pseudo-labels leave the teacher or a loss breaks."""
         seed_everything(self.config.seed, self.epoch)
         settings = self.config.student
         alpha = self._distillation_weight()
-        if self.self_trains:
-            self._prepare_prototypes()
+        self._prepare_prototypes()
         means = RunningMeans(self.model.device)
         self.model.train()
         batches = paced(self._batches(self.epoch), "student", self.epoch, self.num_epochs)
@@ -123,19 +123,17 @@ class StudentStage:
                 num_sentences=len(indices),
                 reduction=settings.loss_reduction,
             )
-            self_training = None
-            if self.self_trains:
-                labels_N, kept_N = self._pseudo_labels(
-                    batch, features_ND, student_NC, teacher_NC, means
-                )
-                self_training = self_training_loss(
-                    logits_NC,
-                    labels_N,
-                    kept_N=kept_N,
-                    num_sentences=len(indices),
-                    reduction=settings.loss_reduction,
-                )
-                means.add("student/self_training_loss", self_training, batch.num_tokens)
+            labels_N, kept_N = self._pseudo_labels(
+                batch, features_ND, student_NC, teacher_NC, means
+            )
+            self_training = self_training_loss(
+                logits_NC,
+                labels_N,
+                kept_N=kept_N,
+                num_sentences=len(indices),
+                reduction=settings.loss_reduction,
+            )
+            means.add("student/self_training_loss", self_training, batch.num_tokens)
             loss = student_objective(self_training, distillation, distillation_weight=alpha)
             means.add("student/gradient_norm", self.optimization.step(loss))
             means.add("student/distillation_loss", distillation, batch.num_tokens)
@@ -145,10 +143,9 @@ class StudentStage:
     def _finish_epoch(self, means: RunningMeans, alpha: float) -> dict[str, float]:
         self.optimization.check("student", self.epoch)
         metrics = {"student/distillation_weight": alpha, **means.result()}
-        if self.self_trains:
-            metrics |= class_distribution_distance(metrics, self.teacher_distribution_C)
-            metrics |= prototype_separation(self.bank)
-        if self.self_trains and alpha < 1:
+        metrics |= class_distribution_distance(metrics, self.teacher_distribution_C)
+        metrics |= prototype_separation(self.bank)
+        if alpha < 1:
             check_health(metrics, self.config.student.collapse_agreement, self.epoch)
         metrics = with_tag_names(metrics, self.target_train.tag_set.names)
         scores = self.source_dev.quick_scores(self.model, self.pad_token_id)
@@ -164,14 +161,12 @@ class StudentStage:
     def _distillation_weight(self) -> float:
         """Return alpha of this epoch."""
         settings = self.config.student
-        if settings.schedule == "distillation":
-            return 1.0
         if settings.schedule == "constant":
             return settings.constant_distillation_weight
         return distillation_weight(self.epoch, self.num_epochs, first_epoch=settings.first_epoch)
 
     def _batches(self, epoch: int) -> list[Any]:
-        generator = epoch_generator(self.config.seed, epoch, TARGET_STREAM)
+        generator = epoch_generator(self.config.seed, epoch, STUDENT_STREAM)
         return training_batches(self.target_train, self.config.student, generator)
 
     def _prepare_prototypes(self) -> None:
@@ -270,3 +265,19 @@ class StudentStage:
         self.model.load_state_dict(state["weights"], strict=False)
         self.optimization.load_state_dict(state["optimization"])
         self.bank.load_state_dict(state["bank"])
+
+
+def build_student(context: Context) -> StudentStage | DistillationStage:
+    """Build a student; without self-training (w/o ST) it is the plain one of other methods."""
+    if not self_trains(context.config):
+        return build_distillation(context)
+    known = context.outputs("teacher", probabilities)
+    model = context.model(start_of(context.config))
+    return StudentStage(
+        model=model,
+        config=context.config,
+        target_train=context.target_train(model),
+        source_dev=context.source_dev(model),
+        teacher_probabilities=known,
+        pad_token_id=context.pad_token_id,
+    )

@@ -27,28 +27,35 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from prokd.config import ExperimentConfig
 from prokd.data import Batch, EncodedCorpus, collate
 from prokd.encoder.classifier import TokenClassifier
+from prokd.methods.prokd.config import ProKDConfig
+from prokd.methods.prokd.effective import aligns
 from prokd.methods.prokd.teacher.alignment import alignment_loss, with_gradient
 from prokd.methods.prokd.teacher.health import add_gradient_norms, check_fall
 from prokd.methods.prokd.teacher.objective import teacher_objective
 from prokd.methods.prokd.teacher.shares import TargetShares, entity_share
+from prokd.methods.prokd.weights import configured_weights
 from prokd.scoring.evaluation import LabelledSplit, class_shares, corpus_prototypes
+from prokd.stages.context import Context
 from prokd.stages.optimization import Optimization
 from prokd.stages.pace import paced
 from prokd.stages.running_means import RunningMeans
 from prokd.stages.seeding import seed_everything
-from prokd.stages.stage import epoch_generator, training_batches
+from prokd.stages.stage import (
+    SOURCE_STREAM,
+    TARGET_STREAM,
+    epoch_generator,
+    training_batches,
+)
+from prokd.stages.tagger import TaggerStage, build_tagger
 from prokd.terms.prototypes import (
     PrototypeBank,
-    configured_weights,
     labelled_prototypes,
     weighted_prototypes,
 )
 from prokd.terms.tagging_loss import tagging_loss
 
-SOURCE_STREAM, TARGET_STREAM = 0, 1
 SHARE_SENTENCES = 2000
 """Target sentences that tell whether alignment has emptied the target: a share to 1 %."""
 
@@ -61,7 +68,7 @@ class TeacherStage:
         config: The experiment.
         source_train: Labelled source sentences.
         source_dev: Labelled source sentences to score on.
-        target_train: Target sentences without labels; None where alignment takes no part.
+        target_train: Target sentences without labels.
         pad_token_id: Of the tokenizer.
     """
 
@@ -69,10 +76,10 @@ class TeacherStage:
         self,
         *,
         model: TokenClassifier,
-        config: ExperimentConfig,
+        config: ProKDConfig,
         source_train: EncodedCorpus,
         source_dev: LabelledSplit,
-        target_train: EncodedCorpus | None,
+        target_train: EncodedCorpus,
         pad_token_id: int,
     ) -> None:
         """Make optimiser and prototype banks."""
@@ -93,11 +100,7 @@ class TeacherStage:
         """Train one epoch; CollapsedRun if a loss breaks or the alignment undoes the tagging."""
         seed_everything(self.config.seed, self.epoch)
         settings = self.config.teacher
-        aligns = (
-            self.target_train is not None
-            and settings.alignment.weight > 0
-            and self.epoch >= settings.alignment.start_epoch
-        )
+        aligns = self.epoch >= settings.alignment.start_epoch
         if aligns and not self.config.teacher.alignment.is_batchwise:
             self._prepare_prototypes()
         begins = self.epoch == settings.alignment.start_epoch > 0
@@ -153,8 +156,11 @@ class TeacherStage:
         source = self.config.source
         return metrics | {f"dev/{source}/{name}": value for name, value in scores.items()}
 
+    def criteria(self) -> dict[str, float]:
+        """Return nothing: a teacher is no result."""
+        return {}
+
     def _target_class_shares(self) -> tuple[Tensor, Tensor]:
-        assert self.target_train is not None, "alignment needs target text"
         return class_shares(
             self.model, self.target_train, self.pad_token_id, most_sentences=SHARE_SENTENCES
         )
@@ -164,7 +170,6 @@ class TeacherStage:
         return training_batches(self.source_train, self.config.teacher, generator)
 
     def _endless_target_batches(self) -> Iterator[Batch]:
-        assert self.target_train is not None, "alignment needs target text"
         generator = epoch_generator(self.config.seed, self.epoch, TARGET_STREAM)
         while True:
             for indices in training_batches(self.target_train, self.config.teacher, generator):
@@ -192,7 +197,6 @@ class TeacherStage:
         self.source_bank.replace(new_CD, mass_C)
         first = not bool(self.target_bank.known_C.any())
         if (first and alignment.start == "corpus") or alignment.refresh == "epoch":
-            assert self.target_train is not None, "alignment needs target text"
             self.target_bank.replace(
                 *corpus_prototypes(
                     self.model,
@@ -294,3 +298,18 @@ class TeacherStage:
         self.target_bank.load_state_dict(state["target_bank"])
         self.best_token_f1 = state["best_token_f1"]
         self.shares.load_state_dict(state["shares"])
+
+
+def build_teacher(context: Context) -> TeacherStage | TaggerStage:
+    """Build a teacher; without alignment (w/o CA) it is the plain tagger of other methods."""
+    if not aligns(context.config):
+        return build_tagger(context)
+    model = context.model()
+    return TeacherStage(
+        model=model,
+        config=context.config,
+        source_train=context.source_train(model),
+        source_dev=context.source_dev(model),
+        target_train=context.target_train(model),
+        pad_token_id=context.pad_token_id,
+    )
