@@ -1,12 +1,14 @@
-"""A student that learns a teacher's probabilities on unlabelled target text, and nothing else."""
+"""A student that learns what a teacher says of unlabelled target text, and nothing else."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from prokd.data import EncodedCorpus, collate
 from prokd.encoder.classifier import TokenClassifier
@@ -21,8 +23,12 @@ from prokd.stages.stage import STUDENT_STREAM, epoch_generator, training_batches
 from prokd.terms.distillation import distillation_loss
 
 
+Loss = Callable[[Tensor, Tensor, int], Tensor]
+"""From p and logits, float, (N, C), and the number of sentences of a batch to a scalar."""
+
+
 class DistillationStage:
-    """Trains a student on a frozen teacher's probabilities, Eq. (2).
+    """Trains a student on a frozen teacher's probabilities, by Eq. (2) or a loss of one's own.
 
     Args:
         model: The classifier to train.
@@ -32,6 +38,7 @@ class DistillationStage:
         teacher_probabilities: float, (num_kept_words, C), p for target train.
         pad_token_id: Of the tokenizer.
         name: Of the stage, in front of its metrics.
+        loss: What is trained down; None = Eq. (2).
     """
 
     def __init__(
@@ -44,9 +51,12 @@ class DistillationStage:
         teacher_probabilities: npt.NDArray[np.floating],
         pad_token_id: int,
         name: str = "student",
+        loss: Loss | None = None,
     ) -> None:
         """Make the optimiser; put the teacher's probabilities on the device."""
         self.model, self.config, self.settings, self.name = model, config, config.student, name
+        self.loss = loss or self._distillation
+        self.loss_name = "loss" if loss else "distillation_loss"
         model.micro_batch_tokens = self.settings.micro_batch_tokens
         self.target_train, self.source_dev = target_train, source_dev
         self.pad_token_id = pad_token_id
@@ -66,20 +76,24 @@ class DistillationStage:
             batch = batch.to(self.model.device, non_blocking=True)
             with self.model.autocast():
                 _, logits_NC = self.model(batch)
-            loss = distillation_loss(
-                self.teacher_probabilities[batch.word_index_N],
-                torch.softmax(logits_NC.float(), dim=-1),
-                class_reduction=self.settings.distillation_reduction,
-                num_sentences=len(indices),
-                reduction=self.settings.loss_reduction,
-            )
+            teacher_NC = self.teacher_probabilities[batch.word_index_N]
+            loss = self.loss(teacher_NC, logits_NC, len(indices))
             means.add(f"{self.name}/gradient_norm", self.optimization.step(loss))
-            means.add(f"{self.name}/distillation_loss", loss, batch.num_tokens)
+            means.add(f"{self.name}/{self.loss_name}", loss, batch.num_tokens)
         self.epoch += 1
         self.optimization.check(self.name, self.epoch)
         scores = self.source_dev.quick_scores(self.model, self.pad_token_id)
         source = self.config.source
         return means.result() | {f"dev/{source}/{name}": v for name, v in scores.items()}
+
+    def _distillation(self, teacher_NC: Tensor, logits_NC: Tensor, num_sentences: int) -> Tensor:
+        return distillation_loss(
+            teacher_NC,
+            torch.softmax(logits_NC.float(), dim=-1),
+            class_reduction=self.settings.distillation_reduction,
+            num_sentences=num_sentences,
+            reduction=self.settings.loss_reduction,
+        )
 
     def criteria(self) -> dict[str, float]:
         """Return `criteria.unlabelled_criteria` of the student as it is now."""
