@@ -148,7 +148,7 @@ class Scores:
         groups: dict[tuple[str, ...], list[str]] = {}
         for variant in self.spec.variants:
             key = tuple(
-                self.row(variant, language, seed).experiment.student.signature
+                self.row(variant, language, seed).experiment.result.signature
                 for language in self.languages
                 for seed in self.seeds
             )
@@ -205,7 +205,7 @@ class Scores:
         """Return the counts of all seeds, (S, N, 3); None where a file is missing or differs."""
         parts = []
         for seed in seeds:
-            path = self.row(variant, language, seed).experiment.student.path / "counts.npz"
+            path = self.row(variant, language, seed).experiment.result.path / "counts.npz"
             if not path.exists():
                 return None
             with np.load(path) as file:

@@ -41,10 +41,12 @@ from prokd.cli.options import (
 )
 from prokd.common.places import check_output
 from prokd.config import ExperimentConfig, RuntimeConfig, with_overrides
+from prokd.methods import method_named
+from search.configs import base_configs
+from search.experiments import DataDescriptions, Experiment
 from search.options import Languages, Settings, Text, parse_seconds, parse_seeds
-from search.plan import DataDescriptions, Experiment, Measured
+from search.plan import Measured
 from search.results import Row
-from search.run import base_configs
 
 if TYPE_CHECKING:
     from prokd.config.settings import AutocastType
@@ -89,8 +91,10 @@ def ablation(
     begun = time.time()
     budget = None if time_budget is None else parse_seconds(time_budget)
     spec = load_spec(spec_name)
-    preset, reading = preset or spec.preset or "paper", reading or spec.reading or "stable"
+    preset = preset or spec.preset or "paper"
+    reading = reading or spec.reading or method_named(spec.method).reading
     configs, fixed = base_configs(
+        method=spec.method,
         preset=preset,
         reading=reading,
         languages=languages,
@@ -135,9 +139,9 @@ def ablation(
         timed = few_steps(first, runtime, address, cpus_per_trial, gpus_per_trial)
         _show_plan(known, descriptions, timed)
         return
-    from search.cluster import Resources
     from search.launch import opened
     from search.rest import known_precision, without_ray_first
+    from search.workers.cluster import Resources
 
     def run(at_rest: AutocastType | None) -> tuple[AblationPlan, list[Row]]:
         with opened(
@@ -232,8 +236,7 @@ def _from_best(
 
 def _show_plan(plan: AblationPlan, descriptions: DataDescriptions, timed: Measured) -> None:
     """Print what a plan needs, what of it is done, and what the rest will cost."""
-    from search.estimate import KINDS
-    from search.plan import describe, need
+    from search.plan import describe, needs_of
     from search.precision import dry_run_line
 
     experiments = _experiments(plan, descriptions)
@@ -243,7 +246,7 @@ def _show_plan(plan: AblationPlan, descriptions: DataDescriptions, timed: Measur
         f"{plan.stem}: {variants} variants x {languages} language(s) x {len(plan.seeds)} seed(s)"
         f" = {len(experiments)} runs"
     )
-    for line in describe([need(experiments, kind, timed) for kind in KINDS], None):
+    for line in describe(needs_of(experiments, timed), None):
         typer.echo(f"  {line}")
 
 
@@ -256,7 +259,7 @@ def _write(plan: AblationPlan, rows: list[Row], output: Path, notes: Sequence[st
     from ablations.comparison import Scores
     from ablations.report import printed, report_stem, write_reports
     from search.launch import nothing_finished
-    from search.trainables import DONE, PAUSED
+    from search.workers.trainables import DONE, PAUSED
 
     scores = Scores(plan.spec, rows)
     folder = output / "reports"

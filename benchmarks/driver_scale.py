@@ -94,11 +94,12 @@ def search(trials: int, output: Path) -> dict[str, float]:
     """Run a search of so many trials and return what it cost."""
     import search.round
     import search.tuner
-    from search.cluster import LOCAL, Resources
+
     from search.driver import Search
+    from search.experiments import DataDescriptions
     from search.launch import opened
-    from search.plan import DataDescriptions
     from search.spec import SearchSpec
+    from search.workers.cluster import LOCAL, Resources
 
     side = math.ceil(math.sqrt(trials))
     space = {

@@ -19,12 +19,12 @@ from rich.console import Console
 
 from prokd.config import RuntimeConfig, with_overrides
 from prokd.methods import read_config
-from search.cluster import LOCAL, Resources
 from search.driver import Search, SearchSummary
 from search.engine import Engine
 from search.launch import opened
 from search.progress import Progress
 from search.spec import SearchSpec
+from search.workers.cluster import LOCAL, Resources
 
 
 @dataclass(frozen=True)

@@ -73,7 +73,8 @@ class StageSpec:
         """Return the experiment as this stage sees it: with its own source language."""
         if self.source in (None, config.source):
             return config
-        return config.model_copy(update={"source": self.source})
+        alone = {"more_sources": ()} if hasattr(config, "more_sources") else {}
+        return config.model_copy(update={"source": self.source, **alone})
 
     def corpus(self, name: str, config: ExperimentConfig) -> str:
         """Return under which name an experiment's fingerprints hold a corpus that this reads.

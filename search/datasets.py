@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prokd.config import ExperimentConfig
-from prokd.runs.folder import KINDS, Kind
+from prokd.method import ENCODER, SOURCE_TRAIN, TARGET_TRAIN
+from prokd.methods import graph_of
 
 if TYPE_CHECKING:  # slow imports
     from prokd.data import Corpus
@@ -33,7 +34,7 @@ class DataSet:
 
     Args:
         context: What it is read for, one of the five above.
-        kinds: Kinds of stage runs that read it.
+        stages: Stages that read it.
         name: Data set, language and split.
         digest: Fingerprint of words and tags, 16 hex digits.
         source_type: ``local``, ``hf`` or ``code``, as MLflow calls them.
@@ -43,7 +44,7 @@ class DataSet:
     """
 
     context: str
-    kinds: tuple[Kind, ...]
+    stages: tuple[str, ...]
     name: str
     digest: str
     source_type: str
@@ -62,41 +63,57 @@ def read_by(
         corpora: Its corpora; test splits that are not there are left out.
         oracle: Whether labelled target dev is read.
     """
-    source, target = config.source, config.target
-    uses_target = config.teacher.alignment.weight > 0
-    table: list[tuple[str, tuple[Kind, ...], Corpus | None]] = [
-        (TRAINING, ("teacher",), corpora.corpus(source, "train")),
-        (
-            UNLABELLED,
-            KINDS if uses_target else ("student",),
-            corpora.corpus(target, "train", labelled=False),
-        ),
-        (SELECTION, KINDS, corpora.corpus(source, "dev")),
-        *((REPORT, KINDS, corpora.test(language)[0]) for language in (target, source)),
-    ]
+    readers: dict[tuple[str, str, str], list[str]] = {}
+    graph = graph_of(config)
+    for spec in graph.stages:
+        seen = spec.view(config)
+        for name in spec.reads(seen):
+            if (place := _place(spec.corpus(name, config), config)) is not None:
+                readers.setdefault(place, []).append(spec.name)
+        for language in (config.target, seen.source):
+            readers.setdefault((REPORT, language, "test"), []).append(spec.name)
     if oracle:
-        table.append((ORACLE, ("student",), corpora.corpus(target, "dev")))
+        readers[ORACLE, config.target, "dev"] = [graph.result]
+    table = [(place, tuple(stages), _read(corpora, *place)) for place, stages in readers.items()]
     return tuple(
-        _described(context, kinds, corpus, config)
-        for context, kinds, corpus in table
+        _described(place[0], stages, corpus, config)
+        for place, stages, corpus in table
         if corpus is not None
     )
 
 
+def _place(name: str, config: ExperimentConfig) -> tuple[str, str, str] | None:
+    """Return what a corpus is read for, its language and its split; None for the encoder."""
+    role, _, language = name.partition("/")
+    if role == ENCODER:
+        return None
+    if role == TARGET_TRAIN:
+        return UNLABELLED, config.target, "train"
+    is_train = role == SOURCE_TRAIN
+    what, split = (TRAINING, "train") if is_train else (SELECTION, "dev")
+    return what, language or config.source, split
+
+
+def _read(corpora: Corpora, context: str, language: str, split: str) -> Corpus | None:
+    if context == REPORT:
+        return corpora.test(language)[0]
+    return corpora.corpus(language, split, labelled=context != UNLABELLED)
+
+
 def _described(
-    context: str, kinds: tuple[Kind, ...], corpus: Corpus, config: ExperimentConfig
+    context: str, stages: tuple[str, ...], corpus: Corpus, config: ExperimentConfig
 ) -> DataSet:
     name = f"{config.data.dataset}/{corpus.language}/{corpus.split}"
     source_type, source = _source(corpus)
     return DataSet(
         context=context,
-        kinds=kinds,
+        stages=stages,
         name=name if corpus.tags is not None else f"{name}, without labels",
         digest=corpus.fingerprint,
         source_type=source_type,
         source=json.dumps(source),
         schema=json.dumps({"mlflow_colspec": list(_columns(corpus))}),
-        profile=json.dumps(_profile(corpus, is_source=corpus.language == config.source)),
+        profile=json.dumps(_profile(corpus, is_source=corpus.language in config.sources)),
     )
 
 

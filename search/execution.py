@@ -7,13 +7,12 @@ may start when all that it needs is done: that is the whole scheduler.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from prokd.methods import graph_of
 from prokd.runs.folder import RunFolder
-from search.plan import Experiment
+from search.experiments import Experiment
 from search.workers.trainables import (
     COLLAPSED,
     DONE,
@@ -96,8 +95,7 @@ class _Run:
     @property
     def epochs(self) -> int:
         """Number of epochs of the whole run."""
-        config = self.experiment.config
-        return graph_of(config).stage(self.stage).settings(config).epochs
+        return self.experiment.epochs(self.stage)
 
 
 class Execution:
@@ -146,7 +144,7 @@ class Execution:
 
     def add(self, experiment: Experiment) -> None:
         """Take an experiment: settle what is there, queue what may start."""
-        graph = graph_of(experiment.config)
+        graph = experiment.graph
         for place, name in enumerate(graph.names):
             key = experiment.key(name)
             if key not in self.runs:
@@ -168,7 +166,7 @@ class Execution:
             self._look(result)
             return
         self._reused(result)
-        for name in graph_of(experiment.config).before(result.stage):
+        for name in experiment.graph.before(result.stage):
             self._look_beside(self.runs[experiment.key(name)])
         if self._is_unreported(result) or self._is_unscored(result):
             self._queue(result)
@@ -207,7 +205,7 @@ class Execution:
         self._go_on(run)
 
     def _needs(self, run: _Run) -> Sequence[str]:
-        return graph_of(run.experiment.config).stage(run.stage).needs
+        return run.experiment.graph.stage(run.stage).needs
 
     def _go_on(self, run: _Run) -> None:
         """Queue a run if all that it needs is done; settle it if that cannot be."""
@@ -228,9 +226,7 @@ class Execution:
     def _queue(self, run: _Run) -> None:
         run.is_under_way = run.is_queued = True
         self._count += 1
-        heapq.heappush(
-            self._ready, (run.place, self._count, run.experiment.key(run.stage))
-        )
+        heapq.heappush(self._ready, (run.place, self._count, run.experiment.key(run.stage)))
 
     def _is_going(self) -> bool:
         """Hand out what may start; tell whether anything is at work."""
@@ -258,12 +254,14 @@ class Execution:
 
     def _announce(self) -> None:
         """Say how many runs of each stage are about to be trained, when there are more."""
+        places: dict[str, int] = {}
         counts: dict[str, int] = {}
-        for _, _, key in self._ready:
-            run = self.runs[key]
-            if not run.folder.done:
+        for run in self.runs.values():
+            if run.outcome is None and run.is_under_way and not run.folder.done:
+                places[run.stage] = max(places.get(run.stage, 0), run.place)
                 counts[run.stage] = counts.get(run.stage, 0) + 1
-        self.engine.progress.queued(counts)
+        ordered = sorted(counts, key=places.__getitem__)
+        self.engine.progress.queued({stage: counts[stage] for stage in ordered})
 
     def _heard(self, event: Event) -> None:
         run = self.runs.get(event.key)
@@ -353,12 +351,3 @@ class Execution:
 
     def _track(self, run: _Run, *, ended: bool = False) -> None:
         self.engine.tracker.stage(run.experiment, run.stage, ended=ended, oracle=self.oracle)
-
-
-def stages_of(experiments: Iterable[Experiment]) -> Iterator[str]:
-    """Yield the names of all stages of some experiments, each once, earlier ones first."""
-    seen: dict[str, int] = {}
-    for experiment in experiments:
-        for place, name in enumerate(graph_of(experiment.config).names):
-            seen[name] = max(seen.get(name, 0), place)
-    yield from sorted(seen, key=seen.__getitem__)

@@ -1,4 +1,4 @@
-"""Students as MLflow models, and the champion among them."""
+"""Results as MLflow models, and the champion among them."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ CHAMPION = "champion"
 
 @dataclass(frozen=True)
 class Model:
-    """An exported student.
+    """An exported result.
 
     Args:
-        signature: Of the student.
+        signature: Of the result's run.
         folder: What `prokd.training.run.export` wrote.
         name: Of the model, and of the registered model if it may be the champion.
         objective: What it was chosen by; None = it is not the best of its search.
@@ -42,38 +42,38 @@ class Model:
     measure: Mapping[str, str]
 
 
-def publish(store: Store, student: Known, model: Model) -> None:
-    """Log a student as a model of its run, once; register it if it may be the champion.
+def publish(store: Store, run: Known, model: Model) -> None:
+    """Log a result as a model of its run, once; register it if it may be the champion.
 
     Args:
         store: That has the run.
-        student: Run of the student.
+        run: Of the result.
         model: What is logged.
     """
-    uri = _find(store, student, model.name) or _log(store, student, model)
+    uri = _find(store, run, model.name) or _log(store, run, model)
     if model.objective is not None:
-        register(store, student, uri, model)
+        register(store, run, uri, model)
 
 
-def _find(store: Store, student: Known, name: str) -> str | None:
+def _find(store: Store, run: Known, name: str) -> str | None:
     """Return the address of a model that a run has already."""
-    wanted = f"source_run_id = '{student.run_id}'"
-    for found in store.client.search_logged_models([student.experiment], wanted):
+    wanted = f"source_run_id = '{run.run_id}'"
+    for found in store.client.search_logged_models([run.experiment], wanted):
         if found.name == name and found.status == LoggedModelStatus.READY:
             return str(found.model_uri)
     return None
 
 
-def _log(store: Store, student: Known, model: Model) -> str:
+def _log(store: Store, run: Known, model: Model) -> str:
     from prokd.scoring.pipeline import load_pipeline
 
     pinned = [f"{package}=={importlib.metadata.version(package)}" for package in REQUIREMENTS]
-    ended = store.client.get_run(student.run_id).info
+    ended = store.client.get_run(run.run_id).info
     with _as_current(store), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         # Within the run: given its id alone, MLflow puts a model into the default experiment,
         # whose files lie in the working folder.
-        with mlflow.start_run(run_id=student.run_id):
+        with mlflow.start_run(run_id=run.run_id):
             info = mlflow.transformers.log_model(
                 load_pipeline(model.folder),
                 name=model.name,
@@ -82,17 +82,17 @@ def _log(store: Store, student: Known, model: Model) -> str:
                 pip_requirements=pinned,
                 tags={SIGNATURE: model.signature},
             )
-    # The student's time ends where it ended, before its export.
-    store.client.set_terminated(student.run_id, status=ended.status, end_time=ended.end_time)
+    # The run's time ends where it ended, before its export.
+    store.client.set_terminated(run.run_id, status=ended.status, end_time=ended.end_time)
     return str(info.model_uri)
 
 
-def register(store: Store, student: Known, uri: str, model: Model) -> bool:
-    """Register a student's model; make it the champion unless a better one is.
+def register(store: Store, run: Known, uri: str, model: Model) -> bool:
+    """Register a result's model; make it the champion unless a better one is.
 
     Args:
         store: That has the model.
-        student: Run of the student.
+        run: Of the result.
         uri: Of the logged model.
         model: Its objective and measure.
 
@@ -109,9 +109,7 @@ def register(store: Store, student: Known, uri: str, model: Model) -> bool:
         tags = {**own, "objective": repr(objective)}
         model_id = uri.removeprefix("models:/")  # a server takes no such source without it
         with _as_current(store):  # the registry looks the model up in the global store
-            mine = client.create_model_version(
-                name, uri, student.run_id, tags=tags, model_id=model_id
-            )
+            mine = client.create_model_version(name, uri, run.run_id, tags=tags, model_id=model_id)
     aliases = client.get_registered_model(name).aliases
     if CHAMPION in aliases:
         rival = client.get_model_version_by_alias(name, CHAMPION).tags

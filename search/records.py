@@ -17,13 +17,15 @@ from typing import Any
 from prokd.common.files import read_json
 from prokd.config import ExperimentConfig
 from prokd.runs.effect import flatten
-from prokd.runs.folder import ORACLE, Kind, RunFolder
+from prokd.runs.folder import ORACLE, RunFolder
 from search import datasets
 from search.datasets import DataSet
-from search.plan import Experiment
+from search.experiments import Experiment, languages_of
 
 RUNNING, FINISHED, FAILED, KILLED = "RUNNING", "FINISHED", "FAILED", "KILLED"
 """How an MLflow run is."""
+STAGE = "stage"
+"""Of the keys of stage runs."""
 LONGEST_NAME = 250
 WEIGHTS = ("weights.safetensors", "stage.json", "result.json")
 
@@ -39,7 +41,7 @@ class Record:
     """One MLflow run as it is to be.
 
     Args:
-        key: What it mirrors, such as "teacher:<signature>"; by it the run is found again.
+        key: What it mirrors, such as "trial:<study>:<number>"; by it the run is found again.
         experiment: Name of the MLflow experiment.
         name: What the run is called.
         status: One of the four above.
@@ -105,7 +107,7 @@ def digest(value: object) -> str:
 
 def experiment_name(config: ExperimentConfig) -> str:
     """Return the name of the MLflow experiment of a data set and a pair of languages."""
-    return f"prokd/{config.data.dataset}/{config.source}-{config.target}"
+    return f"prokd/{config.data.dataset}/{languages_of(config)}"
 
 
 def stamp(files: Iterable[Path]) -> int:
@@ -117,7 +119,7 @@ def stamp(files: Iterable[Path]) -> int:
 
 def stage_record(
     experiment: Experiment,
-    kind: Kind,
+    stage: str,
     *,
     ended: bool = False,
     oracle: bool = False,
@@ -126,57 +128,76 @@ def stage_record(
     """Read the record of a stage run from its folder.
 
     Args:
-        experiment: Whose teacher or student it is.
-        kind: Which of the two.
+        experiment: Whose run it is.
+        stage: Which of its stages.
         ended: Whether nobody is training it any more.
         oracle: Whether an oracle was asked for, so that its score is logged too.
         read: The data sets of the experiment; those that this run has read are logged.
     """
-    folder, config = experiment.folder(kind), experiment.effective
+    folder, config = experiment.folder(stage), experiment.effective
+    is_result = stage == experiment.result_stage
     # Those of a run that several experiments share are those of the one that trained it.
     settings = read_json(folder.path / "config.json") or config.model_dump(mode="json")
     failure = None if folder.done else folder.failure()
     status = FINISHED if folder.done else FAILED if failure else KILLED if ended else RUNNING
     return Record(
-        key=f"{kind}:{folder.signature}",
+        key=stage_key(folder),
         experiment=experiment_name(config),
-        name=stage_name(experiment, kind),
+        name=stage_name(experiment, stage),
         status=status,
         parent=experiment.parent_run,
         tags={
-            "kind": kind,
+            "kind": folder.kind,
+            "stage": stage,
+            "method": config.method,
             "signature": folder.signature,
-            "teacher_signature": experiment.teacher.signature,
+            **{
+                f"{name}_signature": experiment.folder(name).signature
+                for name in experiment.graph.before(stage)
+            },
             "seed": str(config.seed),
             "folder": str(folder.path),
             **data_tags(experiment.data),
         },
         params=flatten(settings),
-        # A teacher has no variant, for whoever groups by it wants the students' scores alone.
-        late={k: v for k, v in experiment.tags.items() if (kind, k) != ("teacher", "variant")},
-        used_by=experiment.used_by.get(kind, ()),
+        # Results alone have a variant: whoever groups by it wants their scores and no others.
+        late={k: v for k, v in experiment.tags.items() if is_result or k != "variant"},
+        used_by=experiment.used_by.get(stage, ()),
         reason=failure or "",
         steps=_epochs(folder.history()),
-        finals=_finals(folder, oracle) if folder.done else {},
+        finals=_finals(folder, oracle and is_result) if folder.done else {},
         texts={"config.json": json.dumps(settings, indent=2, ensure_ascii=False)},
         files=[folder.path / name for name in WEIGHTS] if folder.done else [],
-        inputs=_inputs(folder, read, oracle),
+        inputs=_inputs(folder, stage, read, oracle),
     )
 
 
-def stage_name(experiment: Experiment, kind: Kind) -> str:
+def stage_key(folder: RunFolder) -> str:
+    """Return the key of a stage run."""
+    return f"{STAGE}:{folder.kind}:{folder.signature}"
+
+
+def stage_name(experiment: Experiment, stage: str) -> str:
     """Return what a stage run is called: its seed, and the trial or the variants it belongs to.
 
-    A run of several variants has the name of the first, and how many others there are. A teacher
-    of a search has no trial in its name: which others will share it is not known yet.
+    A run of several variants has the name of the first, and how many others there are. An earlier
+    stage of a search has no trial in its name: which others will share it is not known yet.
     """
     seed = experiment.config.seed
-    own = experiment.used_by.get(kind, ())
-    if not own and kind == "teacher":
-        return f"{kind}, seed {seed}"
+    own = experiment.used_by.get(stage, ())
+    if not own and stage != experiment.result_stage:
+        return f"{stage}, seed {seed}"
     where = own[0] if own else experiment.name.removesuffix(f" seed {seed}")
     others = f" and {len(own) - 1} more" if len(own) > 1 else ""
-    return f"{kind}, seed {seed}; {where}{others}"
+    return f"{stage}, seed {seed}; {where}{others}"
+
+
+def signature_tags(experiments: Sequence[Experiment]) -> dict[str, str]:
+    """Return the signatures of the runs of some experiments of one method, as tags."""
+    found = {"signature": " ".join(e.result.signature for e in experiments)}
+    for name in experiments[0].graph.before(experiments[0].result_stage) if experiments else ():
+        found[f"{name}_signature"] = " ".join(e.folder(name).signature for e in experiments)
+    return found
 
 
 def data_tags(data: Mapping[str, str]) -> dict[str, str]:
@@ -184,12 +205,12 @@ def data_tags(data: Mapping[str, str]) -> dict[str, str]:
     return {f"data.{name}": value for name, value in data.items()}
 
 
-def _inputs(folder: RunFolder, read: Sequence[DataSet], oracle: bool) -> list[DataSet]:
+def _inputs(folder: RunFolder, stage: str, read: Sequence[DataSet], oracle: bool) -> list[DataSet]:
     """Return the data sets that a run has read so far."""
     unread = set() if folder.report() is not None else {datasets.REPORT}
     if not oracle or folder.oracle() is None:
         unread.add(datasets.ORACLE)
-    return [item for item in read if folder.kind in item.kinds and item.context not in unread]
+    return [item for item in read if stage in item.stages and item.context not in unread]
 
 
 def _epochs(history: Sequence[Mapping[str, float]]) -> list[Step]:
@@ -206,7 +227,7 @@ def _finals(folder: RunFolder, oracle: bool) -> dict[str, Final]:
     """Return result, report and, if it was asked for, the oracle's score of a finished run."""
     found: dict[str, dict[str, float]] = {}
     if (result := folder.result()) is not None:
-        known = result.get("criteria", {}) if folder.kind == "student" else {}
+        known = result.get("criteria", {})
         found["result"] = {name: result[name] for name in ("objective", "seconds")}
         found["result"] |= {f"criteria/{name}": value for name, value in known.items()}
     if (report := folder.report()) is not None:

@@ -10,7 +10,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from prokd.runs.effect import flatten
 from prokd.runs.folder import ORACLE
-from search.plan import Experiment
+from search.execution import Outcome
+from search.experiments import Experiment
 from search.records import (
     FAILED,
     FINISHED,
@@ -21,6 +22,7 @@ from search.records import (
     Step,
     data_tags,
     experiment_name,
+    signature_tags,
     stamp,
 )
 from search.results import means, row
@@ -28,8 +30,7 @@ from search.spaces import in_symbols, in_words
 from search.spec import SearchSpec
 from search.study import PRUNED_AFTER, REASON
 from search.tracking import Tracker
-from search.trainables import DONE
-from search.tuner import Outcome
+from search.workers.trainables import DONE
 
 
 class SearchLog:
@@ -92,8 +93,7 @@ class SearchLog:
                     "kind": "trial",
                     "trial": str(trial.number),
                     **self.tags,
-                    "signature": " ".join(e.student.signature for e in experiments),
-                    "teacher_signature": " ".join(e.teacher.signature for e in experiments),
+                    **signature_tags(experiments),
                 },
                 params=dict(trial.params),
                 reason=reason,
@@ -137,7 +137,13 @@ class SearchLog:
                 experiment=experiment_name(spec.base),
                 name=f"search {self.study}",
                 status=status,
-                tags={"kind": "search", "study": self.study, **self.tags, **data_tags(self.data)},
+                tags={
+                    "kind": "search",
+                    "method": spec.base.method,
+                    "study": self.study,
+                    **self.tags,
+                    **data_tags(self.data),
+                },
                 params={k: v for k, v in settings.items() if k not in spec.space}
                 | {"seeds": " ".join(map(str, spec.seeds))},
                 steps=tuple(self._steps),
@@ -150,7 +156,7 @@ class SearchLog:
     def _means(self, trial: FrozenTrial, experiments: Sequence[Experiment]) -> Final:
         """Return what the seeds' folders say; the study's value alone if those were removed."""
         rows = [row(e, Outcome(DONE), self.spec.select) for e in experiments]
-        folders = [e.student.path for e in experiments]
+        folders = [e.result.path for e in experiments]
         files = [folder / name for folder in folders for name in ("result.json", "report.json")]
         found = means(rows) or {"mean/objective": float(trial.value or 0.0)}
         return stamp(files) or int(1000 * _end(trial)[0]), found

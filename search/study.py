@@ -195,7 +195,7 @@ class SearchStudy:
         """
         for trial in self.trials(TrialState.RUNNING):
             if set(trial.params) != set(self.space):  # killed while the point was drawn
-                drawn = optuna.trial.Trial(self.study, trial._trial_id)
+                drawn = optuna.trial.Trial(self.study, self._id(trial.number))
                 for path, distribution in self.space.items():
                     suggest(drawn, path, distribution)
         known = {key(_params(trial)) for trial in self.trials() if trial.state != TrialState.FAIL}
@@ -218,7 +218,7 @@ class SearchStudy:
         asked = []
         for _ in range(number):
             trial = self.study.ask(dict(self.space))
-            asked.append(self._storage.get_trial(trial._trial_id))
+            asked.append(self._storage.get_trial(self._id(trial.number)))
         return asked
 
     def annotate(self, number: int, attributes: Mapping[str, Any]) -> None:
@@ -226,7 +226,7 @@ class SearchStudy:
         trial = self.study.get_trials(deepcopy=False)[number]
         for name, value in attributes.items():
             if trial.user_attrs.get(name) != value:
-                self._storage.set_trial_user_attr(trial._trial_id, name, value)
+                self._storage.set_trial_user_attr(self._id(number), name, value)
 
     def tell(self, number: int, value: float) -> None:
         """Tell the objective of a trial."""
@@ -247,7 +247,7 @@ class SearchStudy:
     def falls_behind(self, number: int, epoch: int, value: float) -> bool:
         """Note the value that a running trial has after an epoch; tell whether it falls behind."""
         assert self.pruner is not None, "only a study with a pruner is asked"
-        trial_id = self.study.get_trials(deepcopy=False)[number]._trial_id
+        trial_id = self._id(number)
         self._storage.set_trial_intermediate_value(trial_id, epoch, value)
         return self.pruner.prune(self.study, self._storage.get_trial(trial_id))
 
@@ -275,6 +275,11 @@ class SearchStudy:
         """Return the trial with the highest objective (the earliest of equals); None if none."""
         complete = self.trials(TrialState.COMPLETE)
         return max(complete, key=lambda t: (t.value or 0.0, -t.number), default=None)
+
+    def _id(self, number: int) -> int:
+        """Return by which number the storage knows a trial."""
+        study = self._storage.get_study_id_from_name(self.name)
+        return self._storage.get_trial_id_from_study_id_trial_number(study, number)
 
     def _missing(self) -> list[dict[str, Any]]:
         seen = {key(_params(trial)) for trial in self.trials()}

@@ -21,19 +21,18 @@ from typing import Any
 
 from prokd.config import ExperimentConfig
 from prokd.errors import UserError
-from prokd.runs.folder import Kind
 from search.addresses import address_of, how_to_open
 from search.datasets import DataSet
+from search.experiments import Experiment
 from search.models import Model, publish
-from search.plan import Experiment
-from search.records import Record, experiment_name, stage_record
+from search.records import STAGE, Record, experiment_name, stage_key, stage_record
 from search.store import Store
 from search.store_errors import NO_ROOM, REFUSED, is_away, reason, why_away, without_secrets
 
 logger = logging.getLogger(__name__)
 PLACE = ("name", "parent_run", "variant", "tags", "used_by")
 """What an experiment says of the place of its stage runs in MLflow."""
-LEVELS = {"search": 0, "ablation": 0, "trial": 1, "variant": 1, "teacher": 2, "student": 2}
+LEVELS = {"search": 0, "ablation": 0, "trial": 1, "variant": 1, STAGE: 2}
 """Parents are made before their children; what is not named here comes last."""
 PATIENCE = float(os.environ.get("PROKD_MLFLOW_PATIENCE", "120"))
 """Seconds to wait, at the end, for the next record to be sent."""
@@ -127,19 +126,19 @@ class Tracker:
             raise UserError(f"the MLflow store {what}") from None
 
     def stage(
-        self, experiment: Experiment, kind: Kind, *, ended: bool = False, oracle: bool = False
+        self, experiment: Experiment, stage: str, *, ended: bool = False, oracle: bool = False
     ) -> None:
         """Mark a stage run as changed.
 
         Args:
-            experiment: Whose teacher or student it is.
-            kind: Which of the two.
+            experiment: Whose run it is.
+            stage: Which of its stages.
             ended: Whether nobody is training it any more.
             oracle: Whether an oracle was asked for, so that its score is logged too.
         """
-        folder = experiment.folder(kind)
-        # A teacher may serve several languages, each of which has an experiment in MLflow.
-        key = f"{kind}:{folder.signature}:{experiment_name(experiment.config)}"
+        folder = experiment.folder(stage)
+        # A run may serve several languages, each of which has an experiment in MLflow.
+        key = f"{stage_key(folder)}:{experiment_name(experiment.config)}"
         self._scored |= {key} if oracle else set()
         scored = key in self._scored
         place = {name: getattr(experiment, name) for name in PLACE}
@@ -150,7 +149,7 @@ class Tracker:
         self.changed(
             key,
             folder.path.name,
-            lambda: stage_record(experiment, kind, ended=ended, oracle=scored, read=read),
+            lambda: stage_record(experiment, stage, ended=ended, oracle=scored, read=read),
         )
 
     def publish(
@@ -160,20 +159,20 @@ class Tracker:
         name: str,
         champion: tuple[float, Mapping[str, str]] | None = None,
     ) -> None:
-        """Mark an exported student as a model to log, and to register if it may be the champion.
+        """Mark an exported result as a model to log, and to register if it may be the champion.
 
         Args:
-            experiment: Whose student it is.
+            experiment: Whose result it is.
             folder: What `prokd.training.run.export` wrote.
             name: Of the model.
             champion: Its objective and measure (see `search.models`), if it is the best of its
                 search.
         """
-        model = Model(experiment.student.signature, folder, name, *(champion or (None, {})))
+        model = Model(experiment.result.signature, folder, name, *(champion or (None, {})))
 
         def send(store: Store) -> None:
-            student = store.bring(stage_record(experiment, "student", ended=True))
-            publish(store, student, model)
+            run = store.bring(stage_record(experiment, experiment.result_stage, ended=True))
+            publish(store, run, model)
 
         self._mark(Change(f"model:{folder}", f"the model {name} ({folder})", send))
 

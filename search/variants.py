@@ -8,10 +8,10 @@ from pathlib import Path
 
 from prokd.config import ExperimentConfig, with_overrides, with_precision
 from prokd.runs.effect import flatten
-from prokd.runs.folder import KINDS, Kind
 from search.engine import Engine
 from search.estimate import epochs_left
-from search.plan import Experiment
+from search.execution import Outcome
+from search.experiments import Experiment
 from search.records import (
     FAILED,
     FINISHED,
@@ -23,7 +23,6 @@ from search.records import (
 )
 from search.results import Row, means, row
 from search.tracking import Tracker
-from search.tuner import Outcome
 
 
 def experiments_of(
@@ -66,7 +65,7 @@ def run_variants(
 
     In MLflow a run named ``title`` stands above one run for each variant, which stands above the
     stage runs. Variants of several languages or data sets get such a run in each experiment. The
-    tag ``variant`` is the students' alone, so that grouping by it gives means over seeds; the run
+    tag ``variant`` is the results' alone, so that grouping by it gives means over seeds; the run
     of a variant has the tag ``mean_of`` and metrics of other names.
 
     Args:
@@ -95,7 +94,7 @@ def run_variants(
             experiment,
             parent_run=log.key(experiment.variant),
             tags={"variant": labels[experiment.variant], "ablation": name},
-            used_by={kind: used_by[_place(experiment, kind)] for kind in KINDS},
+            used_by={name: used_by[_place(experiment, name)] for name in experiment.graph.names},
         )
         for experiment in found
     ]
@@ -115,9 +114,9 @@ def run_variants(
     return rows
 
 
-def _place(experiment: Experiment, kind: Kind) -> tuple[str, str]:
+def _place(experiment: Experiment, stage: str) -> tuple[str, str]:
     """Return what tells an MLflow run of a stage from others."""
-    return f"{kind}:{experiment.key(kind)}", experiment_name(experiment.config)
+    return experiment.key(stage), experiment_name(experiment.config)
 
 
 def _used_by(
@@ -126,8 +125,8 @@ def _used_by(
     """Return the variants that have a stage run in common, in their order, by `_place`."""
     found: dict[tuple[str, str], list[str]] = {}
     for experiment in experiments:
-        for kind in KINDS:
-            own = found.setdefault(_place(experiment, kind), [])
+        for name in experiment.graph.names:
+            own = found.setdefault(_place(experiment, name), [])
             if labels[experiment.variant] not in own:
                 own.append(labels[experiment.variant])
     return found
@@ -183,8 +182,8 @@ class _VariantLog:
 
     def _variant(self, variant: str, status: str, rows: Sequence[Row] = ()) -> None:
         config, label = self.variants[variant], self.labels[variant]
-        students = [row.experiment.student.path for row in rows]
-        files = [path / name for path in students for name in ("result.json", "report.json")]
+        folders = [row.experiment.result.path for row in rows]
+        files = [path / name for path in folders for name in ("result.json", "report.json")]
         where = experiment_name(config)
         self._changed(
             Record(

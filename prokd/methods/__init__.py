@@ -65,6 +65,15 @@ def graph_of(config: ExperimentConfig) -> Graph:
     return method_of(config).graph(config)
 
 
+def needed_corpora(config: ExperimentConfig) -> tuple[str, ...]:
+    """Return the names of all that the stages of an experiment read, see `StageSpec.corpus`."""
+    names: dict[str, None] = {}
+    for spec in graph_of(config).stages:
+        for name in spec.reads(spec.view(config)):
+            names[spec.corpus(name, config)] = None
+    return tuple(names)
+
+
 def read_config(tree: Mapping[str, Any]) -> ExperimentConfig:
     """Return an experiment from its settings as `model_dump` gives them.
 
@@ -135,3 +144,33 @@ def without_components(removed: Iterable[str], *, method: str = DEFAULT) -> dict
     for name in reversed(list(components)):
         overrides |= components[name] if name in wanted else {}
     return overrides
+
+
+def in_method(config: ExperimentConfig, method: str) -> ExperimentConfig:
+    """Return another method's configuration with all settings that both methods have.
+
+    Args:
+        config: Of any method.
+        method: Name of the other.
+
+    Raises:
+        UserError: No such method, or settings that it refuses together.
+    """
+    if method == config.method:
+        return config
+    default = method_named(method).config.model_validate({"method": method})
+    tree = _shared(default.model_dump(), config.model_dump()) | {"method": method}
+    try:
+        return type(default).model_validate(tree)
+    except ValidationError as error:
+        raise UserError(validation_sentence(error)) from None
+
+
+def _shared(own: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the first tree with the values of the second at the places that both have."""
+    return {
+        name: _shared(value, other[name])
+        if isinstance(value, dict) and isinstance(other.get(name), dict)
+        else other.get(name, value)
+        for name, value in own.items()
+    }

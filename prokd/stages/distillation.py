@@ -22,7 +22,6 @@ from prokd.stages.seeding import seed_everything
 from prokd.stages.stage import STUDENT_STREAM, epoch_generator, training_batches
 from prokd.terms.distillation import distillation_loss
 
-
 Loss = Callable[[Tensor, Tensor, int], Tensor]
 """From p and logits, float, (N, C), and the number of sentences of a batch to a scalar."""
 

@@ -24,7 +24,7 @@ from prokd.encoder.frozen import with_frozen_features
 from prokd.encoder.unknown import warn_of_unknown
 from prokd.errors import MissingSplitError, UnlabelledError, UserError
 from prokd.method import ENCODER, SOURCE_DEV, SOURCE_TRAIN, TARGET_TRAIN
-from prokd.methods import graph_of
+from prokd.methods import needed_corpora
 from prokd.scoring.evaluation import LabelledSplit
 
 
@@ -98,12 +98,8 @@ class Corpora:
 
     @cached_property
     def needed(self) -> tuple[str, ...]:
-        """Names of all that the stages of the experiment read, see `method.StageSpec.corpus`."""
-        names: dict[str, None] = {}
-        for spec in graph_of(self.config).stages:
-            for name in spec.reads(spec.view(self.config)):
-                names[spec.corpus(name, self.config)] = None
-        return tuple(names)
+        """Names of all that the stages of the experiment read."""
+        return needed_corpora(self.config)
 
     def fingerprints(self) -> dict[str, str]:
         """Return hashes of all that training reads; target labels are not among it."""

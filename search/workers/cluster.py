@@ -31,7 +31,7 @@ from prokd.config import automatic_precision
 from prokd.config.precision import CPU, GPU
 from prokd.config.settings import AutocastType
 from prokd.errors import UserError
-from search import nodes, ray_folders
+from search.workers import nodes, ray_folders
 
 logger = logging.getLogger(__name__)
 LOCALHOST = ("127.0.0.1", "localhost", "::1", "[::1]")

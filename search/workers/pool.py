@@ -12,7 +12,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from search.workers.cluster import Cluster  # first: it sets the environment that Ray reads
+from search.workers.cluster import (  # first: it sets the environment that Ray reads
+    Cluster,
+    NeedsRay,
+)
 
 # isort: split
 import ray
@@ -25,9 +28,6 @@ IDLE_SECONDS = 60.0
 LOST = "the worker was lost (its process was killed, or its machine is gone)"
 LONGEST = 400
 """Most characters of an error that are shown."""
-
-Judge = Callable[[str, int, float], str | None]
-"""From a run's key, an epoch and the criterion after it to the reason to stop; None = go on."""
 
 
 class Event(NamedTuple):
@@ -80,7 +80,8 @@ class Pool:
         self.cluster, self.max_failures = cluster, max_failures
         self.busy = 0.0
         """Seconds that workers have spent in stages so far, all together."""
-        self.judge: Judge | None = None
+        self.judge: Callable[[str, int, float], str | None] | None = None
+        """From key, epoch and criterion to the reason to stop a judged run; None = it goes on."""
         self._actors: list[_Actor] = []
         self._waiting: list[dict[str, Any]] = []
         self._failures: dict[str, int] = {}
@@ -151,6 +152,8 @@ class Pool:
         self._waiting.clear()
 
     def _start_actor(self) -> None:
+        if self.cluster.is_at_rest:
+            raise NeedsRay
         remote = ray.remote(StageWorker).options(
             num_cpus=self.cluster.cpus, num_gpus=self.cluster.gpus, max_restarts=0
         )

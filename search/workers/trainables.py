@@ -68,7 +68,7 @@ def job(
         deadline: Seconds since 1970 after which no further epoch is started.
         stop: A file that the driver makes when no further epoch shall be started.
         judged: Whether a judge looks at the run after each epoch, which is on disk by then.
-        nodes: Arguments of `search.nodes.check`, which a node that joined later has to pass.
+        nodes: Arguments of `nodes.check`, which a node that joined later has to pass.
     """
     value = {
         "stage": stage,
@@ -81,7 +81,7 @@ def job(
         "judged": judged,
         "nodes": nodes,
     }
-    # One text: Ray looks into nested values for search spaces of its own and copies them around.
+    # One text: Tune looks into nested values for search spaces of its own and copies them around.
     key = stage_signature(config, stage, data)
     return {"key": key, "judged": judged, "job": json.dumps(value)}
 

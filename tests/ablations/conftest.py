@@ -11,8 +11,8 @@ from ablations.spec import load_spec
 from prokd.encoder.artifact import write_weights
 from prokd.methods import build_config
 from prokd.training.corpora import write_counts
+from search.execution import Outcome
 from search.results import row
-from search.tuner import Outcome
 from search.variants import experiments_of
 
 DATA = {"source_train": "a", "source_dev": "b", "target_train": "c", "encoder": "d"}

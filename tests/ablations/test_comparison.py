@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ablations.comparison import AVERAGE, ENTITY, TOKEN, Scores
-from search.tuner import Outcome
+from search.execution import Outcome
 
 SKILL = {"full": 0.5, "w/o CA": 0.3, "w/o ST": 0.4, "w/o PK": 0.49, "w/o CL": 0.5, "TSL": 0.2}
 COLLAPSED = Outcome("collapsed", "all tokens are O")

@@ -10,8 +10,8 @@ from ablations.run import app as ablate
 from prokd.config import RuntimeConfig
 from prokd.errors import UserError
 from prokd.methods import build_config
-from search.plan import DataDescriptions
-from search.results import LEADERBOARD, read_first
+from search.experiments import DataDescriptions
+from search.leaderboard import LEADERBOARD, read_first
 from search.run import app as search
 
 pytestmark = pytest.mark.ray
@@ -39,7 +39,7 @@ def _invoke(app, *arguments):
 
 def test_the_best_point_of_searches_on_the_same_data(tmp_path, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    from search.cluster import LOCAL, Resources, connected
+    from search.workers.cluster import LOCAL, Resources, connected
 
     output, space = tmp_path / "out", tmp_path / "space.yaml"
     space.write_text(SPACE)

@@ -8,8 +8,8 @@ from ablations.report import comparability, markdown, printed, report_stem, writ
 from ablations.spec import load_spec
 from ablations.tables import cell, score_table
 from prokd.methods import build_config
+from search.execution import Outcome
 from search.results import row as row_of
-from search.tuner import Outcome
 
 SKILL = {"full": 0.5, "w/o CA": 0.3, "w/o ST": 0.4, "w/o PK": 0.49, "w/o CL": 0.5, "TSL": 0.2}
 COLLAPSED = Outcome("collapsed", "all tokens are O")

@@ -422,7 +422,7 @@ class Ray:
         self.start()
 
     def start(self) -> None:
-        import search.cluster  # noqa: F401 - sets what Ray reads when it is imported
+        import search.workers.cluster  # noqa: F401 - sets what Ray reads when it is imported
 
         # isort: split
         from ray.cluster_utils import Cluster

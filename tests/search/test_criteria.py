@@ -14,11 +14,11 @@ from prokd.method import CRITERIA as LABEL_FREE
 from prokd.runs.folder import ORACLE, SOURCE_DEV
 from search.criteria import compare, comparison_table
 from search.driver import Search
+from search.execution import Outcome
+from search.experiments import DataDescriptions
 from search.launch import run_searches
-from search.plan import DataDescriptions
 from search.results import Row
 from search.study import SearchStudy
-from search.tuner import Outcome
 from tests.search.conftest import tiny_config, tiny_spec, write_corpus
 
 CRITERIA = (SOURCE_DEV, *LABEL_FREE, ORACLE)

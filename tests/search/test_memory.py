@@ -14,9 +14,10 @@ from prokd.runs.cleaning import find_waste
 from prokd.runs.within_memory import noted
 from prokd.training.run import StageRun
 from search.driver import Search
-from search.plan import DataDescriptions, Experiment, need
+from search.experiments import DataDescriptions, Experiment
+from search.plan import need
 from search.study import SearchStudy
-from search.trainables import StageTrainable, job
+from search.workers.trainables import StageTrainable, job
 from tests.search.conftest import tiny_config, tiny_spec
 
 SPACE = {"student.fusion_weight": CategoricalDistribution((0.7, 0.9))}

@@ -19,7 +19,7 @@ from mlflow.utils.validation import _validate_metric_name
 from prokd.config import RuntimeConfig
 from prokd.training.run import StageRun
 from search import tracking
-from search.plan import DataDescriptions, Experiment
+from search.experiments import DataDescriptions, Experiment
 from search.records import acceptable
 from search.store_errors import reason, why_away, without_secrets
 from search.tracking import Tracker

@@ -6,7 +6,7 @@ from typer.testing import CliRunner
 from ablations.run import app as ablation
 from prokd.config import automatic_precision
 from search.driver import Search
-from search.plan import DataDescriptions
+from search.experiments import DataDescriptions
 from search.precision import expected_precision
 from search.run import app as search
 from tests.search.conftest import tiny_spec

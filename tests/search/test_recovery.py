@@ -14,7 +14,7 @@ import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from search.trainables import job
+from search.workers.trainables import job
 from tests.search.conftest import tiny_config
 
 pytestmark = [
@@ -145,8 +145,9 @@ def test_killed_driver(corpus, tmp_path):
 
 
 def test_killed_worker_is_started_again_and_goes_on(local_ray, runtime, tmp_path):
-    from search.plan import DataDescriptions
     from search.tuner import Workers
+
+    from search.experiments import DataDescriptions
 
     epochs = 15  # the driver hears of an epoch later than the worker begins the next one
     config = tiny_config(**{"teacher.epochs": epochs})
@@ -194,8 +195,9 @@ def test_killed_worker_is_started_again_and_goes_on(local_ray, runtime, tmp_path
 
 
 def test_an_error_in_a_worker_is_told_as_it_is(local_ray, runtime, tmp_path):
-    from search.plan import DataDescriptions
     from search.tuner import Workers
+
+    from search.experiments import DataDescriptions
 
     config = tiny_config()
     data = DataDescriptions(runtime).training(config)

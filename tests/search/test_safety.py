@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from prokd.errors import UserError
-from search import nodes
 from search.engine import Engine
 from search.tracking import Tracker
-from search.trainables import StageTrainable, job
+from search.workers import nodes
+from search.workers.trainables import StageTrainable, job
 from tests.search.conftest import tiny_config
 from tests.search.test_recovery import _descendants
 

@@ -10,13 +10,14 @@ from typer.testing import CliRunner
 
 from prokd.errors import UserError
 from prokd.methods import build_config
-from search.plan import Experiment
-from search.results import Row, leaderboard, table
+from search.execution import Outcome
+from search.experiments import Experiment
+from search.leaderboard import leaderboard, table
+from search.results import Row
 from search.run import app, how_many, searched
 from search.space_files import load_space, named_spaces
 from search.spaces import SPACE, size
 from search.study import SearchStudy
-from search.tuner import Outcome
 
 runner = CliRunner()
 TEXT = """

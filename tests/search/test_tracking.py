@@ -11,7 +11,8 @@ from mlflow.tracking import MlflowClient
 from prokd.runs.effect import flatten
 from prokd.training.run import StageRun
 from search.datasets import ORACLE, REPORT, SELECTION, TRAINING, UNLABELLED
-from search.plan import DataDescriptions, Experiment, describe, duration, need
+from search.experiments import DataDescriptions, Experiment
+from search.plan import describe, duration, need
 from search.provenance import environment, git_state
 from search.tracking import Tracker
 from tests.search.conftest import mirrored, tiny_config

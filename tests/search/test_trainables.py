@@ -7,8 +7,8 @@ import pytest
 
 from prokd.runs import checkpoints
 from prokd.training.run import StageRun
-from search.plan import DataDescriptions
-from search.trainables import StageTrainable, job
+from search.experiments import DataDescriptions
+from search.workers.trainables import StageTrainable, job
 from tests.search.conftest import tiny_config
 
 

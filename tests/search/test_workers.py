@@ -5,11 +5,11 @@ import time
 from pathlib import Path
 
 import pytest
-
 from search.parking import WAIT_SECONDS
-from search.plan import DataDescriptions
-from search.trainables import job
 from search.tuner import Workers
+
+from search.experiments import DataDescriptions
+from search.workers.trainables import job
 from tests.search.conftest import tiny_config
 from tests.search.test_recovery import _descendants, _wait
 
