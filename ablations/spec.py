@@ -67,9 +67,8 @@ class Variant(_Frozen):
         Raises:
             UserError: An unknown method, component or setting, or a bad value.
         """
-        method = self.method or base.method
-        own = in_method(base, method)
-        return with_overrides(own, without_components(self.without, method=method) | self.settings)
+        own = in_method(base, self.method or base.method)
+        return with_overrides(own, self.overrides(base.method))
 
 
 class AblationSpec(_Frozen):

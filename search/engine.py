@@ -37,7 +37,7 @@ class Reuse:
     def lines(self) -> list[str]:
         """Write the counts for a reader."""
         counts = []
-        for stage in dict.fromkeys([*self.reused, *self.trained]):
+        for stage in dict.fromkeys([*self.trained, *self.reused]):
             trained = self.trained.get(stage, set())
             reused = self.reused.get(stage, set()) - trained
             counts.append(f"{stage}s: {len(trained)} trained, {len(reused)} reused")

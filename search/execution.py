@@ -145,6 +145,8 @@ class Execution:
     def add(self, experiment: Experiment) -> None:
         """Take an experiment: settle what is there, queue what may start."""
         graph = experiment.graph
+        for name in graph.names:
+            self.engine.reuse.trained.setdefault(name, set())
         for place, name in enumerate(graph.names):
             key = experiment.key(name)
             if key not in self.runs:

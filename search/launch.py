@@ -95,6 +95,8 @@ def opened(
                 with stopping_cleanly(stop, *at_last, before=shown.end):
                     yield engine
                     tracker.send_rest()
+                    for line in tracker.how_to_open():
+                        shown.say(line)
             finally:
                 tracker.abandon()
                 engine.close()
