@@ -22,6 +22,7 @@ from prokd.data import Batch
 from prokd.encoder.check import check_length, check_weights
 from prokd.encoder.files import encoder_folder, encoder_settings
 from prokd.encoder.layers import (
+    Found,
     encoder_layers,
     freeze,
     frozen_parts,
@@ -71,7 +72,9 @@ class TokenClassifier(nn.Module):
         self.is_layered = is_layered(encoder)
         self._frozen_parts = tuple(frozen_parts(encoder))
         self.num_frozen = max(len(self._frozen_parts) - 1, 0)
-        self._top = tuple(encoder_layers(encoder)[self.num_frozen :]) if self.is_layered else ()
+        self.top_layers = (
+            tuple(encoder_layers(encoder)[self.num_frozen :]) if self.is_layered else ()
+        )
         self.precision: Precision = precision
         self.micro_batch_tokens: int | None = None
 
@@ -109,7 +112,7 @@ class TokenClassifier(nn.Module):
         if batch.bottom_BTD is not None or not self.has_bottom:
             return batch
         with self.autocast():
-            return replace(batch, bottom_BTD=self._bottom(batch))
+            return replace(batch, bottom_BTD=self.bottom(batch))
 
     def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return features (N, D), before dropout, and logits (N, C), float32, of valid tokens."""
@@ -132,16 +135,17 @@ class TokenClassifier(nn.Module):
             ).last_hidden_state
             chosen_ND: Tensor = hidden_BTD.flatten(0, 1)[batch.token_index_N]
             return chosen_ND
-        bottom_BTD = self._bottom(batch) if batch.bottom_BTD is None else batch.bottom_BTD
+        bottom_BTD = self.bottom(batch) if batch.bottom_BTD is None else batch.bottom_BTD
         subwords = (bottom_BTD, batch.attention_mask_BT, batch.token_index_N)
         # Attention over one length at a time is many small calls, which only a CPU does not mind.
-        if self._top and self.device.type == "cpu":
-            return run_packed(self._top, *subwords)
+        if self.top_layers and self.device.type == "cpu":
+            return run_packed(self.top_layers, *subwords)
         return run_top(self.encoder, self.num_frozen, *subwords)
 
-    def _bottom(self, batch: Batch) -> Tensor:
+    def bottom(self, batch: Batch, found: Found | None = None) -> Tensor:
+        """Return the hidden states (B, T, D) upon the frozen part; see `layers.run_bottom`."""
         hidden_BTD = run_bottom(
-            self.encoder, self.num_frozen, batch.input_ids_BT, batch.attention_mask_BT
+            self.encoder, self.num_frozen, batch.input_ids_BT, batch.attention_mask_BT, found
         )
         chosen = autocast_type(self.precision, self.device)
         return hidden_BTD if chosen is None or not self._frozen_parts else hidden_BTD.to(chosen)

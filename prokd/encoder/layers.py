@@ -104,10 +104,27 @@ def _is_trained(module: nn.Module) -> bool:
     return any(value.requires_grad for value in module.parameters())
 
 
+Found = dict[int, Tensor | None]
+"""Layers whose hidden states are wanted, by number as in ``output_hidden_states`` of transformers:
+0 = the embeddings, n = the n-th layer. The values are filled in."""
+
+
 def run_bottom(
-    encoder: nn.Module, num_layers: int, input_ids_BT: Tensor, attention_mask_BT: Tensor
+    encoder: nn.Module,
+    num_layers: int,
+    input_ids_BT: Tensor,
+    attention_mask_BT: Tensor,
+    found: Found | None = None,
 ) -> Tensor:
-    """Return the hidden states (B, T, D) upon the embeddings and the bottom layers."""
+    """Return the hidden states (B, T, D) upon the embeddings and the bottom layers.
+
+    Args:
+        encoder: A layered encoder.
+        num_layers: Bottom layers that are run.
+        input_ids_BT: int64, (B, T).
+        attention_mask_BT: int64, (B, T), 1 for subwords, 0 for padding.
+        found: Gets the hidden states (B, T, D) of the layers that it names.
+    """
     length = input_ids_BT.shape[1]
     if num_layers:
         ceiling = -(-length // ALIGNMENT) * ALIGNMENT
@@ -117,9 +134,16 @@ def run_bottom(
         attention_mask_BT = nn.functional.pad(attention_mask_BT, padding)
     hidden_BTD: Tensor = cast(Any, encoder).embeddings(input_ids=input_ids_BT)
     mask = _mask(encoder, hidden_BTD, attention_mask_BT) if num_layers else None
-    for layer in encoder_layers(encoder)[:num_layers]:
+    _keep(found, 0, hidden_BTD[:, :length])
+    for number, layer in enumerate(encoder_layers(encoder)[:num_layers], start=1):
         hidden_BTD = layer(hidden_BTD, mask)
+        _keep(found, number, hidden_BTD[:, :length])
     return hidden_BTD[:, :length].contiguous()
+
+
+def _keep(found: Found | None, number: int, hidden: Tensor) -> None:
+    if found is not None and number in found:
+        found[number] = hidden
 
 
 def run_top(
@@ -128,6 +152,7 @@ def run_top(
     hidden_BTD: Tensor,
     attention_mask_BT: Tensor,
     token_index_N: Tensor,
+    found: Found | None = None,
 ) -> Tensor:
     """Return the features (N, D) of chosen tokens from hidden states of the bottom part.
 
@@ -139,13 +164,16 @@ def run_top(
         hidden_BTD: float, (B, T, D).
         attention_mask_BT: int64, (B, T), 1 for subwords, 0 for padding.
         token_index_N: int64, (N,), places in the (B*T, ...) view.
+        found: Gets the features (N, D) of the layers that it names, the last one's not.
     """
     layers = list(encoder_layers(encoder)[num_layers:])
     if not layers:
         return hidden_BTD.flatten(0, 1)[token_index_N]
     mask = _mask(encoder, hidden_BTD, attention_mask_BT)
-    for layer in layers[:-1]:
+    for number, layer in enumerate(layers[:-1], start=num_layers + 1):
         hidden_BTD = layer(hidden_BTD, mask)
+        if found is not None and number in found:
+            found[number] = hidden_BTD.flatten(0, 1)[token_index_N]
     last = cast(Any, layers[-1])
     # Attention mixes all subwords; what follows acts on each by itself.
     attended_BTD, _ = last.attention.self(hidden_BTD, mask)

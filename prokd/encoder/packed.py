@@ -54,6 +54,9 @@ def run_packed(
     hidden_BTD: Tensor,
     attention_mask_BT: Tensor,
     token_index_N: Tensor,
+    found: dict[int, Tensor | None] | None = None,
+    *,
+    below: int = 0,
 ) -> Tensor:
     """Return the features (N, D) of chosen tokens, what `layers.run_top` does but for rounding.
 
@@ -62,16 +65,20 @@ def run_packed(
         hidden_BTD: float, (B, T, D), what the first of them is given.
         attention_mask_BT: int64, (B, T), 1 for subwords, 0 for padding, which is on the right.
         token_index_N: int64, (N,), places in the (B*T, ...) view.
+        found: See `layers.run_top`.
+        below: Number of layers below the first of them.
     """
     packing = Packing.of(attention_mask_BT)
     hidden_MD = hidden_BTD.flatten(0, 1)[packing.subwords]
-    for layer in layers[:-1]:
+    chosen = _filled_up(packing.row_of[token_index_N])
+    for number, layer in enumerate(layers[:-1], start=below + 1):
         attended_MD = _attention(cast(Any, layer).attention.self, hidden_MD, packing.groups)
         hidden_MD = _each_row(layer, attended_MD, hidden_MD)
+        if found is not None and number in found:
+            found[number] = hidden_MD[chosen][: len(token_index_N)]
     last = cast(Any, layers[-1])
     # Attention mixes all subwords; what follows acts on each by itself.
     attended_MD = _attention(last.attention.self, hidden_MD, packing.groups)
-    chosen = _filled_up(packing.row_of[token_index_N])
     features_MD = _each_row(last, attended_MD[chosen], hidden_MD[chosen])
     return features_MD[: len(token_index_N)]
 
