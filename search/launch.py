@@ -27,7 +27,8 @@ from search.progress import Progress
 from search.rest import cluster_at_rest
 from search.spec import SearchSpec
 from search.tracking import Tracker
-from search.workers.cluster import LOCAL, Cluster, Resources, connected, disconnect
+from search.workers.cluster import Cluster, Resources, connected
+from search.workers.connection import LOCAL, disconnect
 
 SHOWN = 15
 """Places of the leaderboard that are printed; the CSV file has all."""

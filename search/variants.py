@@ -10,8 +10,8 @@ from prokd.config import ExperimentConfig, with_overrides, with_precision
 from prokd.runs.effect import flatten
 from search.engine import Engine
 from search.estimate import epochs_left
-from search.execution import Outcome
 from search.experiments import Experiment
+from search.outcomes import Outcome
 from search.records import (
     FAILED,
     FINISHED,
