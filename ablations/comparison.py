@@ -9,20 +9,16 @@ from functools import cached_property
 
 import numpy as np
 
-from ablations.spec import AblationSpec
-from ablations.statistics import (
+from ablations.resampling import (
     Counts,
     Replicates,
     SentenceTest,
-    Spread,
     average,
-    holm,
-    paired_t_test,
     replicates,
     sentence_test,
-    spread,
-    wilcoxon_test,
 )
+from ablations.significance import Spread, holm, paired_t_test, spread, wilcoxon_test
+from ablations.spec import AblationSpec
 from search.results import Row
 
 AVERAGE = "average"

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from ablations.comparison import ENTITY, TOKEN, VALID, Scores
+from ablations.significance import MIN_SEEDS_T, MIN_SEEDS_WILCOXON
 from ablations.spec import AblationSpec
-from ablations.statistics import MIN_SEEDS_T, MIN_SEEDS_WILCOXON
 from ablations.tables import (
     aligned,
     as_markdown,

@@ -99,7 +99,8 @@ def search(trials: int, output: Path) -> dict[str, float]:
     from search.experiments import DataDescriptions
     from search.launch import opened
     from search.spec import SearchSpec
-    from search.workers.cluster import LOCAL, Resources
+    from search.workers.cluster import Resources
+    from search.workers.connection import LOCAL
 
     side = math.ceil(math.sqrt(trials))
     space = {

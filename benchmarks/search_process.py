@@ -24,7 +24,8 @@ from search.engine import Engine
 from search.launch import opened
 from search.progress import Progress
 from search.spec import SearchSpec
-from search.workers.cluster import LOCAL, Resources
+from search.workers.cluster import Resources
+from search.workers.connection import LOCAL
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from prokd.config import RuntimeConfig
-from search.execution import Execution, Finished, Judge, More, Outcome, no_more
+from search.execution import Execution
 from search.experiments import DataDescriptions, Experiment
+from search.outcomes import Finished, Judge, More, Outcome, no_more
 from search.progress import Progress
 from search.tracking import Tracker
 from search.workers import nodes

@@ -7,19 +7,14 @@ may start when all that it needs is done: that is the whole scheduler.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from prokd.runs.folder import RunFolder
 from search.experiments import Experiment
-from search.workers.trainables import (
-    COLLAPSED,
-    DONE,
-    PAUSED,
-    STOPPED,
-    job,
-)
+from search.inventory import Inventory
+from search.outcomes import Finished, Judge, More, Outcome, no_more
+from search.shared_run import SharedRun, counts_to_train
+from search.workers.trainables import COLLAPSED, DONE, PAUSED, STOPPED, job
 
 if TYPE_CHECKING:
     from search.engine import Engine
@@ -27,75 +22,6 @@ if TYPE_CHECKING:
 
 WAIT_SECONDS = 1.0
 """Longest pause between two looks at whether time is up, or a stop was asked for."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a stage run ended.
-
-    Args:
-        state: ``done``, ``collapsed``, ``refused`` (a mistake in its input), ``pruned``,
-            ``paused`` (out of time) or ``error``.
-        reason: In words, if it is not done.
-    """
-
-    state: str
-    reason: str = ""
-
-
-Finished = Callable[[Experiment, Outcome], None]
-Judge = Callable[[str, int, float], str | None]
-"""From a run's key, an epoch and the criterion after it to the reason to stop; None = go on."""
-
-
-class More(Protocol):
-    """Gives experiments while the search goes on."""
-
-    def __call__(self, number: int) -> Sequence[Experiment]:
-        """Return experiments for so many free workers; none if there are no more."""
-        ...
-
-
-def no_more(number: int) -> Sequence[Experiment]:
-    """Give none."""
-    return ()
-
-
-@dataclass
-class _Run:
-    """One stage run that some experiments have in common.
-
-    Args:
-        experiment: The first of them that wanted it.
-        stage: What the run is called there.
-        is_result: Whether it is the last stage of any of them.
-        place: Number of the stage in its graph: earlier ones go first.
-        members: Those whose result it is.
-        outcome: How it ended; None = not yet.
-        is_under_way: Whether it waits for what it needs or for a worker, or has one.
-        is_queued: Whether it waits for a worker, or has one.
-        followers: Keys of the runs that need it.
-    """
-
-    experiment: Experiment
-    stage: str
-    place: int
-    is_result: bool = False
-    members: list[Experiment] = field(default_factory=list)
-    outcome: Outcome | None = None
-    is_under_way: bool = False
-    is_queued: bool = False
-    followers: list[str] = field(default_factory=list)
-
-    @property
-    def folder(self) -> RunFolder:
-        """Of the run: another one from when it did not fit into memory."""
-        return self.experiment.folder(self.stage)
-
-    @property
-    def epochs(self) -> int:
-        """Number of epochs of the whole run."""
-        return self.experiment.epochs(self.stage)
 
 
 class Execution:
@@ -123,7 +49,8 @@ class Execution:
         """Start with nothing."""
         self.engine, self.finished, self.more = engine, finished, more
         self.oracle, self.judge = oracle, judge
-        self.runs: dict[str, _Run] = {}
+        self.inventory = Inventory(engine, oracle=oracle)
+        self.runs: dict[str, SharedRun] = {}
         self._ready: list[tuple[int, int, str]] = []
         self._count = 0
 
@@ -150,7 +77,7 @@ class Execution:
         for place, name in enumerate(graph.names):
             key = experiment.key(name)
             if key not in self.runs:
-                self.runs[key] = _Run(experiment, name, place)
+                self.runs[key] = SharedRun(experiment, name, place)
         result = self.runs[experiment.key(graph.result)]
         is_new, result.is_result = not result.is_result, True
         if result.outcome is not None and not (is_new and result.outcome.state == DONE):
@@ -160,61 +87,58 @@ class Execution:
         result.members.append(experiment)
         self._look_at_result(result, experiment)
 
-    def _look_at_result(self, result: _Run, experiment: Experiment) -> None:
+    def _look_at_result(self, result: SharedRun, experiment: Experiment) -> None:
         if result.is_under_way:
             return
-        self._discard_if_damaged(result)
+        self.inventory.discard_if_damaged(result)
         if not result.folder.done:
             self._look(result)
             return
-        self._reused(result)
+        self.inventory.note_reused(result)
         for name in experiment.graph.before(result.stage):
             self._look_beside(self.runs[experiment.key(name)])
-        if self._is_unreported(result) or self._is_unscored(result):
+        if self.inventory.is_unreported(result) or self.inventory.is_unscored(result):
             self._queue(result)
         else:
             self._settle(result, Outcome(DONE))
 
-    def _look_beside(self, run: _Run) -> None:
+    def _look_beside(self, run: SharedRun) -> None:
         """Log an earlier stage of a finished result; have it scored if it has to be."""
         if run.is_under_way or run.outcome is not None or not run.folder.done:
             return
-        self._reused(run)
+        self.inventory.note_reused(run)
         self._track(run, ended=True)
-        if run.stage == run.experiment.transfer_stage and self._is_unreported(run):
+        if self.inventory.is_transfer_unreported(run):
             self._queue(run)
 
-    def _look(self, run: _Run) -> None:
+    def _look(self, run: SharedRun) -> None:
         """Settle a run that is there already, queue it, or let it wait for what it needs."""
         if run.outcome is not None or run.is_under_way:
             return
-        self._discard_if_damaged(run)
+        self.inventory.discard_if_damaged(run)
         folder = run.folder
         if folder.done and not run.is_result:
-            self._reused(run)
+            self.inventory.note_reused(run)
             self._settle(run, Outcome(DONE))
-            if run.stage == run.experiment.transfer_stage and self._is_unreported(run):
+            if self.inventory.is_transfer_unreported(run):
                 self._queue(run)
             return
         if (reason := folder.failure()) is not None:
             self._settle(run, Outcome(COLLAPSED, reason))
             return
         run.is_under_way = True
-        needed = [self.runs[run.experiment.key(name)] for name in self._needs(run)]
+        needed = [self.runs[key] for key in run.needed.values()]
         for other in needed:
-            other.followers.append(run.experiment.key(run.stage))
+            other.followers.append(run.key)
             self._look(other)
         self._go_on(run)
 
-    def _needs(self, run: _Run) -> Sequence[str]:
-        return run.experiment.graph.stage(run.stage).needs
-
-    def _go_on(self, run: _Run) -> None:
+    def _go_on(self, run: SharedRun) -> None:
         """Queue a run if all that it needs is done; settle it if that cannot be."""
         if run.outcome is not None or run.is_queued:
             return
-        for name in self._needs(run):
-            other = self.runs[run.experiment.key(name)].outcome
+        for name, key in run.needed.items():
+            other = self.runs[key].outcome
             if other is None:
                 return
             if other.state == PAUSED:
@@ -225,10 +149,10 @@ class Execution:
                 return
         self._queue(run)
 
-    def _queue(self, run: _Run) -> None:
+    def _queue(self, run: SharedRun) -> None:
         run.is_under_way = run.is_queued = True
         self._count += 1
-        heapq.heappush(self._ready, (run.place, self._count, run.experiment.key(run.stage)))
+        heapq.heappush(self._ready, (run.place, self._count, run.key))
 
     def _is_going(self) -> bool:
         """Hand out what may start; tell whether anything is at work."""
@@ -256,14 +180,7 @@ class Execution:
 
     def _announce(self) -> None:
         """Say how many runs of each stage are about to be trained, when there are more."""
-        places: dict[str, int] = {}
-        counts: dict[str, int] = {}
-        for run in self.runs.values():
-            if run.outcome is None and run.is_under_way and not run.folder.done:
-                places[run.stage] = max(places.get(run.stage, 0), run.place)
-                counts[run.stage] = counts.get(run.stage, 0) + 1
-        ordered = sorted(counts, key=places.__getitem__)
-        self.engine.progress.queued({stage: counts[stage] for stage in ordered})
+        self.engine.progress.queued(counts_to_train(self.runs.values()))
 
     def _heard(self, event: Event) -> None:
         run = self.runs.get(event.key)
@@ -281,18 +198,18 @@ class Execution:
         else:
             self._ended(run, Outcome(event.state, event.reason))
 
-    def _ended(self, run: _Run, outcome: Outcome) -> None:
+    def _ended(self, run: SharedRun, outcome: Outcome) -> None:
         """Settle a run that has left its worker."""
-        if run.folder.done and not (run.is_result and self._is_unscored(run)):
+        if run.folder.done and not (run.is_result and self.inventory.is_unscored(run)):
             outcome = Outcome(DONE)  # whatever befell its report
-        self.engine.progress.ended(run.stage, run.experiment.key(run.stage))
+        self.engine.progress.ended(run.stage, run.key)
         if run.outcome is None:
             self._settle(run, outcome)
         else:  # it was there, and has been scored
             run.is_under_way = run.is_queued = False
             self._track(run, ended=True)
 
-    def _settle(self, run: _Run, outcome: Outcome) -> None:
+    def _settle(self, run: SharedRun, outcome: Outcome) -> None:
         """Note how a run ended; tell its experiments, and let those go on that need it."""
         run.outcome, run.is_under_way, run.is_queued = outcome, False, False
         if run.folder.path.exists():
@@ -304,37 +221,15 @@ class Execution:
         for key in followers:
             self._go_on(self.runs[key])
 
-    def _reused(self, run: _Run) -> None:
-        key = run.experiment.key(run.stage)
-        self.engine.reuse.reused.setdefault(run.stage, set()).add(key)
-
-    def _is_unreported(self, run: _Run) -> bool:
-        report = run.folder.report()
-        current = self.engine.descriptions.report(run.experiment.view(run.stage))
-        return report is None or report["fingerprint"] != current
-
-    def _is_unscored(self, run: _Run) -> bool:
-        """Tell whether a result is still without the oracle's score that was asked for."""
-        if not self.oracle:
-            return False
-        known = run.folder.oracle()
-        current = self.engine.descriptions.oracle(run.experiment.config)
-        return known is None or known["fingerprint"] != current
-
-    def _discard_if_damaged(self, run: _Run) -> None:
-        if (sentence := run.folder.discard_if_damaged()) is not None:
-            self.engine.progress.say(sentence)
-
     def _judged(self, key: str, epoch: int, value: float) -> str | None:
         """Let the judge look at results alone."""
         if self.judge is None or key not in self.runs or not self.runs[key].is_result:
             return None
         return self.judge(key, epoch, value)
 
-    def _job(self, run: _Run) -> dict[str, object]:
-        engine, folder = self.engine, run.folder
-        if not folder.done and folder.checkpoints():
-            engine.reuse.continued[run.experiment.key(run.stage)] = len(folder.history())
+    def _job(self, run: SharedRun) -> dict[str, object]:
+        engine = self.engine
+        self.inventory.note_continued(run)
         return job(
             run.stage,
             run.experiment.config,
@@ -351,5 +246,5 @@ class Execution:
         stopped = self.engine.stopping
         return Outcome(PAUSED, STOPPED if stopped else "the time budget is spent")
 
-    def _track(self, run: _Run, *, ended: bool = False) -> None:
+    def _track(self, run: SharedRun, *, ended: bool = False) -> None:
         self.engine.tracker.stage(run.experiment, run.stage, ended=ended, oracle=self.oracle)

@@ -27,7 +27,8 @@ from search.progress import Progress
 from search.rest import cluster_at_rest
 from search.spec import SearchSpec
 from search.tracking import Tracker
-from search.workers.cluster import LOCAL, Cluster, Resources, connected, disconnect
+from search.workers.cluster import Cluster, Resources, connected
+from search.workers.connection import LOCAL, disconnect
 
 SHOWN = 15
 """Places of the leaderboard that are printed; the CSV file has all."""
@@ -81,26 +82,35 @@ def opened(
             max_failures=max_failures,
             deadline=deadline,
         )
+        with _ending_cleanly(engine):
+            yield engine
 
-        def stop() -> None:
-            engine.stop()
-            shown.say("stopping when the epochs at hand are done (again: at once)")
 
-        with ending_at_once(engine.leave, disconnect):  # Ray has taken SIGTERM for itself
-            try:
-                if not cluster.is_at_rest and not any(runtime.runs_dir.glob("*/DONE")):
-                    engine.pool.warm_up()  # else there may be nothing to train
-                tracker.check()
-                at_last = (tracker.abandon, engine.leave, disconnect)
-                with stopping_cleanly(stop, *at_last, before=shown.end):
-                    yield engine
-                    tracker.send_rest()
-                    for line in tracker.how_to_open():
-                        shown.say(line)
-            finally:
-                tracker.abandon()
-                engine.close()
-                shown.end()
+@contextmanager
+def _ending_cleanly(engine: Engine) -> Iterator[None]:
+    """Make an engine ready; see to its end, however the block ends."""
+    tracker, shown = engine.tracker, engine.progress
+
+    def stop() -> None:
+        engine.stop()
+        shown.say("stopping when the epochs at hand are done (again: at once)")
+
+    with ending_at_once(engine.leave, disconnect):  # Ray has taken SIGTERM for itself
+        try:
+            has_runs = any(engine.runtime.runs_dir.glob("*/DONE"))
+            if not engine.cluster.is_at_rest and not has_runs:
+                engine.pool.warm_up()  # else there may be nothing to train
+            tracker.check()
+            at_last = (tracker.abandon, engine.leave, disconnect)
+            with stopping_cleanly(stop, *at_last, before=shown.end):
+                yield
+                tracker.send_rest()
+                for line in tracker.how_to_open():
+                    shown.say(line)
+        finally:
+            tracker.abandon()
+            engine.close()
+            shown.end()
 
 
 @contextmanager

@@ -32,7 +32,7 @@ def few_steps(
     def seconds() -> dict[str, float]:
         from prokd.encoder.precision import kind_of_this_machine
         from prokd.training.few_steps import epoch_seconds
-        from search.workers.cluster import is_here
+        from search.workers.connection import is_here
 
         has_gpu = kind_of_this_machine() != CPU
         elsewhere = float(os.environ.get("PROKD_MAX_GPUS", 0)) > 0 or not is_here(address)

@@ -29,7 +29,7 @@ def warmup(epochs: int) -> int:
 
 
 class Pruning:
-    """Judges the results of some trials after each epoch; see `search.execution.Judge`.
+    """Judges the results of some trials after each epoch; see `search.outcomes.Judge`.
 
     Args:
         study: Is told every value, and knows those of before.

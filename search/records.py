@@ -146,19 +146,7 @@ def stage_record(
         name=stage_name(experiment, stage),
         status=status,
         parent=experiment.parent_run,
-        tags={
-            "kind": folder.kind,
-            "stage": stage,
-            "method": config.method,
-            "signature": folder.signature,
-            **{
-                f"{name}_signature": experiment.folder(name).signature
-                for name in experiment.graph.before(stage)
-            },
-            "seed": str(config.seed),
-            "folder": str(folder.path),
-            **data_tags(experiment.data),
-        },
+        tags=_stage_tags(experiment, stage),
         params=flatten(settings),
         # Results alone have a variant: whoever groups by it wants their scores and no others.
         late={k: v for k, v in experiment.tags.items() if is_result or k != "variant"},
@@ -170,6 +158,21 @@ def stage_record(
         files=[folder.path / name for name in WEIGHTS] if folder.done else [],
         inputs=_inputs(folder, stage, read, oracle),
     )
+
+
+def _stage_tags(experiment: Experiment, stage: str) -> dict[str, str]:
+    folder, config = experiment.folder(stage), experiment.effective
+    before = experiment.graph.before(stage)
+    return {
+        "kind": folder.kind,
+        "stage": stage,
+        "method": config.method,
+        "signature": folder.signature,
+        **{f"{name}_signature": experiment.folder(name).signature for name in before},
+        "seed": str(config.seed),
+        "folder": str(folder.path),
+        **data_tags(experiment.data),
+    }
 
 
 def stage_key(folder: RunFolder) -> str:

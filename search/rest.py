@@ -15,9 +15,11 @@ from prokd.config.settings import AutocastType
 from prokd.runs.folder import ORACLE
 from search.experiments import DataDescriptions, Experiment
 from search.precision import expected_precision
+from search.samplers import key
 from search.spaces import size
-from search.study import key, read_trials
-from search.workers.cluster import Cluster, NeedsRay, is_here
+from search.study import read_trials
+from search.workers.cluster import Cluster, NeedsRay
+from search.workers.connection import is_here
 
 if TYPE_CHECKING:
     from search.spec import SearchSpec

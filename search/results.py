@@ -13,8 +13,8 @@ from prokd.common.files import write_atomically
 from prokd.config import ExperimentConfig
 from prokd.methods import method_of
 from prokd.runs.folder import ORACLE, SOURCE_DEV
-from search.execution import Outcome
 from search.experiments import Experiment
+from search.outcomes import Outcome
 
 
 def label_free(config: ExperimentConfig) -> tuple[str, ...]:

@@ -10,8 +10,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from prokd.runs.effect import flatten
 from prokd.runs.folder import ORACLE
-from search.execution import Outcome
 from search.experiments import Experiment
+from search.outcomes import Outcome
 from search.records import (
     FAILED,
     FINISHED,

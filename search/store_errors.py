@@ -53,3 +53,25 @@ def why_away(error: BaseException) -> str | None:
             isinstance(error, OSError) and not isinstance(error, FileNotFoundError)
         )
     return "does not answer" if is_so else None
+
+
+def why_unusable(error: BaseException, uri: str) -> str:
+    """Return a sentence on a store that does not answer its first question as it should.
+
+    Args:
+        error: What came instead of the answer.
+        uri: Address of the store.
+    """
+    shown = without_secrets(uri)
+    what = f"must answer, but {shown} says: {reason(error)}"
+    if is_away(error):
+        what = (
+            f"must answer, but {shown} does not; set MLFLOW_TRACKING_URI to one that "
+            f"does, or unset it for one in --output."
+        )
+    elif getattr(error, "error_code", "") in REFUSED:
+        what = (
+            f"at {shown} wants to know who asks: set MLFLOW_TRACKING_USERNAME and "
+            f"MLFLOW_TRACKING_PASSWORD."
+        )
+    return f"the MLflow store {what}"

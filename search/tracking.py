@@ -15,47 +15,26 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from prokd.config import ExperimentConfig
 from prokd.errors import UserError
 from search.addresses import address_of, how_to_open
+from search.changes import Change, Changes, StageChanges, record_change
 from search.datasets import DataSet
 from search.experiments import Experiment
 from search.models import Model, publish
-from search.records import STAGE, Record, experiment_name, stage_key, stage_record
+from search.records import Record, stage_record
 from search.store import Store
-from search.store_errors import NO_ROOM, REFUSED, is_away, reason, why_away, without_secrets
+from search.store_errors import NO_ROOM, reason, why_away, why_unusable
 
 logger = logging.getLogger(__name__)
-PLACE = ("name", "parent_run", "variant", "tags", "used_by")
-"""What an experiment says of the place of its stage runs in MLflow."""
-LEVELS = {"search": 0, "ablation": 0, "trial": 1, "variant": 1, STAGE: 2}
-"""Parents are made before their children; what is not named here comes last."""
 PATIENCE = float(os.environ.get("PROKD_MLFLOW_PATIENCE", "120"))
 """Seconds to wait, at the end, for the next record to be sent."""
 RETRY_SECONDS, TRIES, ABANDON_SECONDS = 5.0, 3, 10.0
 """Pause between two looks at a store that is away; tries of one thing at a store that answers;
 most seconds that ending the open runs may take."""
-
-
-@dataclass(frozen=True)
-class Change:
-    """Something of which MLflow may not hold the latest.
-
-    Args:
-        key: What it is, its kind before a colon.
-        label: The same for a person.
-        send: Brings MLflow up to date; it may be called at any time, and twice.
-        tries: How often it failed at a store that answers.
-    """
-
-    key: str
-    label: str
-    send: Callable[[Store], object]
-    tries: int = 0
 
 
 class Tracker:
@@ -77,7 +56,6 @@ class Tracker:
         read: Callable[[ExperimentConfig, bool], Sequence[DataSet]] = lambda config, oracle: (),
     ) -> None:
         """Name the store; nothing is asked of it yet."""
-        self.read = read
         self.output, self.device, self.say = output.resolve(), device, say
         self.given = os.environ.get("MLFLOW_TRACKING_URI")
         self.uri = self.given or address_of(self.output / "mlflow.db")
@@ -85,17 +63,12 @@ class Tracker:
         self._store: Store | None = None
         self._thread: threading.Thread | None = None
         self._lock = threading.Condition()
-        self._pending: list[dict[str, Change]] = [{} for _ in range(max(LEVELS.values()) + 2)]
-        self._refused: dict[str, Change] = {}
+        self._stages, self._pending = StageChanges(read), Changes()
         self._at_work = self._ending = False
         self._away = ""
         """Why the store took nothing, as the end of a sentence; empty if it does."""
         self._not_before = self._sent_at = time.monotonic()
         self._said: set[tuple[str, str]] = set()
-        self._scored: set[str] = set()
-        """Stage runs of which the oracle's score was asked for."""
-        self._first: dict[str, dict[str, Any]] = {}
-        """Where stage runs are nested and what they are called, by whoever wants them first."""
 
     def how_to_open(self) -> list[str]:
         """Return what a person does to see the runs, see `search.addresses`."""
@@ -108,22 +81,10 @@ class Tracker:
         Raises:
             UserError: It does not, or wants a user and a password.
         """
-        shown = without_secrets(self.uri)
         try:
             self._opened().client.search_experiments(max_results=1)
         except Exception as error:
-            what = f"must answer, but {shown} says: {reason(error)}"
-            if is_away(error):
-                what = (
-                    f"must answer, but {shown} does not; set MLFLOW_TRACKING_URI to one that "
-                    f"does, or unset it for one in --output."
-                )
-            elif getattr(error, "error_code", "") in REFUSED:
-                what = (
-                    f"at {shown} wants to know who asks: set MLFLOW_TRACKING_USERNAME and "
-                    f"MLFLOW_TRACKING_PASSWORD."
-                )
-            raise UserError(f"the MLflow store {what}") from None
+            raise UserError(why_unusable(error, self.uri)) from None
 
     def stage(
         self, experiment: Experiment, stage: str, *, ended: bool = False, oracle: bool = False
@@ -136,21 +97,7 @@ class Tracker:
             ended: Whether nobody is training it any more.
             oracle: Whether an oracle was asked for, so that its score is logged too.
         """
-        folder = experiment.folder(stage)
-        # A run may serve several languages, each of which has an experiment in MLflow.
-        key = f"{stage_key(folder)}:{experiment_name(experiment.config)}"
-        self._scored |= {key} if oracle else set()
-        scored = key in self._scored
-        place = {name: getattr(experiment, name) for name in PLACE}
-        first = self._first.setdefault(key, place)
-        if first != place:
-            experiment = replace(experiment, **first)
-        read = self.read(experiment.config, scored)
-        self.changed(
-            key,
-            folder.path.name,
-            lambda: stage_record(experiment, stage, ended=ended, oracle=scored, read=read),
-        )
+        self._mark(self._stages.change(experiment, stage, ended=ended, oracle=oracle))
 
     def publish(
         self,
@@ -184,7 +131,7 @@ class Tracker:
             label: What it is, for a person.
             read: Reads the record.
         """
-        self._mark(Change(key, label, lambda store: store.bring(read())))
+        self._mark(record_change(key, label, read))
 
     def send_rest(self, patience: float | None = None) -> int:
         """Wait until MLflow holds all that was marked; then say how much it does not hold.
@@ -197,14 +144,12 @@ class Tracker:
         """
         patience = PATIENCE if patience is None else patience
         with self._lock:
-            refused, self._refused = self._refused, {}
-            for change in refused.values():
-                self._level(change).setdefault(change.key, change)
+            self._pending.retry_refused()
             self._sent_at = time.monotonic()
             self._lock.notify_all()
             while self._waiting() and time.monotonic() < self._sent_at + patience:
                 self._lock.wait(0.2)
-            left = self._waiting() + len(self._refused)
+            left = self._waiting() + self._pending.num_refused
             away = f", which still {self._away}" if self._away else ""
         if left:
             self.say(
@@ -223,8 +168,7 @@ class Tracker:
 
     def _mark(self, change: Change) -> None:
         with self._lock:
-            self._refused.pop(change.key, None)
-            self._level(change)[change.key] = change
+            self._pending.put(change)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="mlflow", daemon=True)
                 self._thread.start()
@@ -250,11 +194,10 @@ class Tracker:
         with self._lock:
             while not self._ending:
                 pause = self._not_before - time.monotonic()
-                level = next((level for level in self._pending if level), None)
-                if level and pause <= 0:
+                if self._pending and pause <= 0:
                     self._at_work = True
-                    return level.pop(next(iter(level)))
-                self._lock.wait(pause if level else None)
+                    return self._pending.pop()
+                self._lock.wait(pause if self._pending else None)
         return None
 
     def _send(self, change: Change) -> list[str]:
@@ -271,17 +214,16 @@ class Tracker:
         return []
 
     def _failed(self, change: Change, error: Exception, away: str | None) -> list[str]:
-        level, tries = self._level(change), change.tries + (away is None)
+        tries = change.tries + (away is None)
         if why_away(error) is not None and tries < TRIES:
-            level.setdefault(change.key, replace(change, tries=tries))  # behind the others
+            self._pending.put_back(replace(change, tries=tries))
             if away is None:
                 return []
             self._not_before = time.monotonic() + RETRY_SECONDS
             said = [] if self._away else [f"MLflow {away}; what it misses is sent when it does"]
             self._away = away
             return said
-        if change.key not in level:  # else it has changed meanwhile
-            self._refused[change.key] = replace(change, tries=0)
+        self._pending.refuse(change)
         why = reason(error)
         known = (change.key, re.sub(r"0x[0-9a-f]+|\d+", "", why))
         if known in self._said or self._ending:
@@ -289,12 +231,9 @@ class Tracker:
         self._said.add(known)
         return [f"MLflow does not take {change.label}, which is tried again later: {why}"]
 
-    def _level(self, change: Change) -> dict[str, Change]:
-        return self._pending[LEVELS.get(change.key.partition(":")[0], -1)]
-
     def _waiting(self) -> int:
         """Return how much is marked or at work."""
-        return sum(map(len, self._pending)) + self._at_work
+        return len(self._pending) + self._at_work
 
     def _answers(self) -> bool:
         try:

@@ -10,8 +10,8 @@ from prokd.config import ExperimentConfig, with_overrides, with_precision
 from prokd.runs.effect import flatten
 from search.engine import Engine
 from search.estimate import epochs_left
-from search.execution import Outcome
 from search.experiments import Experiment
+from search.outcomes import Outcome
 from search.records import (
     FAILED,
     FINISHED,
@@ -87,17 +87,7 @@ def run_variants(
     data = {name: engine.descriptions.training(config) for name, config in variants.items()}
     log = _VariantLog(engine.tracker, title, name, variants, labels)
     log.open()
-    found = experiments_of(engine.runtime.runs_dir, variants, seeds, data)
-    used_by = _used_by(found, labels)
-    experiments = [
-        replace(
-            experiment,
-            parent_run=log.key(experiment.variant),
-            tags={"variant": labels[experiment.variant], "ablation": name},
-            used_by={name: used_by[_place(experiment, name)] for name in experiment.graph.names},
-        )
-        for experiment in found
-    ]
+    experiments = _logged(experiments_of(engine.runtime.runs_dir, variants, seeds, data), log)
 
     def finished(experiment: Experiment, outcome: Outcome) -> None:
         found = row(experiment, outcome)
@@ -112,6 +102,22 @@ def run_variants(
     rows = [row(e, outcome) for e, outcome in zip(experiments, outcomes, strict=True)]
     log.close(rows)
     return rows
+
+
+def _logged(experiments: Sequence[Experiment], log: _VariantLog) -> list[Experiment]:
+    """Say of experiments where their runs stand in MLflow, and which variants share them."""
+    used_by = _used_by(experiments, log.labels)
+    return [
+        replace(
+            experiment,
+            parent_run=log.key(experiment.variant),
+            tags={"variant": log.labels[experiment.variant], "ablation": log.name},
+            used_by={
+                stage: used_by[_place(experiment, stage)] for stage in experiment.graph.names
+            },
+        )
+        for experiment in experiments
+    ]
 
 
 def _place(experiment: Experiment, stage: str) -> tuple[str, str]:

@@ -99,14 +99,7 @@ def load_corpus(
         UnlabelledError: Tags are wanted, and the file has none at all.
         UserError: There is no such language, the split is empty, or its content is malformed.
     """
-    if dataset not in DATASETS:
-        rule = f"`dataset` must be one of {', '.join(DATASETS)}"
-        raise UserError(f"{rule}, {ending(dataset, DATASETS)}")
-    if split not in SPLIT_NAMES:
-        rule = f"`split` must be one of {', '.join(SPLIT_NAMES)}"
-        raise UserError(f"{rule}, {ending(split, SPLIT_NAMES)}")
-    if limit is not None and limit < 1:
-        raise UserError(f"`limit >= 1` must hold, but got limit={limit}.")
+    _check_asked(dataset, split, limit)
     if data_dirs:
         paths = _find(language, split, [Path(folder) for folder in data_dirs])
         parts = [
@@ -118,6 +111,17 @@ def load_corpus(
     else:
         parts = [read_hub(dataset, language, split, labelled=labelled)]
     return _corpus(language, split, parts, limit)
+
+
+def _check_asked(dataset: str, split: str, limit: int | None) -> None:
+    if dataset not in DATASETS:
+        rule = f"`dataset` must be one of {', '.join(DATASETS)}"
+        raise UserError(f"{rule}, {ending(dataset, DATASETS)}")
+    if split not in SPLIT_NAMES:
+        rule = f"`split` must be one of {', '.join(SPLIT_NAMES)}"
+        raise UserError(f"{rule}, {ending(split, SPLIT_NAMES)}")
+    if limit is not None and limit < 1:
+        raise UserError(f"`limit >= 1` must hold, but got limit={limit}.")
 
 
 def check_same_types(source: Corpus, *others: Corpus, exact: bool = True) -> None:

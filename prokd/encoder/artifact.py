@@ -16,7 +16,8 @@ from prokd.data.labels import TagSet
 from prokd.encoder.classifier import TokenClassifier, build_classifier
 from prokd.encoder.device import device_of
 from prokd.encoder.export_folder import check_destination, new_folder
-from prokd.encoder.files import encoder_fingerprint, encoder_folder, load_tokenizer
+from prokd.encoder.files import encoder_folder, load_tokenizer
+from prokd.encoder.fingerprint import encoder_fingerprint
 from prokd.encoder.plain_model import plain_model, put_into
 from prokd.encoder.precision import loadable
 from prokd.errors import UserError

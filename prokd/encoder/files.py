@@ -1,8 +1,7 @@
-"""The files of a pretrained encoder: where they lie, which are loaded, what they hash to."""
+"""The files of a pretrained encoder: where they lie, and which are loaded."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
 from functools import lru_cache
@@ -10,9 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from transformers import CONFIG_MAPPING, AutoConfig, AutoTokenizer, PreTrainedTokenizerFast
-from transformers.utils.import_utils import is_peft_available
 
-from prokd.data.encoding import tokenizer_identity
 from prokd.data.mini import ENCODER_PATH
 from prokd.data.subwords import forget_padding_and_truncation
 from prokd.encoder.weights import check_not_pointer
@@ -118,30 +115,6 @@ def _one_line(error: Exception) -> str:
     return next(iter(lines), type(error).__name__)
 
 
-@lru_cache(maxsize=8)
-def encoder_fingerprint(name: str) -> str:
-    """Return a hash of all that is loaded of an encoder and of nothing else, 16 hex digits.
-
-    That is its configuration, the weights that transformers picks, an adapter upon them, and the
-    tokenizer as it is when it is loaded, whatever files it was loaded from.
-
-    Raises:
-        UserError: A file that is needed is not there.
-    """
-    folder = encoder_folder(name)
-    digest = hashlib.blake2b(digest_size=8)
-    for path in (folder / "config.json", *weight_files(folder), *_adapter_files(folder)):
-        digest.update(f"{path.name} {path.stat().st_size}\n".encode())
-        with path.open("rb") as stream:
-            while chunk := stream.read(1 << 24):
-                digest.update(chunk)
-    if (folder / ADAPTER).is_file():
-        # The same files give another encoder where nothing is installed that loads adapters.
-        digest.update(f"adapter {is_peft_available()}".encode())
-    digest.update(_tokenizer_state(load_tokenizer(name)).encode())
-    return digest.hexdigest()
-
-
 def weight_files(folder: Path) -> list[Path]:
     """Return the files that the weights in a folder are loaded from: one, or index and shards.
 
@@ -163,6 +136,14 @@ def weight_files(folder: Path) -> list[Path]:
                 f"but {file} is missing from {folder}."
             )
     return [folder / file for file in files]
+
+
+def adapter_files(folder: Path) -> list[Path]:
+    """Return the files of an adapter upon the weights in a folder; none if there is none."""
+    if not (folder / ADAPTER).is_file():
+        return []
+    weights = [folder / file for file in ADAPTER_FILES if (folder / file).is_file()]
+    return [folder / ADAPTER, *weights[:1]]
 
 
 def _chosen_weights(folder: Path) -> str | None:
@@ -191,26 +172,6 @@ def _read(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise UserError(f"{path} must hold a JSON object, but holds {type(content).__name__}.")
     return content
-
-
-def _adapter_files(folder: Path) -> list[Path]:
-    if not (folder / ADAPTER).is_file():
-        return []
-    weights = [folder / file for file in ADAPTER_FILES if (folder / file).is_file()]
-    return [folder / ADAPTER, *weights[:1]]
-
-
-def _tokenizer_state(tokenizer: PreTrainedTokenizerFast) -> str:
-    """Return all that a loaded tokenizer does, as text; not how it pads and cuts at the moment."""
-    specials = zip(tokenizer.all_special_tokens, tokenizer.all_special_ids, strict=True)
-    state = {
-        "splits": tokenizer_identity(tokenizer),
-        "special": sorted((str(token), index) for token, index in specials),
-        "roles": {role: str(token) for role, token in tokenizer.special_tokens_map.items()},
-        "model_max_length": tokenizer.model_max_length,
-        "padding_side": tokenizer.padding_side,
-    }
-    return json.dumps(state, sort_keys=True)
 
 
 def _hub_snapshot(name: str) -> Path:
@@ -260,6 +221,6 @@ def _missing(folder: Path) -> list[str]:
         return list(WEIGHT_FILES[::2])
     wanted = [chosen, *_shards(folder, chosen)]
     missing = [file for file in wanted if not (folder / file).is_file()]
-    if (folder / ADAPTER).is_file() and len(_adapter_files(folder)) < 2:
+    if (folder / ADAPTER).is_file() and len(adapter_files(folder)) < 2:
         missing += ADAPTER_FILES
     return missing

@@ -7,58 +7,26 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from prokd.common.files import write_atomically
 from prokd.config import ExperimentConfig, RuntimeConfig
-from prokd.data import Corpus, EncodedCorpus, check_same_types, encode_corpus, load_corpus
+from prokd.data import Corpus, EncodedCorpus, check_same_types, encode_corpus
 from prokd.data.labels import TagSet
 from prokd.encoder.check import check_encoder
 from prokd.encoder.classifier import TokenClassifier
-from prokd.encoder.files import encoder_fingerprint, load_tokenizer
+from prokd.encoder.files import load_tokenizer
+from prokd.encoder.fingerprint import encoder_fingerprint
 from prokd.encoder.frozen import with_frozen_features
 from prokd.encoder.unknown import warn_of_unknown
 from prokd.errors import MissingSplitError, UnlabelledError, UserError
 from prokd.method import ENCODER, SOURCE_DEV, SOURCE_TRAIN, TARGET_TRAIN
 from prokd.methods import needed_corpora
 from prokd.scoring.evaluation import LabelledSplit
-
-
-@lru_cache(maxsize=16)
-def _load(
-    dataset: str,
-    language: str,
-    split: str,
-    data_dirs: tuple[Path, ...],
-    labelled: bool,
-    limit: int | None,
-    separator: str | None,
-    tag_column: int | None,
-) -> Corpus:
-    return load_corpus(
-        dataset,
-        language,
-        split,
-        data_dirs=data_dirs,
-        labelled=labelled,
-        limit=limit,
-        separator=separator,
-        tag_column=tag_column,
-    )
-
-
-def write_counts(path: Path, counts: npt.NDArray[np.int64]) -> None:
-    """Write the counts of each sentence, int64, (N, 3), as `metrics.sentence_counts` returns."""
-
-    def save(part: Path) -> None:
-        with part.open("wb") as file:  # by its name alone NumPy would add another suffix
-            np.savez_compressed(file, counts=counts)
-
-    write_atomically(path, save)
+from prokd.training.corpus_files import read_split, write_counts
 
 
 class Corpora:
@@ -94,7 +62,7 @@ class Corpora:
             limit = data.source_train_limit if is_source else data.target_train_limit
         folders = tuple(self.runtime.data_dirs)
         form = self.runtime.separator, self.runtime.tag_column
-        return _load(data.dataset, language, split, folders, labelled, limit, *form)
+        return read_split(data.dataset, language, split, folders, labelled, limit, *form)
 
     @cached_property
     def needed(self) -> tuple[str, ...]:

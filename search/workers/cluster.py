@@ -2,41 +2,28 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import socket
-import warnings
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, chdir, contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-# Read by Ray when it is imported: it is told to speak little and to leave Ctrl-C to the driver.
-os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
-os.environ.setdefault("RAY_DEDUP_LOGS", "1")
-os.environ.setdefault("RAY_raylet_start_wait_time_s", "180")  # a busy machine takes its time
-os.environ.setdefault("RAY_worker_niceness", "0")  # 15 by default: anything else would go first
-os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
-os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
-os.environ.setdefault("TUNE_WARN_INSUFFICENT_RESOURCE_THRESHOLD_S", "600")
+from search.workers.connection import (  # first: it sets the environment that Ray reads
+    connect,
+    disconnect,
+)
 
+# isort: split
 import ray
-from ray._private import ray_constants, services
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from prokd.common.import_path import ROOT
 from prokd.config import automatic_precision
 from prokd.config.precision import CPU, GPU
 from prokd.config.settings import AutocastType
 from prokd.errors import UserError
-from search.workers import nodes, ray_folders
+from search.workers import nodes
 
-logger = logging.getLogger(__name__)
-LOCALHOST = ("127.0.0.1", "localhost", "::1", "[::1]")
-LOCAL = "local"
-"""The address that asks for a Ray of one's own."""
 NODE_SECONDS = 300
 """How long a node may take to answer; it imports the project's packages meanwhile."""
 
@@ -106,130 +93,12 @@ def connected(
             have other versions or code, or do not share the output folder.
     """
     already = ray.is_initialized()
-    place = "on the Ray of this process" if already else _connect(address, num_cpus)
+    place = "on the Ray of this process" if already else connect(address, num_cpus)
     try:
         yield _measure(place, resources, output)
     finally:
         if not already:
-            ray.shutdown()
-
-
-def is_here(address: str | None) -> bool:
-    """Tell whether `connected` would start a Ray on this machine, as far as can be told."""
-    given = address or os.environ.get("RAY_ADDRESS")
-    if ray.is_initialized() or given:
-        return given == LOCAL and not ray.is_initialized()
-    return services.find_bootstrap_address(None) is None
-
-
-def disconnect() -> None:
-    """End the connection, and a Ray that was started for it, from within `connected`."""
-    ray.shutdown()
-
-
-def _connect(address: str | None, num_cpus: int | None) -> str:
-    given = address or os.environ.get("RAY_ADDRESS")
-    if given and given != LOCAL:
-        if given != "auto" and not _answers(given):
-            raise UserError(
-                f"the address must be that of a running Ray (host:port), but nothing answers "
-                f"at {given!r}."
-            )
-        try:
-            with _reaching(given):
-                _init(address=given, runtime_env=_shipped_code())
-        except (ConnectionError, ValueError, RuntimeError) as error:
-            first = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise UserError(
-                f"the address must be that of a running Ray, but got {given!r}: {first} (where "
-                f"Ray asks for a token, set RAY_AUTH_MODE=token)."
-            ) from None
-        return f"on the Ray cluster at {given}"
-    # Only one that `ray start` started: another program's own Ray would end with that program.
-    found = None if given else services.find_bootstrap_address(None)
-    if found and _answers(found):  # else a trace of a Ray that is gone
-        try:
-            with _reaching(found):
-                _init(address=found, runtime_env=_shipped_code())
-        except (ConnectionError, ValueError, RuntimeError) as error:
-            logger.warning(
-                "the Ray at %s cannot be used, a local one is started: %s", found, error
-            )
-        else:
-            return f"on the Ray that runs on this machine ({found})"
-    try:
-        with _on_localhost():
-            _init(
-                address=LOCAL,
-                include_dashboard=False,
-                num_cpus=num_cpus,
-                _temp_dir=ray_folders.session_folder(),
-            )
-    except Exception as error:  # Ray raises no class of its own for it
-        if "timed out during startup" not in str(error):
-            raise
-        raise UserError(
-            "Ray must start within 30 seconds, but did not: this machine is too busy; try again."
-        ) from None
-    return "on a local Ray, started for this run"
-
-
-@contextmanager
-def _on_localhost() -> Iterator[None]:
-    """Let Ray take 127.0.0.1 for this machine's address while it starts, as it does on a Mac.
-
-    On Linux it would take the address by which other machines reach this one, and listen there.
-    """
-    name = ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR
-    given, before = ray_constants.ENABLE_RAY_CLUSTER, os.environ.get(name)
-    ray_constants.ENABLE_RAY_CLUSTER = False
-    os.environ[name] = "0"
-    try:
-        yield
-    finally:
-        ray_constants.ENABLE_RAY_CLUSTER = given
-        os.environ.pop(name)
-        if before is not None:
-            os.environ[name] = before
-
-
-def _reaching(address: str) -> AbstractContextManager[None]:
-    """Keep 127.0.0.1 in an address, where a Ray listens there and nowhere else."""
-    host, port = _host_and_port(address)
-    public = services.get_node_ip_address()  # type: ignore[no-untyped-call]
-    is_kept = host in LOCALHOST and not _answers(f"{public}:{port}")
-    return _on_localhost() if is_kept else nullcontext()
-
-
-def _host_and_port(address: str) -> tuple[str, str]:
-    host, _, port = address.rpartition("://")[2].rstrip("/").rpartition(":")
-    return host, port
-
-
-def _answers(address: str) -> bool:
-    """Tell whether anything listens at ``[scheme://]host:port``; Ray itself would wait minutes."""
-    host, port = _host_and_port(address)
-    try:
-        with socket.create_connection((host, int(port)), timeout=5):
-            return True
-    except (OSError, ValueError):
-        return False
-
-
-def _init(**arguments: Any) -> None:
-    with warnings.catch_warnings(), chdir(ray_folders.import_folder()):
-        warnings.simplefilter("ignore")
-        ray.init(
-            logging_level=logging.ERROR, log_to_driver=False, configure_logging=True, **arguments
-        )
-    for name in ("ray", "ray.tune", "ray.train", "ray.data"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-
-
-def _shipped_code() -> dict[str, Any]:
-    """Send this checkout's packages to the workers, installed there or not."""
-    modules = [str(ROOT / name) for name in ray_folders.PACKAGES]
-    return {"py_modules": modules, "excludes": ["__pycache__"]}
+            disconnect()
 
 
 def _measure(place: str, resources: Resources, output: Path) -> Cluster:

@@ -39,7 +39,8 @@ def _invoke(app, *arguments):
 
 def test_the_best_point_of_searches_on_the_same_data(tmp_path, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    from search.workers.cluster import LOCAL, Resources, connected
+    from search.workers.cluster import Resources, connected
+    from search.workers.connection import LOCAL
 
     output, space = tmp_path / "out", tmp_path / "space.yaml"
     space.write_text(SPACE)

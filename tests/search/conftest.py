@@ -98,7 +98,8 @@ def own_store(monkeypatch):
 @pytest.fixture(scope="session")
 def local_ray(tmp_path_factory):
     """A Ray for one trial at a time: on small machines that starts faster than two."""
-    from search.workers.cluster import LOCAL, Resources, connected
+    from search.workers.cluster import Resources, connected
+    from search.workers.connection import LOCAL
 
     with connected(
         LOCAL, Resources(cpus=1), tmp_path_factory.mktemp("ray"), num_cpus=1

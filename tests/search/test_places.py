@@ -87,7 +87,8 @@ WORKER = """
 import sys
 sys.path.insert(0, {root!r})
 from pathlib import Path
-from search.workers.cluster import LOCAL, Resources, connected
+from search.workers.cluster import Resources, connected
+from search.workers.connection import LOCAL
 with connected(LOCAL, Resources(), Path({output!r}), num_cpus=1):
     import ray
     def modules():

@@ -236,7 +236,8 @@ def test_running_again_trains_nothing_and_more_trials_train_the_rest(finished):
 def test_a_settled_search_needs_no_ray_unless_a_run_is_damaged(finished):
     from search.launch import opened, run_searches
     from search.rest import search_at_rest
-    from search.workers.cluster import NeedsRay, is_here
+    from search.workers.cluster import NeedsRay
+    from search.workers.connection import is_here
 
     _, search, _ = finished
     runtime, descriptions = search.engine.runtime, search.engine.descriptions

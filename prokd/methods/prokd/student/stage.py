@@ -31,39 +31,27 @@ from torch import Tensor
 from prokd.data import Batch, EncodedCorpus, collate
 from prokd.encoder.classifier import TokenClassifier
 from prokd.methods.prokd.config import ProKDConfig
-from prokd.methods.prokd.effective import self_trains
 from prokd.methods.prokd.student.health import (
-    add_health,
     check_health,
     class_distribution_distance,
     prototype_separation,
     with_tag_names,
 )
+from prokd.methods.prokd.student.labelling import Labelling
 from prokd.methods.prokd.student.objective import student_objective
-from prokd.methods.prokd.student.pseudo_labels import (
-    hard_labels,
-    hybrid_probabilities,
-    prototype_probabilities,
-)
 from prokd.methods.prokd.student.schedule import distillation_weight
 from prokd.methods.prokd.student.self_training import self_training_loss
 from prokd.methods.prokd.weights import configured_weights
-from prokd.scoring.evaluation import LabelledSplit, corpus_prototypes, probabilities
-from prokd.stages.context import Context
+from prokd.scoring.evaluation import LabelledSplit, corpus_prototypes
 from prokd.stages.criteria import unlabelled_criteria
-from prokd.stages.distillation import (
-    DistillationStage,
-    build_distillation,
-    normalised,
-    start_of,
-)
+from prokd.stages.distillation import normalised
 from prokd.stages.optimization import Optimization
 from prokd.stages.pace import paced
 from prokd.stages.running_means import RunningMeans
 from prokd.stages.seeding import seed_everything
 from prokd.stages.stage import STUDENT_STREAM, epoch_generator, training_batches
 from prokd.terms.distillation import distillation_loss
-from prokd.terms.prototypes import PrototypeBank, weighted_prototypes
+from prokd.terms.prototypes import PrototypeBank
 
 
 class StudentStage:
@@ -99,6 +87,12 @@ class StudentStage:
         num_steps = sum(len(self._batches(epoch)) for epoch in range(self.num_epochs))
         self.optimization = Optimization(model, config.student, num_steps=num_steps)
         self.bank = PrototypeBank(model.num_classes, model.num_features).to(model.device)
+        self.labelling = Labelling(
+            model,
+            config,
+            bank=self.bank,
+            teacher_distribution_C=self.teacher_distribution_C,
+        )
 
     def run_epoch(self) -> dict[str, float]:
         """Train one epoch; CollapsedRun if pseudo-labels leave the teacher or a loss breaks."""
@@ -123,7 +117,7 @@ class StudentStage:
                 num_sentences=len(indices),
                 reduction=settings.loss_reduction,
             )
-            labels_N, kept_N = self._pseudo_labels(
+            labels_N, kept_N = self.labelling.label(
                 batch, features_ND, student_NC, teacher_NC, means
             )
             self_training = self_training_loss(
@@ -189,67 +183,6 @@ class StudentStage:
             *corpus_prototypes(self.model, self.target_train, self.pad_token_id, weights)
         )
 
-    @torch.no_grad()
-    def _pseudo_labels(
-        self,
-        batch: Batch,
-        features_ND: Tensor,
-        student_NC: Tensor,
-        teacher_NC: Tensor,
-        means: RunningMeans,
-    ) -> tuple[Tensor, Tensor | None]:
-        """Move the prototypes by one batch (Eq. 4, 5), then label its tokens (Eq. 8 to 10)."""
-        settings, prototypes = self.config.student, self.config.prototypes
-        if settings.pseudo_label_features == "evaluation":
-            features_ND, student_NC = self._without_dropout(batch)
-        features_ND = features_ND.float()
-        from_teacher = settings.prototype_weights_from == "teacher"
-        batch_CD, mass_C = weighted_prototypes(
-            features_ND,
-            configured_weights(
-                teacher_NC if from_teacher else student_NC, batch.places, prototypes
-            ),
-        )
-        self.bank.replace(
-            self.bank.averaged(
-                batch_CD,
-                mass_C,
-                update_rate=prototypes.update_rate,
-                weighs=prototypes.update_rate_weighs,
-            ),
-            mass_C,
-        )
-        prototype_NC = prototype_probabilities(
-            features_ND,
-            self.bank.prototypes_CD,
-            temperature=settings.prototype_temperature,
-            distance=settings.distance,
-            scale=settings.distance_scale,
-            known_C=self.bank.known_C,
-            class_prior_C=self.teacher_distribution_C if settings.class_prior else None,
-        )
-        hybrid_NC = hybrid_probabilities(
-            prototype_NC, teacher_NC, fusion_weight=settings.fusion_weight
-        )
-        places = batch.places if settings.pseudo_labels == "valid" else None
-        labels_N = hard_labels(hybrid_NC, places)
-        changed_N = hard_labels(prototype_NC, places) != labels_N
-        means.add("student/changed_by_teacher", changed_N.double().mean(), len(labels_N))
-        add_health(means, prototype_NC, labels_N, teacher_NC)
-        kept_N = None
-        if settings.confidence > 0:
-            kept_N = hybrid_NC.max(dim=-1).values >= settings.confidence
-            means.add("student/kept_share", kept_N.double().mean(), len(labels_N))
-        return labels_N, kept_N
-
-    def _without_dropout(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Return features and probabilities of a second forward pass in eval mode."""
-        self.model.eval()
-        with self.model.autocast():
-            features_ND, logits_NC = self.model(batch)
-        self.model.train()
-        return features_ND, torch.softmax(logits_NC.float(), dim=-1)
-
     def state_dict(self) -> dict[str, Any]:
         """Return all that a resumed run needs to equal an uninterrupted one."""
         return {
@@ -265,19 +198,3 @@ class StudentStage:
         self.model.load_state_dict(state["weights"], strict=False)
         self.optimization.load_state_dict(state["optimization"])
         self.bank.load_state_dict(state["bank"])
-
-
-def build_student(context: Context) -> StudentStage | DistillationStage:
-    """Build a student; without self-training (w/o ST) it is the plain one of other methods."""
-    if not self_trains(context.config):
-        return build_distillation(context)
-    known = context.outputs("teacher", probabilities)
-    model = context.model(start_of(context.config))
-    return StudentStage(
-        model=model,
-        config=context.config,
-        target_train=context.target_train(model),
-        source_dev=context.source_dev(model),
-        teacher_probabilities=known,
-        pad_token_id=context.pad_token_id,
-    )

@@ -30,14 +30,12 @@ from torch import Tensor, nn
 from prokd.data import Batch, EncodedCorpus, collate
 from prokd.encoder.classifier import TokenClassifier
 from prokd.methods.prokd.config import ProKDConfig
-from prokd.methods.prokd.effective import aligns
-from prokd.methods.prokd.teacher.alignment import alignment_loss, with_gradient
+from prokd.methods.prokd.teacher.batch_alignment import BatchAlignment
 from prokd.methods.prokd.teacher.health import add_gradient_norms, check_fall
 from prokd.methods.prokd.teacher.objective import teacher_objective
 from prokd.methods.prokd.teacher.shares import TargetShares, entity_share
 from prokd.methods.prokd.weights import configured_weights
 from prokd.scoring.evaluation import LabelledSplit, class_shares, corpus_prototypes
-from prokd.stages.context import Context
 from prokd.stages.optimization import Optimization
 from prokd.stages.pace import paced
 from prokd.stages.running_means import RunningMeans
@@ -48,12 +46,7 @@ from prokd.stages.stage import (
     epoch_generator,
     training_batches,
 )
-from prokd.stages.tagger import TaggerStage, build_tagger
-from prokd.terms.prototypes import (
-    PrototypeBank,
-    labelled_prototypes,
-    weighted_prototypes,
-)
+from prokd.terms.prototypes import PrototypeBank
 from prokd.terms.tagging_loss import tagging_loss
 
 SHARE_SENTENCES = 2000
@@ -95,6 +88,13 @@ class TeacherStage:
         self.target_bank = PrototypeBank(*size).to(model.device)
         self.best_token_f1 = 0.0
         self.shares = TargetShares()
+        self.alignment = BatchAlignment(
+            model,
+            config,
+            source_bank=self.source_bank,
+            target_bank=self.target_bank,
+            shares=self.shares,
+        )
 
     def run_epoch(self) -> dict[str, float]:
         """Train one epoch; CollapsedRun if a loss breaks or the alignment undoes the tagging."""
@@ -124,7 +124,7 @@ class TeacherStage:
             )
             alignment = None
             if target_batches is not None:
-                alignment = self._alignment(
+                alignment = self.alignment.loss(
                     next(target_batches), features_ND, batch.labels_N, means
                 )
                 means.add("teacher/alignment_loss", alignment)
@@ -208,75 +208,6 @@ class TeacherStage:
                 )
             )
 
-    def _alignment(
-        self, batch: Batch, source_ND: Tensor, source_labels_N: Tensor, means: RunningMeans
-    ) -> Tensor:
-        """Move the target prototypes by one batch (Eq. 4, 5) and return Eq. 6, with gradient."""
-        prototypes, settings = self.config.prototypes, self.config.teacher.alignment
-        with self.model.autocast():
-            features_ND, logits_NC = self.model(batch)
-        probabilities_NC = torch.softmax(logits_NC.float(), dim=-1)
-        if not settings.weight_gradient:
-            probabilities_NC = probabilities_NC.detach()
-        if settings.least_entity_share > 0:
-            probabilities_NC = self.shares.corrected(
-                probabilities_NC,
-                least=settings.least_entity_share,
-                update_rate=settings.share_update_rate,
-            )
-        weights_NC = configured_weights(probabilities_NC, batch.places, prototypes)
-        target_CD, mass_C = weighted_prototypes(features_ND.float(), weights_NC)
-        source_CD = self.source_bank.prototypes_CD
-        classes_C = mass_C > 0
-        if not settings.is_batchwise:
-            averaged_CD = self.target_bank.averaged(
-                target_CD,
-                mass_C,
-                update_rate=prototypes.update_rate,
-                weighs=prototypes.update_rate_weighs,
-            )
-            target_CD = with_gradient(
-                averaged_CD, target_CD, gradient=settings.gradient, supported_C=mass_C > 0
-            )
-            self.target_bank.replace(averaged_CD.detach(), mass_C)
-            classes_C = self.source_bank.known_C & self.target_bank.known_C
-        if settings.source == "batch":
-            source_CD, counts_C = labelled_prototypes(
-                source_ND.float(), source_labels_N, num_classes=self.model.num_classes
-            )
-            classes_C = classes_C & (counts_C > 0)
-        classes_C = self._chosen(classes_C, weights_NC)
-        cosine_C = nn.functional.cosine_similarity(source_CD, target_CD.detach())
-        num_classes = classes_C.sum()
-        means.add(
-            "teacher/prototype_similarity",
-            (cosine_C * classes_C).sum() / num_classes.clamp_min(1),
-            num_classes,
-        )
-        return alignment_loss(
-            source_CD,
-            target_CD,
-            temperature=settings.temperature,
-            classes_C=classes_C,
-            weights_C=mass_C.detach() if settings.class_weights == "share" else None,
-            summation=settings.summation,
-            negatives=settings.negatives,
-            positive_in_denominator=settings.positive_in_denominator,
-        )
-
-    def _chosen(self, classes_C: Tensor, weights_NC: Tensor) -> Tensor:
-        """Take those classes away that the settings leave out of Eq. 6."""
-        settings = self.config.teacher.alignment
-        if settings.supported_classes_only:
-            counts_C = torch.zeros_like(classes_C, dtype=torch.int64)
-            likeliest_N = weights_NC.argmax(dim=-1)
-            counts_C.index_add_(0, likeliest_N, torch.ones_like(likeliest_N))
-            classes_C = classes_C & (counts_C > 0)
-        if not settings.outside_class:
-            classes_C = classes_C.clone()
-            classes_C[0] = False
-        return classes_C
-
     def state_dict(self) -> dict[str, Any]:
         """Return all that a resumed run needs to equal an uninterrupted one."""
         return {
@@ -298,18 +229,3 @@ class TeacherStage:
         self.target_bank.load_state_dict(state["target_bank"])
         self.best_token_f1 = state["best_token_f1"]
         self.shares.load_state_dict(state["shares"])
-
-
-def build_teacher(context: Context) -> TeacherStage | TaggerStage:
-    """Build a teacher; without alignment (w/o CA) it is the plain tagger of other methods."""
-    if not aligns(context.config):
-        return build_tagger(context)
-    model = context.model()
-    return TeacherStage(
-        model=model,
-        config=context.config,
-        source_train=context.source_train(model),
-        source_dev=context.source_dev(model),
-        target_train=context.target_train(model),
-        pad_token_id=context.pad_token_id,
-    )

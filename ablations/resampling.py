@@ -1,9 +1,8 @@
-"""Means, spreads, and whether a difference between two systems is more than chance.
+"""Whether a difference between two systems is more than chance in the choice of sentences.
 
-Two sources of chance are asked about apart. Seeds: a paired t-test and Wilcoxon's signed-rank
-test over runs with the same seed. Sentences: a bootstrap interval and a permutation test over the
-sentences of the test corpus, paired by sentence, on the very number that a table prints, the mean
-over seeds of corpus F1.
+A bootstrap interval and a permutation test over the sentences of the test corpus, paired by
+sentence, on the very number that a table prints, the mean over seeds of corpus F1. What chance
+among seeds does is asked in `ablations.significance`.
 
 S seeds, N sentences of target test, R replicates. Counts are int64, (S, N, 3): true positives,
 predicted and gold entities of each seed and sentence.
@@ -11,82 +10,17 @@ predicted and gold entities of each seed and sentence.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 Float = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]
 
-MIN_SEEDS_T = 5
-"""Fewest paired seeds for the t-test."""
-MIN_SEEDS_WILCOXON = 6
-"""Fewest paired seeds for Wilcoxon's test: with five its p value cannot fall below 0.0625."""
 _CELLS = 4_000_000  # of one block of replicates: 32 MB
 _TOLERANCE = 1e-12
-
-
-@dataclass(frozen=True)
-class Spread:
-    """Mean and sample standard deviation (n - 1) of some numbers.
-
-    Args:
-        mean: nan of no numbers.
-        std: nan of fewer than two.
-        num: How many numbers.
-    """
-
-    mean: float
-    std: float
-    num: int
-
-
-def spread(values: Sequence[float]) -> Spread:
-    """Return mean and standard deviation.
-
-    >>> spread([1.0, 3.0])
-    Spread(mean=2.0, std=1.4142135623730951, num=2)
-    """
-    mean = math.fsum(values) / len(values) if values else math.nan
-    std = float(np.std(values, ddof=1)) if len(values) > 1 else math.nan
-    return Spread(mean, std, len(values))
-
-
-def paired_t_test(left: Sequence[float], right: Sequence[float]) -> float:
-    """Return the two-sided p value of Student's paired t-test over seeds.
-
-    Args:
-        left: Scores of one system.
-        right: Scores of the other, same seeds in the same order.
-
-    Returns:
-        p in [0, 1]; nan of fewer than `MIN_SEEDS_T` pairs; 1 if all pairs are equal.
-    """
-    differences = _paired(left, right)
-    if len(differences) < MIN_SEEDS_T:
-        return math.nan
-    if not differences.any():
-        return 1.0
-    if np.ptp(differences) == 0:
-        return 0.0
-    return float(stats.ttest_1samp(differences, 0.0).pvalue)
-
-
-def wilcoxon_test(left: Sequence[float], right: Sequence[float]) -> float:
-    """Return the two-sided p value of Wilcoxon's signed-rank test over seeds.
-
-    Args and returns as `paired_t_test`, from `MIN_SEEDS_WILCOXON` pairs on.
-    """
-    differences = _paired(left, right)
-    if len(differences) < MIN_SEEDS_WILCOXON:
-        return math.nan
-    if not differences.any():
-        return 1.0
-    return float(stats.wilcoxon(differences).pvalue)
 
 
 def corpus_f1(counts: Counts) -> Float:
@@ -233,36 +167,6 @@ def sentence_test(resampled: Replicates, *, level: float = 0.95) -> SentenceTest
     # The unswapped corpus is one of the permutations: p is never 0 (Phipson & Smyth 2010).
     p = (extreme + 1) / (len(resampled.swapped) + 1)
     return SentenceTest(resampled.observed, float(low), float(high), p)
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Correct p values of one family of comparisons by Holm's step-down method.
-
-    Args:
-        p_values: Of each comparison; nan where none was made, which does not count.
-
-    Returns:
-        Adjusted p values in the same order, at most 1, nan where nan came in.
-
-    Example:
-        >>> holm([0.01, 0.04, 0.03])
-        [0.03, 0.06, 0.06]
-    """
-    adjusted = [math.nan] * len(p_values)
-    order = sorted((p, index) for index, p in enumerate(p_values) if not math.isnan(p))
-    largest = 0.0
-    for rank, (p, index) in enumerate(order):
-        largest = max(largest, min(1.0, p * (len(order) - rank)))
-        adjusted[index] = largest
-    return adjusted
-
-
-def _paired(left: Sequence[float], right: Sequence[float]) -> Float:
-    if len(left) != len(right):
-        raise ValueError(
-            f"both systems must have the same seeds, but got {len(left)} and {len(right)} scores."
-        )
-    return np.asarray(left, dtype=np.float64) - np.asarray(right, dtype=np.float64)
 
 
 def _groups(left: Counts, right: Counts) -> tuple[Float, Float, Counts]:
