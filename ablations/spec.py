@@ -195,10 +195,7 @@ def _check_settings(spec: AblationSpec) -> None:
                 f"{place} must leave seed and target to `seeds` and --lang, "
                 f"but sets {', '.join(sorted(taken))}."
             )
-    try:
-        base = build_config(spec.preset or "paper", spec.reading, spec.base, method=spec.method)
-    except UserError as error:
-        raise UserError(f"base: {error}") from None
+    base = _base(spec)
     check_effect(base, spec.base, "base: ")
     for name, variant in spec.variants.items():
         try:
@@ -206,6 +203,21 @@ def _check_settings(spec: AblationSpec) -> None:
         except UserError as error:
             raise UserError(f"variants.{name}: {error}") from None
         check_effect(config, variant.settings, f"variants.{name}.set: ")
+
+
+def _base(spec: AblationSpec) -> ExperimentConfig:
+    """Build a spec's own configuration; a UserError names the field that is wrong."""
+    fields: list[tuple[str, str | None, dict[str, Any]]] = [
+        ("method", None, {}),
+        ("reading", spec.reading, {}),
+        ("base", spec.reading, spec.base),
+    ]
+    for field, reading, settings in fields:
+        try:
+            base = build_config(spec.preset or "paper", reading, settings, method=spec.method)
+        except UserError as error:
+            raise UserError(f"{field}: {error}") from None
+    return base
 
 
 def _with_numbers(settings: Settings) -> dict[str, Any]:

@@ -73,13 +73,13 @@ def main(path: Path) -> None:
         if job.warm_up:
             other = with_overrides(config, {"seed": config.seed + 1})
             Search(replace(spec, base=other, seeds=(other.seed,), trials=1), engine, output).run()
-        busy, started = engine.workers.busy, time.perf_counter()
+        busy, started = engine.pool.busy, time.perf_counter()
         search = Search(spec, engine, output, export_best=job.export_best)
         summary = search.run()
         engine.tracker.send_rest()  # MLflow is told by a thread, which may be behind
         result = {
             "seconds": time.perf_counter() - started,
-            "busy": engine.workers.busy - busy,
+            "busy": engine.pool.busy - busy,
             **_counts(engine, summary),
         }
     path.with_suffix(".result.json").write_text(json.dumps(result), encoding="utf-8")

@@ -16,7 +16,6 @@ from benchmarks.sizes import Sizes
 from benchmarks.table import Line, interleaved, ratio_line
 from prokd.encoder import artifact
 from prokd.encoder.classifier import TokenClassifier
-from prokd.runs.folder import Kind
 from prokd.scoring import evaluation
 from prokd.scoring.evaluation import LabelledSplit
 from prokd.training.corpora import Corpora
@@ -56,17 +55,17 @@ def _nothing(value: object) -> None:
 
 
 def _steps(
-    kind: Kind, rival: Rival, setting: Setting, config, runtime, sizes: Sizes, target: str
+    stage: str, rival: Rival, setting: Setting, config, runtime, sizes: Sizes, target: str
 ) -> Line:
     """Return the ratio of a stage's steps."""
-    rival.start(kind)
-    epoch_of = rival.teacher_epoch if kind == "teacher" else rival.student_epoch
+    rival.start(stage)
+    epoch_of = rival.teacher_epoch if stage == "teacher" else rival.student_epoch
 
     def theirs(turn: int) -> None:
         epoch_of(turn + 1)
         rival.evaluate(rival.source_dev)
 
-    with StageRun(kind, config, runtime) as run:
+    with StageRun(stage, config, runtime) as run:
         run.step()
         epoch_of(0)
         updates = {"before": _updates(run)}
@@ -84,7 +83,7 @@ def _steps(
         mine, other = interleaved(ours, theirs, sizes.repeats)
         per_epoch = (rival.updates - before) / sizes.repeats
     other = [seconds / per_epoch for seconds in other]
-    return ratio_line("steps", f"{kind} step", mine, other, target=target)
+    return ratio_line("steps", f"{stage} step", mine, other, target=target)
 
 
 def _updates(run: StageRun) -> int:

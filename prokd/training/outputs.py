@@ -43,8 +43,9 @@ def outputs(folder: RunFolder, output: Output, corpora: Corpora) -> npt.NDArray[
     """
     if not folder.done:
         raise UserError(
-            f"a trained {folder.kind} is needed, but {folder.path} is not finished: train it "
-            f"first, by a command with the same settings."
+            f"a trained {folder.kind} is needed, but {folder.path} is not finished: run "
+            "`prokd train-student` with the same settings, which trains it first (a teacher "
+            "alone: `prokd train-teacher`)."
         )
     start = f"{output.__name__}-{corpora.target_train.fingerprint}-"
     if (known := _whole(folder.path, start)) is None:

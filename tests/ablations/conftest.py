@@ -56,7 +56,7 @@ class Finished:
         return rows
 
     def _finish(self, experiment, skill):
-        folder, target = experiment.student, experiment.config.target
+        folder, target = experiment.result, experiment.config.target
         if folder.done:
             return
         sentences = np.random.default_rng(1)  # the same test corpus for all

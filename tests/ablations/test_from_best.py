@@ -61,7 +61,7 @@ def test_the_best_point_of_searches_on_the_same_data(tmp_path, monkeypatch):
     same = {
         board: first
         for board, first in boards.items()
-        if (output / "runs" / f"student-{first.students[0]}").exists()
+        if (output / "runs" / f"student-{first.results[0]}").exists()
         and best_data(output, first) == data
     }
     assert len(same) == 2
@@ -78,7 +78,7 @@ def test_the_best_point_of_searches_on_the_same_data(tmp_path, monkeypatch):
 def best_data(output, first):
     from prokd.runs.folder import RunFolder
 
-    return RunFolder(output / "runs", "student", first.students[0]).identity()["fingerprints"]
+    return RunFolder(output / "runs", "student", first.results[0]).identity()["fingerprints"]
 
 
 def test_without_a_search_there_is_no_best_point(tmp_path):

@@ -109,7 +109,7 @@ def test_a_spec_of_ones_own(tmp_path):
 
 def test_a_variant_without_anything_behind_its_name(tmp_path):
     spec = load_spec(_written(tmp_path, GOOD.replace("full: {}", "full:")))
-    assert spec.variants["full"].overrides() == {}
+    assert spec.variants["full"].overrides(spec.method) == {}
 
 
 def test_names_and_paths():
@@ -138,7 +138,8 @@ def test_names_and_paths():
         (("claim:", "seeds: []\nclaim:"), r"seeds: .*at least 1"),
         (("claim:", "seeds: [-1]\nclaim:"), r"seeds\.0: .*-1"),
         (("claim:", "baseline: TSL\nclaim:"), r"baseline must name one .* got 'TSL'"),
-        (("claim:", "reading: best\nclaim:"), r"reading: .*'best'"),
+        (("claim:", "reading: best\nclaim:"), r"mine\.yaml: reading: .*'best'"),
+        (("claim:", "method: best\nclaim:"), r"mine\.yaml: method: .*'best'"),
         (("claim:", "colour: red\nclaim:"), r"colour: extra inputs .*'red'"),
         (
             ("claim:", "paper: {conll: {es: {mine: 3}}}\nclaim:"),

@@ -12,7 +12,7 @@ from prokd.config import (
     with_overrides,
     with_precision,
 )
-from prokd.methods import build_config, without_components
+from prokd.methods import build_config, in_method, without_components
 from prokd.methods.prokd.config import ProKDConfig
 from prokd.methods.prokd.method import PROKD
 from prokd.runs.identity import canonical_json, signature, stage_identity, stage_signature
@@ -50,7 +50,8 @@ def leaves(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, Any]
             yield f"{prefix}{name}", kind
 
 
-LEAVES = dict(leaves(ExperimentConfig))
+LEAVES = dict(leaves(ProKDConfig))
+assert "student.fusion_weight" in LEAVES  # all settings of the method, not the shared ones alone
 
 
 def value_at(config: ExperimentConfig, path: str) -> Any:
@@ -87,12 +88,19 @@ def changed(config: ExperimentConfig, overrides: dict[str, Any]) -> tuple[bool, 
     return before[0] != after[0], before[1] != after[1]
 
 
-@pytest.mark.parametrize("path", sorted(set(LEAVES) - PLACES))
+@pytest.mark.parametrize("path", sorted(set(LEAVES) - PLACES - {"method"}))
 def test_every_setting_that_acts_changes_a_signature(path: str) -> None:
     config = with_overrides(BASE, NEEDS.get(path, {}))
     teacher, student = changed(config, {path: altered(path, value_at(config, path))})
     assert student  # what changes the teacher changes its student
     assert teacher == (not path.startswith("student."))
+
+
+def test_the_name_of_the_method_changes_nothing() -> None:
+    config = with_overrides(BASE, without_components(["CA", "ST"]))
+    for other in (in_method(config, "baseline"), in_method(config, "tsl")):
+        assert other.method != config.method
+        assert stage_signature(other, "teacher", DATA) == stage_signature(config, "teacher", DATA)
 
 
 @pytest.mark.parametrize("path", sorted(PLACES))

@@ -10,7 +10,7 @@ from prokd.config import parse_overrides
 from prokd.data import load_corpus
 from prokd.errors import UserError
 from prokd.methods import build_config
-from search.run import check_criterion
+from search.configs import check_criterion
 from search.space_files import load_space
 
 
@@ -42,7 +42,7 @@ def test_other_misspelt_names() -> None:
     cases = {
         "paper": lambda: build_config("papre"),
         "stable": lambda: build_config(reading="stabel"),
-        "source_dev": lambda: check_criterion("source-dev"),
+        "source_dev": lambda: check_criterion("source-dev", config),
         "wikiann": lambda: load_corpus("wikian", "en", "train"),
         "default": lambda: load_space("defualt", config),
         "table4": lambda: load_spec("table_4"),

@@ -65,7 +65,7 @@ def compute(changes: Mapping[str, Any] | None = None) -> Curves:
             config = build_config("paper", reading, settings)
             curves[reading] = {}
             for kind in ("teacher", "student"):
-                with StageRun(kind, config, runtime) as run:  # type: ignore[arg-type]
+                with StageRun(kind, config, runtime) as run:
                     run.run()
                     curves[reading][kind] = [_kept(row) for row in run.history]
     return curves

@@ -17,8 +17,8 @@ from prokd.training.run import StageRun, data_fingerprints
 
 def _weights(config: ExperimentConfig, runtime: RuntimeConfig) -> dict[str, str]:
     found = {}
-    for kind in ("teacher", "student"):
-        with StageRun(kind, config, runtime) as run:  # type: ignore[arg-type]
+    for stage in ("teacher", "student"):
+        with StageRun(stage, config, runtime) as run:
             run.run()
             run.report()
             weights = run.folder.path / "weights.safetensors"
