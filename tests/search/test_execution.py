@@ -4,10 +4,10 @@ import time
 
 import pytest
 
-from prokd.methods import build_config
+from prokd.methods import in_method
 from prokd.training.run import StageRun
 from search.experiments import DataDescriptions, Experiment
-from tests.search.conftest import TINY, tiny_config
+from tests.search.conftest import tiny_config
 
 pytestmark = pytest.mark.ray
 
@@ -22,13 +22,6 @@ def make(runtime):
         return Experiment(name, config, descriptions.training(config), runtime.runs_dir)
 
     return make
-
-
-def _other(method):
-    """Return the tiny settings of another method."""
-    own = build_config("mini", method=method).model_dump()
-    kept = {path: v for path, v in TINY.items() if path.partition(".")[0] in own}
-    return build_config("mini", overrides=kept | {"target": "ar"}, method=method)
 
 
 class _Finished:
@@ -60,7 +53,7 @@ def test_what_experiments_share_is_trained_once_and_each_is_told_once(
         make("a"),
         make("b", **{"student.fusion_weight": 0.6}),
         make("again"),
-        make("direct", _other("baseline")),
+        make("direct", in_method(tiny_config(), "baseline")),
         make("c", **{"teacher.alignment.weight": 0.0}),
     ]
     shared = {experiment.key("teacher") for experiment in experiments[:3]}

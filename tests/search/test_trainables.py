@@ -2,6 +2,7 @@
 
 import threading
 import time
+from typing import ClassVar
 
 import pytest
 
@@ -146,6 +147,12 @@ def test_waiting_for_a_run_that_another_process_trains_ends_when_told(
 def test_any_tuner_of_a_users_own_trains_stage_runs(local_ray, make_job, runtime, tmp_path):
     from ray import tune
 
+    class Heard(tune.Callback):
+        results: ClassVar = []
+
+        def on_trial_result(self, iteration, trials, trial, result, **info):
+            self.results.append(result)
+
     def fit(name, space):
         tuner = tune.Tuner(
             tune.with_resources(StageTrainable, {"cpu": local_ray.cpus}),
@@ -156,6 +163,7 @@ def test_any_tuner_of_a_users_own_trains_stage_runs(local_ray, make_job, runtime
                 storage_path=str(tmp_path / "tune"),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=1),
                 failure_config=tune.FailureConfig(max_failures=1),
+                callbacks=[Heard()],
                 verbose=0,
             ),
         )
@@ -166,7 +174,7 @@ def test_any_tuner_of_a_users_own_trains_stage_runs(local_ray, make_job, runtime
     (result,) = fit("teacher", teacher)
     assert result.error is None
     assert (result.metrics["state"], result.metrics["training_iteration"]) == ("done", 2)
-    assert list(result.metrics_dataframe["state"]) == ["training", "done"]
+    assert [heard["state"] for heard in Heard.results] == ["training", "done"]
     assert result.config == teacher
     students = [
         make_job("student", tiny_config(**{"student.fusion_weight": weight}))
@@ -178,5 +186,7 @@ def test_any_tuner_of_a_users_own_trains_stage_runs(local_ray, make_job, runtime
     done = {path.parent.name for path in runtime.runs_dir.glob("*/DONE")}
     assert done == {f"teacher-{teacher['key']}", *(f"student-{s['key']}" for s in students)}
     assert len(list(runtime.runs_dir.glob("student-*/report.json"))) == 2
-    seen = [name for result in results for name in result.metrics_dataframe]
+    assert len(Heard.results) == 3 * 2
+    seen = {name for heard in Heard.results for name in heard}
+    assert "source_dev" in seen
     assert not [name for name in seen if "test/" in name or "objective" in name]
