@@ -1,7 +1,7 @@
 """Ray actors that train stage runs, one after the other, as many at a time as there is room.
 
-An actor is a process: it loads what trains once and stays warm until nothing has been to do for a
-minute. What it holds is never needed again: whoever takes a run up finds its checkpoint in the
+An actor is a process: it loads what trains once and stays warm until it has had nothing to do for
+a minute. What it holds is never needed again: whoever takes a run up finds its checkpoint in the
 run's folder, so a lost process costs the epoch at hand and nothing else.
 """
 
@@ -24,7 +24,7 @@ from ray.exceptions import RayError, RayTaskError
 from search.workers.trainables import ERROR, PRUNED, TRAINING, StageWorker
 
 IDLE_SECONDS = 60.0
-"""After so long without any job, processes give their places back to the cluster."""
+"""After so long without a job, a process gives its place back to the cluster."""
 LOST = "the worker was lost (its process was killed, or its machine is gone)"
 LONGEST = 400
 """Most characters of an error that are shown."""
@@ -59,12 +59,14 @@ class _Actor:
         job: What it trains; None = it waits.
         calls: Steps that it was asked for and has not answered, the earliest first.
         is_ready: Whether it has answered once: before, it may still wait for room.
+        idle_since: When it last had a job, by the monotonic clock.
     """
 
     handle: Any
     job: dict[str, Any] | None = None
     calls: list[Any] = field(default_factory=list)
     is_ready: bool = False
+    idle_since: float = field(default_factory=time.monotonic)
 
 
 class Pool:
@@ -86,7 +88,6 @@ class Pool:
         self._waiting: list[dict[str, Any]] = []
         self._failures: dict[str, int] = {}
         self._events: list[Event] = []
-        self._idle_since = time.monotonic()
 
     @property
     def working(self) -> int:
@@ -126,9 +127,10 @@ class Pool:
         return events
 
     def _look(self, seconds: float) -> None:
+        self._dismiss_idle()
         pending = {actor.calls[0]: actor for actor in self._actors if actor.calls}
         if not pending:
-            self._rest(seconds)
+            time.sleep(min(seconds, 0.05))
             return
         done, _ = ray.wait(list(pending), num_returns=1, timeout=seconds)
         if done:  # whatever else is there by now, without waiting
@@ -136,13 +138,15 @@ class Pool:
         for reference in done:
             self._events += self._answered(pending[reference], reference)
         self._hand_out()
-        if self.working:
-            self._idle_since = time.monotonic()
 
-    def _rest(self, seconds: float) -> None:
-        if self._actors and time.monotonic() - self._idle_since > IDLE_SECONDS:
-            self.close()
-        time.sleep(min(seconds, 0.05))
+    def _dismiss_idle(self) -> None:
+        """End processes that no job has come for, whether or not others are at work."""
+        now = time.monotonic()
+        for actor in list(self._actors):
+            is_idle = actor.job is None and not self._waiting
+            if is_idle and now - actor.idle_since > IDLE_SECONDS:
+                self._actors.remove(actor)
+                ray.kill(actor.handle)
 
     def close(self) -> None:
         """End the processes; runs that are not finished go on from their folders next time."""
@@ -192,9 +196,9 @@ class Pool:
         except RayError as error:
             return self._failed(actor, error)
         actor.is_ready = True
-        if result is None or actor.job is None:  # warmed up, or asked once too often
-            return []
-        return self._advanced(actor, result)
+        if result is None and actor.job is not None:  # asked once too often in the job before
+            self._step(actor)
+        return [] if result is None or actor.job is None else self._advanced(actor, result)
 
     def _advanced(self, actor: _Actor, result: dict[str, Any]) -> list[Event]:
         assert actor.job is not None, "only a job advances"
@@ -205,20 +209,20 @@ class Pool:
             events.append(Event(key, "advanced", epoch=epoch, trained=result["trained"]))
         reason = result["reason"]
         if state == TRAINING:
-            found = self._judged(key, result)
+            found = self._judged(actor.job, result)
             if found is None:
                 self._step(actor)
                 return events
             state, reason = PRUNED, found
             actor.handle.release.remote()  # gives the run's folder free
-        actor.job = None
+        actor.job, actor.idle_since = None, time.monotonic()
         self._failures.pop(key, None)
         return [*events, Event(key, "ended", state, reason, epoch)]
 
-    def _judged(self, key: str, result: dict[str, Any]) -> str | None:
-        if self.judge is None or "source_dev" not in result:
+    def _judged(self, job: dict[str, Any], result: dict[str, Any]) -> str | None:
+        if self.judge is None or not job["judged"]:
             return None
-        return self.judge(key, result["epoch"], result["source_dev"])
+        return self.judge(job["key"], result["epoch"], result["source_dev"])
 
     def _failed(self, actor: _Actor, error: RayError) -> list[Event]:
         """Drop a process; try its job again in another one, unless it has failed too often."""

@@ -9,7 +9,7 @@ from prokd.config import RuntimeConfig
 from prokd.data.mini import generate
 from prokd.methods import build_config
 from search.progress import Progress
-from search.spaces import SPACE
+from search.space_files import PAPER, load_space
 from search.spec import SearchSpec
 
 STORE = "MLFLOW_TRACKING_URI"
@@ -46,8 +46,10 @@ def tiny_config(**overrides):
     return build_config("mini", overrides=TINY | {"target": "ar"} | overrides)
 
 
-def tiny_spec(trials=3, *, grid=False, seeds=(0,), space=SPACE, prune=False, **overrides):
-    return SearchSpec(tiny_config(**overrides), space, seeds, grid, trials, prune=prune)
+def tiny_spec(trials=3, *, grid=False, seeds=(0,), space=None, prune=False, **overrides):
+    """Return a tiny search, of the paper's grid unless another space is given."""
+    config = tiny_config(**overrides)
+    return SearchSpec(config, space or load_space(PAPER, config), seeds, grid, trials, prune=prune)
 
 
 def mirrored(tracker, key):

@@ -157,7 +157,7 @@ def test_an_oracle_scores_what_is_there_and_says_so_everywhere(plain, capsys):
     (summary,) = run_searches(oracle.engine, [oracle.spec], search.output)
     assert not oracle.engine.tracker.send_rest()
     assert oracle.engine.reuse.epochs == 0
-    scores = [s.rows[0].experiment.student.criterion(ORACLE) for s in summary.standings]
+    scores = [s.rows[0].experiment.result.criterion(ORACLE) for s in summary.standings]
     assert [s.objective for s in summary.standings] == scores == sorted(scores, reverse=True)
     assert summary.study.startswith("oracle-")
     assert summary.exports[0].name.endswith("-oracle")
