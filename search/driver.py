@@ -24,8 +24,8 @@ from search.leaderboard import LEADERBOARD, Pruned, Standing, leaderboard, write
 from search.outcomes import Outcome
 from search.pruning import STARTUP as PRUNING_STARTUP
 from search.pruning import warmup
+from search.records.search_log import SearchLog
 from search.results import Row, heading, row
-from search.search_log import SearchLog
 from search.spaces import in_symbols, size
 from search.spec import SearchSpec
 from search.study import PRUNED_AFTER, SearchStudy

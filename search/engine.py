@@ -17,7 +17,7 @@ from search.execution import Execution
 from search.experiments import DataDescriptions, Experiment
 from search.outcomes import Finished, Judge, More, Outcome, no_more
 from search.progress import Progress
-from search.tracking import Tracker
+from search.records.tracking import Tracker
 from search.workers import nodes
 from search.workers.cluster import Cluster
 from search.workers.pool import Pool

@@ -16,7 +16,7 @@ from prokd.runs.identity import stage_signature
 from prokd.runs.within_memory import noted, run_folder, within_memory
 
 if TYPE_CHECKING:
-    from search.datasets import DataSet
+    from search.records.datasets import DataSet
 
 
 class DataDescriptions:
@@ -87,7 +87,7 @@ class DataDescriptions:
         key = (self._name(config), repr(reads), oracle)
         if key not in self._datasets:
             from prokd.training.corpora import Corpora
-            from search.datasets import read_by
+            from search.records.datasets import read_by
 
             self._datasets[key] = read_by(config, Corpora(config, self.runtime), oracle=oracle)
         return self._datasets[key]

@@ -14,7 +14,7 @@ from prokd.method import TARGET_TRAIN
 from prokd.runs.folder import ORACLE, SOURCE_DEV
 from search.experiments import Experiment, languages_of
 from search.leaderboard import Standing
-from search.tracking import Tracker
+from search.records.tracking import Tracker
 
 
 def export_best(

@@ -15,7 +15,6 @@ from prokd.config import RuntimeConfig
 from prokd.config.settings import AutocastType
 from prokd.data.labels import AGGREGATION
 from prokd.errors import CollapsedRun
-from search.addresses import address_of
 from search.criteria import comparison_table
 from search.driver import Search, SearchSummary
 from search.engine import Engine
@@ -24,9 +23,10 @@ from search.exports import finds_nothing
 from search.interruption import stopping_cleanly
 from search.leaderboard import table
 from search.progress import Progress
+from search.records.addresses import address_of
+from search.records.tracking import Tracker
 from search.rest import cluster_at_rest
 from search.spec import SearchSpec
-from search.tracking import Tracker
 from search.workers.cluster import Cluster, Resources, connected
 from search.workers.connection import LOCAL, disconnect
 

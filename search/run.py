@@ -118,7 +118,7 @@ def search(
 
     if cluster is not None:
         from prokd.common.interruption import raise_on_signals
-        from search.remote import submit, without_option
+        from search.remote.submission import submit, without_option
 
         raise_on_signals()  # the search is at the head: Ctrl-C is told to it
         raise typer.Exit(submit(cluster, without_option(sys.argv[1:]), say=typer.echo))

@@ -12,7 +12,7 @@ from search.engine import Engine
 from search.estimate import epochs_left
 from search.experiments import Experiment
 from search.outcomes import Outcome
-from search.records import (
+from search.records.record import (
     FAILED,
     FINISHED,
     RUNNING,
@@ -21,8 +21,8 @@ from search.records import (
     experiment_name,
     stamp,
 )
+from search.records.tracking import Tracker
 from search.results import Row, means, row
-from search.tracking import Tracker
 
 
 def experiments_of(

@@ -15,8 +15,9 @@ from pathlib import Path
 import prokd
 import search
 from prokd.errors import UserError
-from search.provenance import PACKAGES
 
+PACKAGES = ("torch", "transformers", "datasets", "ray", "optuna", "mlflow", "numpy")
+"""Packages that results may depend on."""
 MARK = ".prokd-storage"
 """File in the output folder by which a node proves that it sees the same one."""
 

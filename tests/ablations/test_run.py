@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from ablations.run import app
 from prokd.errors import UserError
-from search.datasets import REPORT, SELECTION, UNLABELLED
+from search.records.datasets import REPORT, SELECTION, UNLABELLED
 
 ROOT = Path(__file__).resolve().parents[2]
 SPEC = """

@@ -115,7 +115,7 @@ def open_engine(local_ray, runtime, output):
     from rich.console import Console
 
     from search.engine import Engine
-    from search.tracking import Tracker
+    from search.records.tracking import Tracker
 
     made = []
 

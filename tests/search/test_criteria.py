@@ -95,7 +95,7 @@ def plain(local_ray, corpus, cache, tmp_path_factory):
 
     from search.engine import Engine
     from search.progress import Progress
-    from search.tracking import Tracker
+    from search.records.tracking import Tracker
 
     engines = []
 

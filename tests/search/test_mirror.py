@@ -18,11 +18,11 @@ from mlflow.utils.validation import _validate_metric_name
 
 from prokd.config import RuntimeConfig
 from prokd.training.run import StageRun
-from search import tracking
 from search.experiments import DataDescriptions, Experiment
-from search.records import acceptable
-from search.store_errors import reason, why_away, without_secrets
-from search.tracking import Tracker
+from search.records import tracking
+from search.records.record import acceptable
+from search.records.store_errors import reason, why_away, without_secrets
+from search.records.tracking import Tracker
 from tests.mlflow_server import mlflow_server
 from tests.search.conftest import mirrored, tiny_config, write_corpus
 

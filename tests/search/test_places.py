@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 
 from ablations.run import app as ablations
 from prokd.errors import UserError
+from search.records.tracking import Tracker
 from search.run import app as searches
-from search.tracking import Tracker
 from search.workers import ray_folders
 
 ROOT = Path(__file__).parents[2]

@@ -12,7 +12,7 @@ import torch
 from prokd.errors import UserError
 from search.engine import Engine
 from search.experiments import DataDescriptions
-from search.tracking import Tracker
+from search.records.tracking import Tracker
 from search.workers import nodes
 from search.workers.trainables import StageTrainable, job
 from tests.search.conftest import tiny_config

@@ -61,7 +61,7 @@ def finished(local_ray, corpus, cache, tmp_path_factory):
     from prokd.config import RuntimeConfig
     from search.engine import Engine
     from search.progress import Progress
-    from search.tracking import Tracker
+    from search.records.tracking import Tracker
 
     output = tmp_path_factory.mktemp("finished")
     runtime = RuntimeConfig(
@@ -170,7 +170,7 @@ def test_mlflow_holds_every_stage_once_and_nested(finished):
 
 def test_a_server_with_a_login_takes_runs_and_the_champion(finished, tmp_path, monkeypatch):
     from search.exports import export_best
-    from search.tracking import Tracker
+    from search.records.tracking import Tracker
 
     _, search, summary = finished
     user, password, said = "admin", "correct horse battery", []

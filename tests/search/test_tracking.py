@@ -10,11 +10,11 @@ from mlflow.tracking import MlflowClient
 
 from prokd.runs.effect import flatten
 from prokd.training.run import StageRun
-from search.datasets import ORACLE, REPORT, SELECTION, TRAINING, UNLABELLED
 from search.experiments import DataDescriptions, Experiment
 from search.plan import describe, duration, need
-from search.provenance import environment, git_state
-from search.tracking import Tracker
+from search.records.datasets import ORACLE, REPORT, SELECTION, TRAINING, UNLABELLED
+from search.records.provenance import environment, git_state
+from search.records.tracking import Tracker
 from tests.search.conftest import mirrored, tiny_config
 
 

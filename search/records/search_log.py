@@ -12,7 +12,7 @@ from prokd.runs.effect import flatten
 from prokd.runs.folder import ORACLE
 from search.experiments import Experiment
 from search.outcomes import Outcome
-from search.records import (
+from search.records.record import (
     FAILED,
     FINISHED,
     KILLED,
@@ -25,11 +25,11 @@ from search.records import (
     signature_tags,
     stamp,
 )
+from search.records.tracking import Tracker
 from search.results import means, row
 from search.spaces import in_symbols, in_words
 from search.spec import SearchSpec
 from search.study import PRUNED_AFTER, REASON
-from search.tracking import Tracker
 from search.workers.trainables import DONE
 
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from prokd.config import ExperimentConfig
-from search.datasets import DataSet
 from search.experiments import Experiment
-from search.records import STAGE, Record, experiment_name, stage_key, stage_record
-from search.store import Store
+from search.records.datasets import DataSet
+from search.records.record import STAGE, Record, experiment_name, stage_key, stage_record
+from search.records.store import Store
 
 PLACE = ("name", "parent_run", "variant", "tags", "used_by")
 """What an experiment says of the place of its stage runs in MLflow."""

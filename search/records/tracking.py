@@ -20,14 +20,14 @@ from pathlib import Path
 
 from prokd.config import ExperimentConfig
 from prokd.errors import UserError
-from search.addresses import address_of, how_to_open
-from search.changes import Change, Changes, StageChanges, record_change
-from search.datasets import DataSet
 from search.experiments import Experiment
-from search.models import Model, publish
-from search.records import Record, stage_record
-from search.store import Store
-from search.store_errors import NO_ROOM, reason, why_away, why_unusable
+from search.records.addresses import address_of, how_to_open
+from search.records.changes import Change, Changes, StageChanges, record_change
+from search.records.datasets import DataSet
+from search.records.models import Model, publish
+from search.records.record import Record, stage_record
+from search.records.store import Store
+from search.records.store_errors import NO_ROOM, reason, why_away, why_unusable
 
 logger = logging.getLogger(__name__)
 PATIENCE = float(os.environ.get("PROKD_MLFLOW_PATIENCE", "120"))
@@ -71,7 +71,7 @@ class Tracker:
         self._said: set[tuple[str, str]] = set()
 
     def how_to_open(self) -> list[str]:
-        """Return what a person does to see the runs, see `search.addresses`."""
+        """Return what a person does to see the runs, see `search.records.addresses`."""
         known = self._store.experiments() if self._store is not None else {}
         return how_to_open(self.uri, known)
 
@@ -112,8 +112,7 @@ class Tracker:
             experiment: Whose result it is.
             folder: What `prokd.training.run.export` wrote.
             name: Of the model.
-            champion: Its objective and measure (see `search.models`), if it is the best of its
-                search.
+            champion: Its objective and measure (see `models`), if it is the best of its search.
         """
         model = Model(experiment.result.signature, folder, name, *(champion or (None, {})))
 

@@ -2,7 +2,7 @@
 
 A run is found again by its tag `KEY`, and what it has of its record is in its tag `STATE`: nothing
 is remembered outside of the store, so that a new one simply gets everything.
-MLflow is imported here, in `search.difference` and in `search.models` alone.
+MLflow is imported here, in `search.records.difference` and in `search.records.models` alone.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from search.difference import (
+from search.records.difference import (
     KEY,
     PARENT,
     SIGNATURE,
@@ -31,9 +31,9 @@ from search.difference import (
     known_run,
     late_tags,
 )
-from search.provenance import environment
-from search.records import KILLED, RUNNING, Record, acceptable, digest
-from search.store_errors import is_away
+from search.records.provenance import environment
+from search.records.record import KILLED, RUNNING, Record, acceptable, digest
+from search.records.store_errors import is_away
 
 for _name in ("mlflow", "alembic"):
     logging.getLogger(_name).setLevel(logging.ERROR)

@@ -1,7 +1,8 @@
 """On the head: a search in a session of its own, its output in a log that is shown as it grows.
 
-``python -m search.attached --lang ar``. Ctrl-C goes to the search, which ends cleanly; a lost
-connection ends only this process, and the search goes on. The exit status is that of the search.
+``python -m search.remote.attached --lang ar``. Ctrl-C goes to the search, which ends cleanly; a
+lost connection ends only this process, and the search goes on. The exit status is that of the
+search.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 LOGS = "prokd-logs"
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def run_attached(arguments: Sequence[str], logs: Path) -> int:

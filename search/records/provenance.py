@@ -11,9 +11,9 @@ import sys
 from functools import cache
 from pathlib import Path
 
-from search.store_errors import without_secrets
+from search.records.store_errors import without_secrets
+from search.workers.nodes import PACKAGES
 
-PACKAGES = ("torch", "transformers", "datasets", "ray", "optuna", "mlflow", "numpy")
 LONGEST = 4000
 """Characters of a command line that are kept; MLflow's tags hold 8,000."""
 

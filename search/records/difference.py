@@ -19,8 +19,8 @@ os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "60")
 
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run
 
-from search.datasets import DataSet
-from search.records import Record, acceptable, digest
+from search.records.datasets import DataSet
+from search.records.record import Record, acceptable, digest
 
 KEY, STATE, SIGNATURE, PARENT = "prokd.key", "prokd.state", "signature", "mlflow.parentRunId"
 

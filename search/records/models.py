@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from prokd.data.labels import AGGREGATION
-from search.difference import SIGNATURE, Known
-from search.store import Store
+from search.records.difference import SIGNATURE, Known
+from search.records.store import Store
 
 # isort: split
-import mlflow  # after `search.difference`, which sets the environment that MLflow reads
+import mlflow  # after `search.records.difference`, which sets the environment that MLflow reads
 from mlflow.entities import LoggedModelStatus
 
 REQUIREMENTS = ("torch", "transformers")

@@ -1,7 +1,7 @@
 """What MLflow is to hold of one thing, read from where the truth lies: run folders and studies.
 
-A record says all of it at once, never what is new: `search.store` compares it with what the
-MLflow run has and sends the difference, so that a record may be sent at any time, and twice.
+A record says all of it at once, never what is new: `store` compares it with what the MLflow run
+has and sends the difference, so that a record may be sent at any time, and twice.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from prokd.common.files import read_json
 from prokd.config import ExperimentConfig
 from prokd.runs.effect import flatten
 from prokd.runs.folder import ORACLE, RunFolder
-from search import datasets
-from search.datasets import DataSet
 from search.experiments import Experiment, languages_of
+from search.records import datasets
+from search.records.datasets import DataSet
 
 RUNNING, FINISHED, FAILED, KILLED = "RUNNING", "FINISHED", "FAILED", "KILLED"
 """How an MLflow run is."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from prokd.errors import UserError
-from search.store_errors import without_secrets
+from search.records.store_errors import without_secrets
 
 LOCAL_UI = "http://127.0.0.1:5000"
 """Where ``mlflow ui`` serves by default."""

@@ -1,8 +1,8 @@
 """From outside to the head of a cluster: the same command runs there, its output is seen here.
 
 Ray's own commands do the work (``ray rsync-up``, ``ray exec``), so whatever a cluster file says
-about keys, users, proxies and containers holds. On the head `search.attached` keeps the search
-alive when the connection is lost.
+about keys, users, proxies and containers holds. On the head `attached` keeps the search alive when
+the connection is lost.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import yaml
 from prokd.errors import UserError
 
 OPTION = "--cluster"
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 UNREACHABLE = 4
 """Exit status if the head cannot be reached."""
 INTERRUPTED = 130
@@ -83,7 +83,7 @@ def submit(
     file: Path,
     arguments: Sequence[str],
     *,
-    module: str = "search.attached",
+    module: str = "search.remote.attached",
     say: Callable[[str], object],
 ) -> int:
     """Run a search on the head of a cluster that is up, and stream its output.
