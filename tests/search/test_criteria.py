@@ -10,18 +10,17 @@ from mlflow.tracking import MlflowClient
 from optuna.distributions import CategoricalDistribution
 
 from prokd.config import RuntimeConfig
-from prokd.method import CRITERIA as LABEL_FREE
-from prokd.runs.folder import ORACLE, SOURCE_DEV
+from prokd.runs.folder import ORACLE
 from search.criteria import compare, comparison_table
 from search.driver import Search
 from search.execution import Outcome
 from search.experiments import DataDescriptions
 from search.launch import run_searches
-from search.results import Row
+from search.results import Row, criteria_of, label_free
 from search.study import SearchStudy
 from tests.search.conftest import tiny_config, tiny_spec, write_corpus
 
-CRITERIA = (SOURCE_DEV, *LABEL_FREE, ORACLE)
+LABEL_FREE, CRITERIA = label_free(tiny_config()), criteria_of(tiny_config())
 SPACE = {"student.fusion_weight": CategoricalDistribution((0.7, 0.8, 0.9))}
 LEARNS = {"teacher.epochs": 10, "teacher.batch_sentences": 4, "student.batch_sentences": 4}
 SPEC = tiny_spec(3, grid=True, space=SPACE, **LEARNS)
