@@ -1,4 +1,4 @@
-"""Where the training runs: a cluster that was named, one on this machine, or one started here."""
+"""The Ray that trains: what it has room for, and whether all of its nodes are fit for it."""
 
 from __future__ import annotations
 

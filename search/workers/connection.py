@@ -85,7 +85,8 @@ def _given(address: str | None) -> str | None:
 def _started_here() -> str | None:
     """Return the address of the Ray that `ray start` started last on this machine, if any.
 
-    No public name of Ray tells it without connecting: "auto" looks at all processes and waits.
+    No public name of Ray tells it without connecting: `ray.init` of "auto" looks through all
+    processes and connects.
     """
     found: str | None = services.find_bootstrap_address(None)
     return found
