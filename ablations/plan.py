@@ -115,7 +115,18 @@ def _read_the_same(
     """Tell whether the results on the first place were trained on this data and encoder."""
     graph = graph_of(config)
     kind = graph.stage(graph.result).kind
-    identities = [RunFolder(runs_dir, kind, name).identity() for name in first.results]
     return all(
-        found is not None and found["fingerprints"].items() <= data.items() for found in identities
+        _read_by(runs_dir / f"{kind}-{name}", kind, runs_dir) == data for name in first.results
     )
+
+
+def _read_by(path: Path, kind: str, runs_dir: Path) -> dict[str, str]:
+    """Return the fingerprints of all that a run and those that it needs have read."""
+    identity = RunFolder(runs_dir, kind, path.name.removeprefix(f"{kind}-")).identity()
+    if identity is None:
+        return {}
+    found: dict[str, str] = {}
+    for signature_ in identity["needs"]:
+        for needed in runs_dir.glob(f"*-{signature_}"):
+            found |= _read_by(needed, needed.name.removesuffix(f"-{signature_}"), runs_dir)
+    return {**found, **identity["fingerprints"]}

@@ -59,6 +59,7 @@ class Execution:
         experiments = list(experiments)
         for experiment in experiments:
             self.add(experiment)
+        self._announce()
         self.engine.pool.judge = self._judged if self.judge else None
         while self._is_going():
             for event in self.engine.pool.wait(WAIT_SECONDS):
@@ -158,7 +159,6 @@ class Execution:
         """Hand out what may start; tell whether anything is at work."""
         pool = self.engine.pool
         if not self.engine.is_over:
-            self._announce()
             while pool.free and (self._ready or self._ask(pool.free)):
                 _, _, key = heapq.heappop(self._ready)
                 pool.begin(self._job(self.runs[key]))

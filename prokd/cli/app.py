@@ -34,7 +34,7 @@ from prokd.cli.options import (
     separator_of,
     writable_cache,
 )
-from prokd.common.interruption import SENTENCE, end_at_once_on_signals, sentence_of
+from prokd.common.interruption import SENTENCE, end_at_once_on_signals, ending_at_once, sentence_of
 from prokd.common.places import check_writable
 from prokd.common.text import check_text
 from prokd.config import ExperimentConfig, RuntimeConfig
@@ -81,7 +81,8 @@ def _train(name: str, config: ExperimentConfig, runtime: RuntimeConfig) -> None:
     with StageRun(name, config, runtime, fingerprints=fingerprints) as run:
         if run.done:
             typer.echo(f"{run.folder.path} is finished already; nothing is trained again.")
-        result = run.run()
+        with ending_at_once(run.flush):  # what is told of an epoch is on disk at the next start
+            result = run.run()
         scores, not_scored = run.report(), run.corpora.not_scored()
     typer.echo(f"{run.objective:32s} {result['objective']:.4f}   (what selects)")
     for measure in _main_scores(scores):

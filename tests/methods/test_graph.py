@@ -19,7 +19,7 @@ from typing import Any, Literal
 from prokd.config import ExperimentConfig, OptimizationConfig
 from prokd.config.presets import stage_presets
 from prokd.config.shared import shared_settings
-from prokd.method import ENCODER, SOURCE_DEV, SOURCE_TRAIN, TARGET_TRAIN
+from prokd.method import ENCODER, SOURCE_DEV, TARGET_TRAIN
 from prokd.method import Graph, Method, StageSpec
 from prokd.stages.effective import effective_tagger
 
@@ -100,7 +100,7 @@ STUDENT = StageSpec(
     "three:build_student",
     effective_student,
     needs=("other", "tuned"),
-    reads=lambda config: (SOURCE_TRAIN, SOURCE_DEV, TARGET_TRAIN, ENCODER),
+    reads=lambda config: (SOURCE_DEV, TARGET_TRAIN, ENCODER),
 )
 METHOD = Method(
     name="three",

@@ -7,7 +7,9 @@ import pytest
 from typer.testing import CliRunner
 
 from prokd.errors import UserError
-from search.run import app, base_configs, parse_seconds, parse_seeds
+from search.configs import base_configs
+from search.options import parse_seconds, parse_seeds
+from search.run import app
 
 ROOT = Path(__file__).parents[2]
 runner = CliRunner()
@@ -15,6 +17,7 @@ runner = CliRunner()
 
 def _configs(**changes):
     arguments = {
+        "method": "prokd",
         "preset": "mini",
         "reading": "stable",
         "languages": ["ar"],

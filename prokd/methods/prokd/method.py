@@ -21,11 +21,10 @@ from prokd.methods.prokd.effective import aligns, effective_student, effective_t
 from prokd.methods.prokd.readings import READINGS
 from prokd.methods.prokd.spaces import SPACES
 
-EVERYTHING = (SOURCE_TRAIN, SOURCE_DEV, TARGET_TRAIN, ENCODER)
-
 
 def _teacher_reads(config: ProKDConfig) -> Sequence[str]:
-    return EVERYTHING if aligns(config) else (SOURCE_TRAIN, SOURCE_DEV, ENCODER)
+    target = (TARGET_TRAIN,) if aligns(config) else ()
+    return (SOURCE_TRAIN, SOURCE_DEV, *target, ENCODER)
 
 
 def _timing(config: ProKDConfig) -> dict[str, Any]:
@@ -49,7 +48,7 @@ STUDENT = StageSpec(
     build="prokd.methods.prokd.student:build_student",
     effective=effective_student,
     needs=("teacher",),
-    reads=lambda config: EVERYTHING,
+    reads=lambda config: (SOURCE_DEV, TARGET_TRAIN, ENCODER),
 )
 _GRAPH = Graph((TEACHER, STUDENT))
 

@@ -32,8 +32,8 @@ def _effective_student(config: TSLConfig) -> dict[str, Any]:
 
 
 def _student_reads(config: TSLConfig) -> Sequence[str]:
-    further = [f"{SOURCE_TRAIN}/{language}" for language in config.more_sources]
-    return (SOURCE_TRAIN, SOURCE_DEV, TARGET_TRAIN, ENCODER, *further)
+    compared = [SOURCE_TRAIN, *(f"{SOURCE_TRAIN}/{language}" for language in config.more_sources)]
+    return (SOURCE_DEV, TARGET_TRAIN, ENCODER, *(compared if config.more_sources else ()))
 
 
 @lru_cache(maxsize=64)
