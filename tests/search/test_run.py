@@ -106,7 +106,7 @@ def test_fixed_settings_leave_the_space(corpus, tmp_path):
 def test_an_oracle_is_called_so_before_anything_starts(corpus, tmp_path):
     result = runner.invoke(app, _tiny(corpus, tmp_path, "--select", "oracle", "--dry-run"))
     assert result.exit_code == 0, result.output
-    assert result.output.startswith("ORACLE: students are chosen by labels of target dev; ")
+    assert result.output.startswith("ORACLE: results are chosen by labels of target dev; ")
 
 
 @pytest.mark.parametrize(
