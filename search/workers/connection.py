@@ -52,7 +52,7 @@ def connect(address: str | None, num_cpus: int | None) -> str:
         return f"on the Ray cluster at {given}"
     # Only one that `ray start` started: another program's own Ray would end with that program.
     found = None if given else _started_here()
-    if found and _answers(found):  # else a trace of a Ray that is gone
+    if found:
         try:
             _connect_to(found)
         except REFUSALS as error:
@@ -83,13 +83,13 @@ def _given(address: str | None) -> str | None:
 
 
 def _started_here() -> str | None:
-    """Return the address of the Ray that `ray start` started last on this machine, if any.
+    """Return the address of the Ray that `ray start` started last here, if it still answers.
 
     No public name of Ray tells it without connecting: `ray.init` of "auto" looks through all
     processes and connects.
     """
     found: str | None = services.find_bootstrap_address(None)
-    return found
+    return found if found and _answers(found) else None  # else a trace of a Ray that is gone
 
 
 def _connect_to_named(address: str) -> None:

@@ -30,7 +30,13 @@ def own_words():
 
 
 def test_there_is_something_to_look_for():
-    assert {"teacher", "student", "prototypes", "fusion_weight", "least_entity_share"} <= own_words()
+    assert {
+        "teacher",
+        "student",
+        "prototypes",
+        "fusion_weight",
+        "least_entity_share",
+    } <= own_words()
 
 
 @pytest.mark.parametrize("package", ["search", "ablations"])

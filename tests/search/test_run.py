@@ -69,7 +69,12 @@ def test_mistakes_are_told(changes, message):
 
 def test_dry_run_counts_the_grid_and_starts_nothing(corpus, tmp_path):
     result = runner.invoke(
-        app, _tiny(corpus, tmp_path, "--space=paper", "--grid", "--dry-run", "--seeds", "2")
+        app,
+        _tiny(
+            corpus,
+            tmp_path,
+            *("--space=paper", "--grid", "--dry-run", "--seeds", "2", "--address", "local"),
+        ),
     )
     assert result.exit_code == 0, result.output
     assert "300 trials x 2 seeds, of the grid" in result.output
