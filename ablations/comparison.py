@@ -9,20 +9,16 @@ from functools import cached_property
 
 import numpy as np
 
-from ablations.spec import AblationSpec
-from ablations.statistics import (
+from ablations.resampling import (
     Counts,
     Replicates,
     SentenceTest,
-    Spread,
     average,
-    holm,
-    paired_t_test,
     replicates,
     sentence_test,
-    spread,
-    wilcoxon_test,
 )
+from ablations.significance import Spread, holm, paired_t_test, spread, wilcoxon_test
+from ablations.spec import AblationSpec
 from search.results import Row
 
 AVERAGE = "average"
@@ -148,7 +144,7 @@ class Scores:
         groups: dict[tuple[str, ...], list[str]] = {}
         for variant in self.spec.variants:
             key = tuple(
-                self.row(variant, language, seed).experiment.student.signature
+                self.row(variant, language, seed).experiment.result.signature
                 for language in self.languages
                 for seed in self.seeds
             )
@@ -205,7 +201,7 @@ class Scores:
         """Return the counts of all seeds, (S, N, 3); None where a file is missing or differs."""
         parts = []
         for seed in seeds:
-            path = self.row(variant, language, seed).experiment.student.path / "counts.npz"
+            path = self.row(variant, language, seed).experiment.result.path / "counts.npz"
             if not path.exists():
                 return None
             with np.load(path) as file:

@@ -10,10 +10,11 @@ from ablations.spec import AblationSpec
 from prokd.config import ExperimentConfig, with_overrides, with_precision
 from prokd.config.settings import AutocastType
 from prokd.errors import UserError
-from prokd.identity import signature
-from prokd.runs import RunFolder
-from search.plan import DataDescriptions
-from search.results import LEADERBOARD, First, read_first
+from prokd.methods import DEFAULT, graph_of
+from prokd.runs.folder import RunFolder
+from prokd.runs.identity import signature
+from search.experiments import DataDescriptions, languages_of
+from search.leaderboard import LEADERBOARD, First, read_first
 from search.spaces import Point
 
 
@@ -42,7 +43,8 @@ class AblationPlan:
     def stem(self) -> str:
         """Name of the report: spec, data set, source and targets."""
         base = self.bases[0]
-        return f"{self.spec.name}-{base.data.dataset}-{base.source}-{'-'.join(self.languages)}"
+        sources = "+".join(base.sources)
+        return f"{self.spec.name}-{base.data.dataset}-{sources}-{'-'.join(self.languages)}"
 
     @property
     def signature(self) -> str:
@@ -88,12 +90,15 @@ def best_point(
     Raises:
         UserError: There is no such leaderboard.
     """
-    pattern = f"{config.data.dataset}-{config.source}-{config.target}-*/{LEADERBOARD}"
+    own = "" if config.method == DEFAULT else f"{config.method}-"
+    pattern = f"{own}{config.data.dataset}-{languages_of(config)}-*/{LEADERBOARD}"
     data = descriptions.training(config)
     found: list[tuple[float, Point, Path]] = []
     for path in sorted(exports.glob(pattern)):
         first = read_first(path)
-        if first is not None and _read_the_same(first, data, descriptions.runtime.runs_dir):
+        if first is not None and _read_the_same(
+            first, config, data, descriptions.runtime.runs_dir
+        ):
             found.append((first.source_dev, first.point, path))
     if not found:
         raise UserError(
@@ -104,7 +109,24 @@ def best_point(
     return point, path
 
 
-def _read_the_same(first: First, data: Mapping[str, str], runs_dir: Path) -> bool:
-    """Tell whether the students on the first place were trained on this data and encoder."""
-    identities = [RunFolder(runs_dir, "student", name).identity() for name in first.students]
-    return all(found is not None and found["fingerprints"] == data for found in identities)
+def _read_the_same(
+    first: First, config: ExperimentConfig, data: Mapping[str, str], runs_dir: Path
+) -> bool:
+    """Tell whether the results on the first place were trained on this data and encoder."""
+    graph = graph_of(config)
+    kind = graph.stage(graph.result).kind
+    return all(
+        _read_by(runs_dir / f"{kind}-{name}", kind, runs_dir) == data for name in first.results
+    )
+
+
+def _read_by(path: Path, kind: str, runs_dir: Path) -> dict[str, str]:
+    """Return the fingerprints of all that a run and those that it needs have read."""
+    identity = RunFolder(runs_dir, kind, path.name.removeprefix(f"{kind}-")).identity()
+    if identity is None:
+        return {}
+    found: dict[str, str] = {}
+    for signature_ in identity["needs"]:
+        for needed in runs_dir.glob(f"*-{signature_}"):
+            found |= _read_by(needed, needed.name.removesuffix(f"-{signature_}"), runs_dir)
+    return {**found, **identity["fingerprints"]}

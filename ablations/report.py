@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from ablations.comparison import ENTITY, TOKEN, VALID, Scores
+from ablations.significance import MIN_SEEDS_T, MIN_SEEDS_WILCOXON
 from ablations.spec import AblationSpec
-from ablations.statistics import MIN_SEEDS_T, MIN_SEEDS_WILCOXON
 from ablations.tables import (
     aligned,
     as_markdown,
@@ -24,8 +24,8 @@ from ablations.tables import (
     source_dev_table,
     state,
 )
+from prokd.common.files import write_atomically
 from prokd.config import ExperimentConfig
-from prokd.runs import write_atomically
 
 PAPER_ENCODER = "bert-base-multilingual-cased"
 MEASURES = {

@@ -12,10 +12,10 @@ import sys
 if __package__ in (None, ""):  # run as a script: the checkout need not be installed
     sys.path[0] = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 if __name__ == "__main__":
-    from prokd.interruption import end_at_once_on_signals
+    from prokd.common.interruption import end_at_once_on_signals
 
     end_at_once_on_signals()  # before all that takes its time
-    from prokd.import_path import libraries_first
+    from prokd.common.import_path import libraries_first
 
     libraries_first("prokd", "search", "ablations")
 
@@ -27,11 +27,11 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from ablations.plan import AblationPlan, best_point, with_base_settings
+from ablations.execute import precision_at_rest, show_plan, train, with_best_points
+from ablations.plan import AblationPlan, with_base_settings
 from ablations.spec import load_spec
-from prokd.cli import run_app
-from prokd.config import ExperimentConfig, RuntimeConfig, with_overrides
-from prokd.options import (
+from prokd.cli.app import run_app
+from prokd.cli.options import (
     Cache,
     DataDirs,
     Output,
@@ -40,15 +40,16 @@ from prokd.options import (
     separator_of,
     writable_cache,
 )
-from prokd.places import check_output
+from prokd.common.places import check_output
+from prokd.config import RuntimeConfig
+from prokd.methods import method_named
+from search.configs import base_configs
+from search.experiments import DataDescriptions
 from search.options import Languages, Settings, Text, parse_seconds, parse_seeds
-from search.plan import DataDescriptions, Experiment, Measured
 from search.results import Row
-from search.run import base_configs
 
 if TYPE_CHECKING:
     from prokd.config.settings import AutocastType
-    from search.engine import Engine
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -89,8 +90,10 @@ def ablation(
     begun = time.time()
     budget = None if time_budget is None else parse_seconds(time_budget)
     spec = load_spec(spec_name)
-    preset, reading = preset or spec.preset or "paper", reading or spec.reading or "stable"
+    preset = preset or spec.preset or "paper"
+    reading = reading or spec.reading or method_named(spec.method).reading
     configs, fixed = base_configs(
+        method=spec.method,
         preset=preset,
         reading=reading,
         languages=languages,
@@ -118,7 +121,7 @@ def ablation(
         descriptions.training(base)
     notes = [f"preset {preset}, reading {reading}, changed: {' '.join(settings) or 'nothing'}"]
     if from_best:
-        bases, more = _from_best(bases, [*fixed, *spec.base], descriptions, output)
+        bases, more = with_best_points(bases, [*fixed, *spec.base], descriptions, output)
         notes += more
     plan = AblationPlan(spec, tuple(bases), parse_seeds(seeds) if seeds else tuple(spec.seeds))
     for base in bases:
@@ -133,11 +136,11 @@ def ablation(
         first = next(iter(known.configs().values()))
         runtime = descriptions.runtime
         timed = few_steps(first, runtime, address, cpus_per_trial, gpus_per_trial)
-        _show_plan(known, descriptions, timed)
+        show_plan(known, descriptions, timed)
         return
-    from search.cluster import Resources
     from search.launch import opened
     from search.rest import known_precision, without_ray_first
+    from search.workers.cluster import Resources
 
     def run(at_rest: AutocastType | None) -> tuple[AblationPlan, list[Row]]:
         with opened(
@@ -157,94 +160,8 @@ def ablation(
         return known, rows
 
     precision = known_precision(plan.configs().values(), address, gpus_per_trial)
-    known, rows = without_ray_first(run, _at_rest(plan, descriptions, precision))
+    known, rows = without_ray_first(run, precision_at_rest(plan, descriptions, precision))
     _write(known, rows, output, [*notes, f"settings: {known.signature}"])
-
-
-def _at_rest(
-    plan: AblationPlan, descriptions: DataDescriptions, precision: AutocastType | None
-) -> AutocastType | None:
-    """Return the precision if all runs of a plan are known to have ended with it; else None."""
-    from search.rest import is_finished
-
-    if precision is None:
-        return None
-    experiments = _experiments(replace(plan, precision=precision), descriptions)
-    is_all = all(is_finished(experiment, descriptions, False) for experiment in experiments)
-    return precision if is_all else None
-
-
-def _experiments(plan: AblationPlan, descriptions: DataDescriptions) -> list[Experiment]:
-    from search.variants import experiments_of
-
-    configs = {f"{variant}, {language}": c for (variant, language), c in plan.configs().items()}
-    data = {name: descriptions.training(config) for name, config in configs.items()}
-    return experiments_of(descriptions.runtime.runs_dir.resolve(), configs, plan.seeds, data)
-
-
-def train(engine: Engine, plan: AblationPlan) -> list[Row]:
-    """Train what a plan lacks; return one row for each language, variant and seed.
-
-    Args:
-        engine: Open on a cluster.
-        plan: What is compared.
-    """
-    from search.variants import run_variants
-
-    # One call for all languages, so that no slot waits at the end of each.
-    places = {_label(plan, *place): place for place in plan.configs()}
-    configs = dict(zip(places, plan.configs().values(), strict=True))
-    rows = run_variants(
-        engine,
-        f"ablation {plan.spec.name}",
-        configs,
-        plan.seeds,
-        name=f"{plan.stem}-{plan.signature}",
-        labels={label: variant for label, (variant, _) in places.items()},
-    )
-    return [
-        replace(row, experiment=replace(row.experiment, variant=places[row.experiment.variant][0]))
-        for row in rows
-    ]
-
-
-def _label(plan: AblationPlan, variant: str, language: str) -> str:
-    return variant if len(plan.bases) == 1 else f"{variant}, {language}"
-
-
-def _from_best(
-    bases: Sequence[ExperimentConfig],
-    fixed: Sequence[str],
-    descriptions: DataDescriptions,
-    output: Path,
-) -> tuple[list[ExperimentConfig], list[str]]:
-    """Put the best points of searches into configurations; say which."""
-    from search.spaces import in_symbols
-
-    found, notes = [], []
-    for base in bases:
-        point, path = best_point(base, descriptions, output / "exports")
-        free = {name: value for name, value in point.items() if name not in fixed}
-        found.append(with_overrides(base, free))
-        notes.append(f"{base.target}: {in_symbols(free)}, the best of {path.parent.name}")
-    return found, notes
-
-
-def _show_plan(plan: AblationPlan, descriptions: DataDescriptions, timed: Measured) -> None:
-    """Print what a plan needs, what of it is done, and what the rest will cost."""
-    from search.estimate import KINDS
-    from search.plan import describe, need
-    from search.precision import dry_run_line
-
-    experiments = _experiments(plan, descriptions)
-    variants, languages = len(plan.spec.variants), len(plan.bases)
-    typer.echo(dry_run_line(list(plan.configs().values())))
-    typer.echo(
-        f"{plan.stem}: {variants} variants x {languages} language(s) x {len(plan.seeds)} seed(s)"
-        f" = {len(experiments)} runs"
-    )
-    for line in describe([need(experiments, kind, timed) for kind in KINDS], None):
-        typer.echo(f"  {line}")
 
 
 def _write(plan: AblationPlan, rows: list[Row], output: Path, notes: Sequence[str]) -> None:
@@ -256,7 +173,7 @@ def _write(plan: AblationPlan, rows: list[Row], output: Path, notes: Sequence[st
     from ablations.comparison import Scores
     from ablations.report import printed, report_stem, write_reports
     from search.launch import nothing_finished
-    from search.trainables import DONE, PAUSED
+    from search.workers.trainables import DONE, PAUSED
 
     scores = Scores(plan.spec, rows)
     folder = output / "reports"

@@ -1,7 +1,7 @@
-"""What an ablation compares: named variants of one method, seeds, and the published figures.
+"""What an ablation compares: named variants of methods, seeds, and the published figures.
 
-A spec is a YAML file. Each variant is a set of components taken away (CA, ST, PK, CL, any
-subset) and of settings changed by dotted path; nothing of the method's code knows of it.
+A spec is a YAML file. Each variant is a set of a method's components taken away, any subset, and
+of settings changed by dotted path; nothing of the methods' code knows of it.
 """
 
 from __future__ import annotations
@@ -12,18 +12,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from prokd.config import (
-    ExperimentConfig,
-    build_config,
-    parse_override,
-    validation_sentence,
-    with_overrides,
-    without_components,
-)
+from prokd.common.names import ending
+from prokd.config import ExperimentConfig, parse_override, validation_sentence, with_overrides
 from prokd.config.yaml_files import read_mapping
-from prokd.effect import check_effect
 from prokd.errors import UserError
-from prokd.names import ending
+from prokd.methods import DEFAULT, build_config, in_method, without_components
+from prokd.runs.effect import check_effect
 
 SPECS_DIR = Path(__file__).resolve().parent / "specs"
 """Folder of the specs that come with the project."""
@@ -40,8 +34,9 @@ class _Frozen(BaseModel):
 class Variant(_Frozen):
     """One named alternative: what is taken away and what is set."""
 
+    method: str | None = Field(None, description="another method than the spec's")
     without: list[str] = Field(
-        default_factory=list, description="components removed: CA, ST, PK, CL"
+        default_factory=list, description="names of the method's components that are removed"
     )
     settings: dict[str, Any] = Field(
         default_factory=dict, alias="set", description="values by dotted path"
@@ -52,17 +47,28 @@ class Variant(_Frozen):
     def _numbers(cls, value: dict[str, Any]) -> dict[str, Any]:
         return _with_numbers(value)
 
-    def overrides(self) -> dict[str, Any]:
+    def overrides(self, method: str) -> dict[str, Any]:
         """Return the settings that make this variant, components first.
 
-        Raises:
-            UserError: An unknown component.
+        Args:
+            method: Of the spec.
 
-        Example:
-            >>> Variant(without=["ST"]).overrides()
-            {'student.schedule': 'distillation'}
+        Raises:
+            UserError: An unknown method or component.
         """
-        return without_components(self.without) | self.settings
+        return without_components(self.without, method=self.method or method) | self.settings
+
+    def config(self, base: ExperimentConfig) -> ExperimentConfig:
+        """Return the configuration of this variant: the method, components, then settings.
+
+        Args:
+            base: The spec's settings; another method has what both have.
+
+        Raises:
+            UserError: An unknown method, component or setting, or a bad value.
+        """
+        own = in_method(base, self.method or base.method)
+        return with_overrides(own, self.overrides(base.method))
 
 
 class AblationSpec(_Frozen):
@@ -73,12 +79,11 @@ class AblationSpec(_Frozen):
     )
     title: str
     claim: str = Field(description="what the numbers are to show, in one or two sentences")
+    method: str = Field(DEFAULT, description="name of the method whose variants they are")
     preset: Literal["paper", "fast", "mini"] | None = Field(
         None, description="used unless the command line names another"
     )
-    reading: Literal["stable", "literal"] | None = Field(
-        None, description="used unless the command line names another"
-    )
+    reading: str | None = Field(None, description="used unless the command line names another")
     base: dict[str, Any] = Field(
         default_factory=dict, description="settings of all variants, by dotted path"
     )
@@ -111,7 +116,7 @@ class AblationSpec(_Frozen):
             base: The method's settings, `base` of this spec among them.
             variant: Its name.
         """
-        return with_overrides(base, self.variants[variant].overrides())
+        return self.variants[variant].config(base)
 
     def compared(self) -> list[str]:
         """Return the variants other than the reference, in order."""
@@ -190,10 +195,7 @@ def _check_settings(spec: AblationSpec) -> None:
                 f"{place} must leave seed and target to `seeds` and --lang, "
                 f"but sets {', '.join(sorted(taken))}."
             )
-    try:
-        base = build_config(spec.preset or "paper", spec.reading or "stable", spec.base)
-    except UserError as error:
-        raise UserError(f"base: {error}") from None
+    base = _base(spec)
     check_effect(base, spec.base, "base: ")
     for name, variant in spec.variants.items():
         try:
@@ -201,6 +203,21 @@ def _check_settings(spec: AblationSpec) -> None:
         except UserError as error:
             raise UserError(f"variants.{name}: {error}") from None
         check_effect(config, variant.settings, f"variants.{name}.set: ")
+
+
+def _base(spec: AblationSpec) -> ExperimentConfig:
+    """Build a spec's own configuration; a UserError names the field that is wrong."""
+    fields: list[tuple[str, str | None, dict[str, Any]]] = [
+        ("method", None, {}),
+        ("reading", spec.reading, {}),
+        ("base", spec.reading, spec.base),
+    ]
+    for field, reading, settings in fields:
+        try:
+            base = build_config(spec.preset or "paper", reading, settings, method=spec.method)
+        except UserError as error:
+            raise UserError(f"{field}: {error}") from None
+    return base
 
 
 def _with_numbers(settings: Settings) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import math
 from ablations.comparison import AVERAGE, ENTITY, TOKEN, Comparison, Scores
 from ablations.spec import AblationSpec
 from search.results import Row
-from search.trainables import COLLAPSED, DONE
+from search.workers.trainables import COLLAPSED, DONE
 
 ALPHA = 0.05
 Table = list[list[str]]
@@ -161,10 +161,12 @@ def source_dev_table(scores: Scores) -> Table:
 
 def changes_table(spec: AblationSpec) -> Table:
     """Return what each variant takes away and sets."""
-    table = [["variant", "without", "settings"]]
+    table = [["variant", "method", "without", "settings"]]
     for name, variant in spec.variants.items():
-        changes = ", ".join(f"`{path}={value}`" for path, value in variant.overrides().items())
-        table.append([name, ", ".join(variant.without) or "–", changes or "–"])
+        overrides = variant.overrides(spec.method)
+        changes = ", ".join(f"`{path}={value}`" for path, value in overrides.items())
+        method = variant.method or spec.method
+        table.append([name, method, ", ".join(variant.without) or "–", changes or "–"])
     return table
 
 

@@ -23,12 +23,13 @@ import numpy as np
 import torch
 from transformers import AutoConfig, AutoModel
 
-from prokd import evaluation
-from prokd.config import ExperimentConfig, RuntimeConfig, build_config
-from prokd.corpora import Corpora
-from prokd.data import Batch, EncodedCorpus, collate, make_batches
-from prokd.encoder import TokenClassifier, build_classifier
-from prokd.mini import ENCODER_PATH
+from prokd.config import ExperimentConfig, RuntimeConfig
+from prokd.data import Batch, EncodedCorpus, batches, collate, make_batches
+from prokd.data.mini import ENCODER_PATH
+from prokd.encoder.classifier import TokenClassifier, build_classifier
+from prokd.methods import build_config
+from prokd.scoring import evaluation
+from prokd.training.corpora import Corpora
 
 REPEATS = 5
 Way = Callable[[], object]
@@ -96,9 +97,9 @@ def passes_in(size: int, model: TokenClassifier, encoded: EncodedCorpus) -> Way:
     """Return a pass over a corpus in batches of that many subwords."""
 
     def way() -> None:
-        before, evaluation.EVALUATION_TOKENS["cpu"] = evaluation.EVALUATION_TOKENS["cpu"], size
+        before, batches.EVALUATION_TOKENS["cpu"] = batches.EVALUATION_TOKENS["cpu"], size
         evaluation.predict(model, encoded, 0)
-        evaluation.EVALUATION_TOKENS["cpu"] = before
+        batches.EVALUATION_TOKENS["cpu"] = before
 
     return way
 

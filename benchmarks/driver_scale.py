@@ -1,8 +1,9 @@
 """What a long search costs its driver: memory, time and storage for each trial.
 
 ``python -m benchmarks.driver_scale --trials 100,200,400`` searches a made-up grid on a local Ray
-with the real driver, study, MLflow store and Tune; only the stages are fakes, which write the
-files of a finished run and train nothing. Each length runs in a process and a folder of its own.
+with the real driver, study, MLflow store and pool of workers; only the stages are fakes, which
+write the files of a finished run and train nothing. Each length runs in a process and a folder of
+its own.
 All that is claimed is how a column grows from row to row.
 """
 
@@ -20,51 +21,57 @@ from pathlib import Path
 from typing import Any
 
 from optuna.distributions import CategoricalDistribution
-from ray.tune import Trainable
 
-from prokd.config import ExperimentConfig, RuntimeConfig, build_config
-from prokd.runs import SOURCE_DEV, Kind, RunFolder, write_json
+from prokd.common.files import write_json
+from prokd.config import ExperimentConfig, RuntimeConfig
+from prokd.methods import build_config, graph_of, read_config
+from prokd.runs.folder import SOURCE_DEV, RunFolder
 
 SIZES = {"train": 16, "dev": 8, "test": 8}
 
 
-class FakeStage(Trainable):
-    """A stage run that is over as soon as it begins; its objective is a smooth function."""
+class FakeWorker:
+    """Takes jobs as `StageWorker` does; a run is over as soon as it begins.
 
-    kind: Kind
+    Its objective is a smooth function of what is searched.
+    """
 
-    def setup(self, config: dict[str, Any]) -> None:
+    def __init__(self) -> None:
+        """Wait for a job."""
+        self._key: str = ""
+        self._job: dict[str, Any] | None = None
+
+    def warm_up(self) -> None:
+        """Load nothing."""
+
+    def begin(self, config: dict[str, Any]) -> None:
         """Take a job."""
-        self.kind = config["kind"]
-        self._signature, self._job = config["signature"], json.loads(config["job"])
+        self._key, self._job = config["key"], json.loads(config["job"])
 
-    def step(self) -> dict[str, Any]:
+    def release(self) -> None:
+        """Forget the job."""
+        self._job = None
+
+    def step(self, key: str | None = None) -> dict[str, Any] | None:
         """Write the files of a finished run."""
-        config = ExperimentConfig.model_validate(self._job["config"])
-        folder = RunFolder(Path(self._job["runtime"]["runs_dir"]), self.kind, self._signature)
+        if self._job is None or key not in (None, self._key):
+            return None
+        config = read_config(self._job["config"])
+        graph = graph_of(config)
+        spec = graph.stage(self._job["stage"])
+        folder = RunFolder(Path(self._job["runtime"]["runs_dir"]), spec.kind, self._key)
         row = {"epoch": 1.0, f"dev/{config.source}/entity_f1": objective(config), "seconds": 0.0}
         folder.write_history([row])
         for file in ("weights.safetensors", "stage.json"):
             (folder.path / file).write_text("{}")
-        if self.kind == "student":
+        if spec.name == graph.result:
             report = {"fingerprint": self._job["report"], "metrics": {"test/ar/entity_f1": 0.5}}
             write_json(folder.path / "report.json", report)
         value = row[f"dev/{config.source}/entity_f1"]
         found = {"objective": value, "criteria": {SOURCE_DEV: value}, "epochs": 1, "seconds": 0.0}
         folder.mark_done(found)
+        self.release()
         return {"state": "done", "reason": "", "epoch": 1, "trained": 1, "busy": 0.0}
-
-    def save_checkpoint(self, checkpoint_dir: str) -> dict[str, Any]:
-        """Return a marker."""
-        return {}
-
-    def load_checkpoint(self, checkpoint: dict[str, Any] | None) -> None:
-        """Do nothing."""
-
-    def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Take the next job."""
-        self.setup(new_config)
-        return True
 
 
 def objective(config: ExperimentConfig) -> float:
@@ -75,7 +82,7 @@ def objective(config: ExperimentConfig) -> float:
 
 def write_corpus(folder: Path) -> Path:
     """Write a few sentences of the phrasebook."""
-    from prokd.mini import generate
+    from prokd.data.mini import generate
 
     for language in ("en", "ar"):
         for split, size in SIZES.items():
@@ -90,13 +97,14 @@ def write_corpus(folder: Path) -> Path:
 
 def search(trials: int, output: Path) -> dict[str, float]:
     """Run a search of so many trials and return what it cost."""
-    import search.round
-    import search.tuner
-    from search.cluster import LOCAL, Resources
+    import search.execution
+    import search.workers.pool
     from search.driver import Search
+    from search.experiments import DataDescriptions
     from search.launch import opened
-    from search.plan import DataDescriptions
     from search.spec import SearchSpec
+    from search.workers.cluster import Resources
+    from search.workers.connection import LOCAL
 
     side = math.ceil(math.sqrt(trials))
     space = {
@@ -108,14 +116,14 @@ def search(trials: int, output: Path) -> dict[str, float]:
     corpus = write_corpus(output / "corpus")
     runtime = RuntimeConfig(data_dirs=(corpus,), runs_dir=output / "runs", device="cpu")
     descriptions = DataDescriptions(runtime)
-    report, real_job = descriptions.report(config), search.round.job
+    report, real_job = descriptions.report(config), search.execution.job
 
     def job(*arguments: Any, **named: Any) -> dict[str, Any]:
         made = real_job(*arguments, **named)
         return {**made, "job": json.dumps({**json.loads(made["job"]), "report": report})}
 
-    search.round.job = job  # type: ignore[assignment]
-    search.tuner.StageTrainable = FakeStage  # type: ignore[misc,assignment]
+    search.execution.job = job  # type: ignore[assignment]
+    search.workers.pool.StageWorker = FakeWorker  # type: ignore[misc,assignment]
     with opened(
         runtime, output, address=LOCAL, resources=Resources(cpus=1), descriptions=descriptions
     ) as engine:

@@ -19,13 +19,13 @@ from transformers import BertConfig, BertModel
 from benchmarks.setting import Setting
 from benchmarks.sizes import Sizes
 from benchmarks.table import Line
-from prokd.config import TeacherConfig
 from prokd.data import Batch
-from prokd.encoder import TokenClassifier
-from prokd.layers import encoder_layers, freeze
-from prokd.optimization import Optimization
-from prokd.sequences import Places
-from prokd.tagging_loss import tagging_loss
+from prokd.encoder.classifier import TokenClassifier
+from prokd.encoder.layers import encoder_layers, freeze
+from prokd.methods.prokd.config import TeacherConfig
+from prokd.stages.optimization import Optimization
+from prokd.terms.sequences import Places
+from prokd.terms.tagging_loss import tagging_loss
 
 FROZEN_LAYERS, NUM_CLASSES = 3, 7
 GRID_POINTS, GRID_TEACHERS, GRID_SENTENCES, GRID_EPOCHS = 300, 5, 20_000, 10

@@ -15,7 +15,7 @@ from benchmarks.sizes import Sizes
 from benchmarks.sweep import searched
 from benchmarks.table import Line
 from prokd.config import ExperimentConfig
-from prokd.runs import RunFolder
+from prokd.runs.folder import RunFolder
 
 
 def measure(setting: Setting, sizes: Sizes) -> list[Line]:

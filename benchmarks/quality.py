@@ -9,10 +9,9 @@ from benchmarks.rival import Rival
 from benchmarks.setting import Setting
 from benchmarks.sizes import Sizes
 from benchmarks.table import Line, mean_and_deviation
-from prokd.runs import Kind
-from prokd.training import StageRun
+from prokd.training.run import StageRun
 
-KINDS: tuple[Kind, ...] = ("teacher", "student")
+STAGES = ("teacher", "student")
 MEASURES = ("entity_f1", "entity_f1_viterbi")
 
 
@@ -47,11 +46,11 @@ def _config(setting: Setting, sizes: Sizes, seed: int):
 def _ours(setting: Setting, sizes: Sizes, seed: int) -> dict[str, float]:
     config, runtime = _config(setting, sizes, seed), setting.runtime("quality")
     updates = 0
-    for kind in KINDS:
-        with StageRun(kind, config, runtime) as run:
+    for stage in STAGES:
+        with StageRun(stage, config, runtime) as run:
             run.run()
             updates += run.stage.optimization.schedule.last_epoch  # type: ignore[union-attr]
-            scores = run.report() if kind == "student" else {}
+            scores = run.report() if stage == "student" else {}
     found = {name: scores[f"test/{config.target}/{name}"] for name in MEASURES}
     return found | {"updates": float(updates)}
 

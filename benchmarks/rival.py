@@ -32,28 +32,29 @@ from transformers import get_linear_schedule_with_warmup
 from benchmarks.rival_data import PADDING_LABEL, Features, decode, features_of, score
 from benchmarks.rival_model import PaddedBatch, TokenTagger
 from prokd.config import ExperimentConfig, RuntimeConfig
-from prokd.corpora import Corpora
-from prokd.encoder_files import load_tokenizer
-from prokd.prototypes import (
-    class_sums,
-    configured_weights,
-    labelled_prototypes,
-    means_of_sums,
-    weighted_prototypes,
-)
-from prokd.student.distillation import distillation_loss
-from prokd.student.objective import student_objective
-from prokd.student.pseudo_labels import (
+from prokd.encoder.files import load_tokenizer
+from prokd.methods import read_config
+from prokd.methods.prokd.student.objective import student_objective
+from prokd.methods.prokd.student.pseudo_labels import (
     hard_labels,
     hybrid_probabilities,
     prototype_probabilities,
 )
-from prokd.student.schedule import distillation_weight
-from prokd.student.self_training import self_training_loss
-from prokd.tagging_loss import tagging_loss
-from prokd.teacher.alignment import alignment_loss
-from prokd.teacher.objective import teacher_objective
-from prokd.teacher.shares import TargetShares
+from prokd.methods.prokd.student.schedule import distillation_weight
+from prokd.methods.prokd.student.self_training import self_training_loss
+from prokd.methods.prokd.teacher.alignment import alignment_loss
+from prokd.methods.prokd.teacher.objective import teacher_objective
+from prokd.methods.prokd.teacher.shares import TargetShares
+from prokd.methods.prokd.weights import configured_weights
+from prokd.terms.distillation import distillation_loss
+from prokd.terms.prototypes import (
+    class_sums,
+    labelled_prototypes,
+    means_of_sums,
+    weighted_prototypes,
+)
+from prokd.terms.tagging_loss import tagging_loss
+from prokd.training.corpora import Corpora
 
 
 class Rival:
@@ -288,7 +289,7 @@ class Rival:
 def main(job: Path) -> None:
     """Run one point as a process: read the job, train, write ``<job>.result.json``."""
     values = json.loads(job.read_text(encoding="utf-8"))
-    config = ExperimentConfig.model_validate(values["config"])
+    config = read_config(values["config"])
     runtime = RuntimeConfig.model_validate(values["runtime"])
     result = Rival(config, runtime).run()
     job.with_suffix(".result.json").write_text(json.dumps(result), encoding="utf-8")

@@ -13,7 +13,7 @@ from seqeval.metrics import f1_score
 from torch import Tensor
 
 from prokd.data import Corpus
-from prokd.labels import TagSet
+from prokd.data.labels import TagSet
 
 PADDING_LABEL = -100
 

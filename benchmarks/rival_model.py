@@ -14,8 +14,8 @@ from transformers import AutoModel
 
 from benchmarks.rival_data import Features
 from prokd.config import ExperimentConfig
-from prokd.encoder_files import encoder_folder
-from prokd.sequences import Places
+from prokd.encoder.files import encoder_folder
+from prokd.terms.sequences import Places
 
 
 class TokenTagger(nn.Module):

@@ -17,13 +17,15 @@ import ray
 from optuna.distributions import CategoricalDistribution
 from rich.console import Console
 
-from prokd.config import ExperimentConfig, RuntimeConfig, with_overrides
-from search.cluster import LOCAL, Resources
+from prokd.config import RuntimeConfig, with_overrides
+from prokd.methods import read_config
 from search.driver import Search, SearchSummary
 from search.engine import Engine
 from search.launch import opened
 from search.progress import Progress
 from search.spec import SearchSpec
+from search.workers.cluster import Resources
+from search.workers.connection import LOCAL
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ class SearchJob:
 def main(path: Path) -> None:
     """Run the search of a job and write its result."""
     job = SearchJob(**json.loads(path.read_text(encoding="utf-8")))
-    config = ExperimentConfig.model_validate(job.config)
+    config = read_config(job.config)
     runtime = RuntimeConfig.model_validate(job.runtime)
     output = Path(job.output)
     space = {name: CategoricalDistribution(values) for name, values in job.space.items()}
@@ -71,13 +73,13 @@ def main(path: Path) -> None:
         if job.warm_up:
             other = with_overrides(config, {"seed": config.seed + 1})
             Search(replace(spec, base=other, seeds=(other.seed,), trials=1), engine, output).run()
-        busy, started = engine.workers.busy, time.perf_counter()
+        busy, started = engine.pool.busy, time.perf_counter()
         search = Search(spec, engine, output, export_best=job.export_best)
         summary = search.run()
         engine.tracker.send_rest()  # MLflow is told by a thread, which may be behind
         result = {
             "seconds": time.perf_counter() - started,
-            "busy": engine.workers.busy - busy,
+            "busy": engine.pool.busy - busy,
             **_counts(engine, summary),
         }
     path.with_suffix(".result.json").write_text(json.dumps(result), encoding="utf-8")

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from prokd.config import ExperimentConfig, RuntimeConfig, build_config
+from prokd.config import ExperimentConfig, RuntimeConfig
+from prokd.methods import build_config
 
 MAX_LENGTH = 128
 """Subwords of the longest sentence: what the rival pads to."""

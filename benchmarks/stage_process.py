@@ -8,11 +8,11 @@ import sys
 import time
 from pathlib import Path
 
-from prokd.config import ExperimentConfig, RuntimeConfig
-from prokd.runs import Kind
-from prokd.training import StageRun
+from prokd.config import RuntimeConfig
+from prokd.methods import read_config
+from prokd.training.run import StageRun
 
-KINDS: tuple[Kind, ...] = ("teacher", "student")
+STAGES = ("teacher", "student")
 
 
 def peak_mb() -> float:
@@ -30,19 +30,19 @@ def proportional_mb() -> float:
 def main(job: Path) -> None:
     """Train both stages; write their processor seconds and the memory that they took."""
     values = json.loads(job.read_text(encoding="utf-8"))
-    config = ExperimentConfig.model_validate(values["config"])
+    config = read_config(values["config"])
     runtime = RuntimeConfig.model_validate(values["runtime"])
     result = {"start_mb": peak_mb()}
-    for kind in KINDS:
+    for stage in STAGES:
         started = time.perf_counter()
-        with StageRun(kind, config, runtime) as run:
+        with StageRun(stage, config, runtime) as run:
             while not run.done:  # the last epoch counts: the first one prepares and aligns nothing
                 before = time.process_time()
                 run.step()
-                result[f"{kind}_epoch"] = time.process_time() - before
+                result[f"{stage}_epoch"] = time.process_time() - before
             result["proportional_mb"] = proportional_mb()
-        result[f"{kind}_seconds"] = time.perf_counter() - started
-        result[f"{kind}_peak_mb"] = peak_mb()
+        result[f"{stage}_seconds"] = time.perf_counter() - started
+        result[f"{stage}_peak_mb"] = peak_mb()
     job.with_suffix(".result.json").write_text(json.dumps(result), encoding="utf-8")
 
 

@@ -14,12 +14,12 @@ from benchmarks.rival import Rival
 from benchmarks.setting import Setting
 from benchmarks.sizes import Sizes
 from benchmarks.table import Line, interleaved, ratio_line
-from prokd import artifact, evaluation
-from prokd.corpora import Corpora
-from prokd.encoder import TokenClassifier
-from prokd.evaluation import LabelledSplit
-from prokd.runs import Kind
-from prokd.training import StageRun
+from prokd.encoder import artifact
+from prokd.encoder.classifier import TokenClassifier
+from prokd.scoring import evaluation
+from prokd.scoring.evaluation import LabelledSplit
+from prokd.training.corpora import Corpora
+from prokd.training.run import StageRun
 
 DEV_SENTENCES = 32
 
@@ -55,17 +55,17 @@ def _nothing(value: object) -> None:
 
 
 def _steps(
-    kind: Kind, rival: Rival, setting: Setting, config, runtime, sizes: Sizes, target: str
+    stage: str, rival: Rival, setting: Setting, config, runtime, sizes: Sizes, target: str
 ) -> Line:
     """Return the ratio of a stage's steps."""
-    rival.start(kind)
-    epoch_of = rival.teacher_epoch if kind == "teacher" else rival.student_epoch
+    rival.start(stage)
+    epoch_of = rival.teacher_epoch if stage == "teacher" else rival.student_epoch
 
     def theirs(turn: int) -> None:
         epoch_of(turn + 1)
         rival.evaluate(rival.source_dev)
 
-    with StageRun(kind, config, runtime) as run:
+    with StageRun(stage, config, runtime) as run:
         run.step()
         epoch_of(0)
         updates = {"before": _updates(run)}
@@ -83,7 +83,7 @@ def _steps(
         mine, other = interleaved(ours, theirs, sizes.repeats)
         per_epoch = (rival.updates - before) / sizes.repeats
     other = [seconds / per_epoch for seconds in other]
-    return ratio_line("steps", f"{kind} step", mine, other, target=target)
+    return ratio_line("steps", f"{stage} step", mine, other, target=target)
 
 
 def _updates(run: StageRun) -> int:

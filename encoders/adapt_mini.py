@@ -6,7 +6,7 @@ translation (both sides masked), and alignment, which tells an English sentence'
 those of the other sentences of the batch by how well each token finds a counterpart. Only training
 templates and training names are seen, and no label ever is. The vocabulary stays as it is.
 
-    python encoders/adapt_mini.py --base PATH --output prokd/mini/encoder --minutes 5 --seed 0
+    python encoders/adapt_mini.py --base PATH --output prokd/data/mini/encoder --minutes 5 --seed 0
 
 The learning rate follows the clock, so a rerun gives a similar encoder, not the same bytes.
 """
@@ -26,7 +26,7 @@ from torch.nn.functional import cross_entropy, normalize
 from transformers import AutoModelForMaskedLM, AutoTokenizer, PreTrainedModel
 from transformers import PreTrainedTokenizerBase as Tokenizer
 
-from prokd.mini.generator import LANGUAGES, parallel_sentences, unlabelled_sentences
+from prokd.data.mini.generator import LANGUAGES, parallel_sentences, unlabelled_sentences
 
 # B sentences, T subwords, V token ids of the corpus, D feature size
 logger = logging.getLogger("adapt_mini")

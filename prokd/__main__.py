@@ -1,22 +1,6 @@
-"""The ``prokd`` command, and ``python -m prokd``: Ctrl-C is answered before anything is loaded."""
+"""``python -m prokd``: the command ``prokd``."""
 
-from __future__ import annotations
-
-import sys
-
-from prokd.interruption import end_at_once_on_signals, sentence_of
-
-
-def main() -> None:
-    """Entry point of the ``prokd`` command."""
-    end_at_once_on_signals(sentence=sentence_of(sys.argv[1:]))
-    from prokd.import_path import libraries_first
-
-    libraries_first("prokd")
-    from prokd.cli import run_commands
-
-    run_commands()
-
+from prokd.cli.entry import main
 
 if __name__ == "__main__":
     main()

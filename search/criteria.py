@@ -13,8 +13,8 @@ from pathlib import Path
 from rich.table import Table
 from scipy import stats
 
-from prokd.runs import ORACLE
-from search.results import LABEL_FREE, Row, heading, means, write_records
+from prokd.runs.folder import ORACLE
+from search.results import Row, heading, label_free, means, write_records
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,8 @@ def compare(trials: Mapping[int, Sequence[Row]]) -> list[Choice]:
     scored = {n: found[n][name] for n, name in names.items() if name in found[n]}
     test = scored if len(scored) == len(dev) else {}
     choices = []
-    for name in LABEL_FREE if numbers else ():
+    criteria = label_free(trials[numbers[0]][0].experiment.config) if numbers else ()
+    for name in criteria:
         values = {number: found[number][f"mean/criteria/{name}"] for number in numbers}
         chosen = max(numbers, key=values.__getitem__)
         choices.append(
@@ -94,7 +95,7 @@ def comparison_table(choices: Sequence[Choice], target: str, select: str) -> Tab
         target: The target language.
         select: The criterion that the search itself chose by.
     """
-    use = "students were chosen by it" if select == ORACLE else "nothing was chosen by it"
+    use = "results were chosen by it" if select == ORACLE else "nothing was chosen by it"
     drawn = Table(
         title=f"{heading(ORACLE)} beside the criteria; {use}",
         title_justify="left",

@@ -1,4 +1,4 @@
-"""Experiments from a list to results: what is missing is trained, teachers first, then students.
+"""Experiments from a list to results: what is missing is trained, what lies there is reused.
 
 Whoever has configurations, a search or an ablation, hands them over here. What lies finished in
 the run folders is not trained again; what lies half done is continued.
@@ -13,27 +13,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from prokd.config import RuntimeConfig
-from prokd.runs import Kind
-from search import nodes
-from search.cluster import Cluster
-from search.plan import DataDescriptions, Experiment
+from search.execution import Execution
+from search.experiments import DataDescriptions, Experiment
+from search.outcomes import Finished, Judge, More, Outcome, no_more
 from search.progress import Progress
-from search.round import Finished, Round
-from search.tracking import Tracker
-from search.trainables import absolute
-from search.tuner import Judge, Outcome, Workers
+from search.records.tracking import Tracker
+from search.workers import nodes
+from search.workers.cluster import Cluster
+from search.workers.pool import Pool
+from search.workers.trainables import absolute
 
 
 @dataclass
 class Reuse:
-    """What was trained and what was there already, by `Experiment.key`."""
+    """What was trained and what was there already, by stage and `Experiment.key`."""
 
-    trained: dict[Kind, set[str]] = field(
-        default_factory=lambda: {"teacher": set(), "student": set()}
-    )
-    reused: dict[Kind, set[str]] = field(
-        default_factory=lambda: {"teacher": set(), "student": set()}
-    )
+    trained: dict[str, set[str]] = field(default_factory=dict)
+    reused: dict[str, set[str]] = field(default_factory=dict)
     continued: dict[str, int] = field(default_factory=dict)
     """Epochs that an interrupted run had behind it when it was taken up again."""
     epochs: int = 0
@@ -41,10 +37,11 @@ class Reuse:
 
     def lines(self) -> list[str]:
         """Write the counts for a reader."""
-        counts = [
-            f"{kind}s: {len(trained)} trained, {len(self.reused[kind] - trained)} reused"
-            for kind, trained in self.trained.items()
-        ]
+        counts = []
+        for stage in dict.fromkeys([*self.trained, *self.reused]):
+            trained = self.trained.get(stage, set())
+            reused = self.reused.get(stage, set()) - trained
+            counts.append(f"{stage}s: {len(trained)} trained, {len(reused)} reused")
         kept = sum(self.continued.values())
         text = f"epochs: {self.epochs} trained"
         if self.continued:
@@ -59,7 +56,7 @@ class Engine:
     Args:
         runtime: Where things lie; its threads are set to what a trial has.
         cluster: The Ray that is connected to.
-        output: Folder for Ray's own passing files.
+        output: Folder of what is passed between processes.
         tracker: Logs every stage run.
         progress: Shows what happens.
         descriptions: Fingerprints that were read already.
@@ -86,7 +83,7 @@ class Engine:
         threads = runtime.threads or cluster.threads
         self.runtime = absolute(runtime).model_copy(update={"threads": threads})
         self.cluster, self.storage = cluster, output / "ray_results"
-        self.workers = Workers(cluster, self.storage, max_failures)
+        self.pool = Pool(cluster, max_failures)
         self.tracker, self.progress = tracker, progress
         self.descriptions = descriptions or DataDescriptions(runtime)
         self.deadline = deadline
@@ -108,13 +105,12 @@ class Engine:
 
     def close(self) -> None:
         """End the processes that train; remove what a stop has left for them to see."""
-        self.workers.close()
+        self.pool.close()
         self.stop_file.unlink(missing_ok=True)
 
     def leave(self) -> None:
         """Remove what this process has for itself in the storage: it ends without `close`."""
         self.stop_file.unlink(missing_ok=True)
-        self.workers.leave()
 
     def run(
         self,
@@ -123,16 +119,19 @@ class Engine:
         *,
         oracle: bool = False,
         judge: Judge | None = None,
+        more: More = no_more,
     ) -> list[Outcome]:
-        """Train what is missing and return how each experiment's student ended.
+        """Train what is missing and return how each experiment's result ended.
 
         Args:
             experiments: Any configurations, of any languages and data sets.
             finished: Is called once for each experiment, as soon as its end is known.
-            oracle: Whether finished students are also scored on labelled target dev.
-            judge: Decides after each epoch of a student whether it is pruned.
+            oracle: Whether finished results are also scored on labelled target dev.
+            judge: Decides after each epoch of a result whether it is pruned.
+            more: Is asked for experiments when a worker is free and none waits for it.
         """
-        return Round(self, tuple(experiments), finished or _ignore, oracle, judge).run()
+        execution = Execution(self, finished or _ignore, oracle=oracle, judge=judge, more=more)
+        return execution.run(experiments)
 
 
 def _ignore(experiment: Experiment, outcome: Outcome) -> None:

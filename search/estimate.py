@@ -6,39 +6,35 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from prokd.runs import Kind
-
 if TYPE_CHECKING:
-    from search.plan import Experiment
+    from search.experiments import Experiment
 
-KINDS: tuple[Kind, ...] = ("teacher", "student")
-EpochsLeft = Mapping[Kind, Mapping[str, int]]
+EpochsLeft = Mapping[str, Mapping[str, int]]
 
 
-def epochs_left(experiments: Sequence[Experiment]) -> dict[Kind, dict[str, int]]:
-    """Return the epochs that are left of each distinct run, by kind and key.
+def epochs_left(experiments: Sequence[Experiment]) -> dict[str, dict[str, int]]:
+    """Return the epochs that are left of each distinct run, by stage and key.
 
-    A teacher is left out where no unfinished student waits for it.
+    A run is left out where no unfinished result waits for it.
     """
-    left: dict[Kind, dict[str, int]] = {"teacher": {}, "student": {}}
+    left: dict[str, dict[str, int]] = {}
     looked_at = set()
     for experiment in experiments:
-        name = experiment.key("student")
+        name = experiment.key(experiment.result_stage)
         if name in looked_at:
             continue
         looked_at.add(name)
-        if experiment.student.done or experiment.student.failure() is not None:
+        if experiment.result.done or experiment.result.failure() is not None:
             continue
-        for kind in KINDS:
-            key, folder = experiment.key(kind), experiment.folder(kind)
-            if key not in left[kind] and not folder.done:
-                settings = getattr(experiment.config, kind)
-                left[kind][key] = max(0, settings.epochs - len(folder.history()))
+        for stage in experiment.graph.names:
+            key, folder = experiment.key(stage), experiment.folder(stage)
+            if key not in left.setdefault(stage, {}) and not folder.done:
+                left[stage][key] = max(0, experiment.epochs(stage) - len(folder.history()))
     return left
 
 
 class Estimate:
-    """Counts epochs and their time, of teachers and of students; estimates what is left.
+    """Counts epochs and their time, stage by stage; estimates what is left.
 
     Args:
         clock: Seconds that never run back.
@@ -56,46 +52,64 @@ class Estimate:
             width: Runs that train at the same time.
         """
         self.width = width
-        self.left: dict[Kind, dict[str, int]] = {kind: {} for kind in KINDS}
-        self._since: dict[tuple[Kind, str], float] = {}
-        self._spent: dict[Kind, float] = dict.fromkeys(KINDS, 0.0)
-        self._epochs: dict[Kind, int] = dict.fromkeys(KINDS, 0)
+        self.left: dict[str, dict[str, int]] = {}
+        self.later: dict[str, float] = {}
+        self._since: dict[tuple[str, str], float] = {}
+        self._spent: dict[str, float] = {}
+        self._epochs: dict[str, int] = {}
         self._last = self.clock()
 
-    def expect(self, left: EpochsLeft) -> None:
-        """Take the epochs that are left of all runs, as `epochs_left` returns them."""
-        self.left = {kind: dict(left[kind]) for kind in KINDS}
+    def expect(self, left: EpochsLeft, later: Mapping[str, float] | None = None) -> None:
+        """Take the epochs that are left of further runs, as `epochs_left` returns them.
 
-    def started(self, kind: Kind, name: str) -> None:
+        Args:
+            left: Of runs that are known.
+            later: Of all that will be asked for later, by stage; None = nothing.
+        """
+        for stage, runs in left.items():
+            self.left.setdefault(stage, {}).update(runs)
+        self.later = dict(later or {})
+
+    def started(self, stage: str, name: str) -> None:
         """Begin to measure a run."""
-        self._since[kind, name] = self._last = self.clock()
+        self._since[stage, name] = self._last = self.clock()
 
-    def advanced(self, kind: Kind, name: str, epoch: int, num_epochs: int) -> None:
+    def advanced(self, stage: str, name: str, epoch: int, num_epochs: int) -> None:
         """Take the time of an epoch, and of all that came before it."""
         now = self.clock()
-        if (since := self._since.get((kind, name))) is not None:
-            self._spent[kind] += now - since
-            self._epochs[kind] += 1
-            self._since[kind, name] = now
-        if name in self.left[kind]:
-            self.left[kind][name] = max(0, num_epochs - epoch)
+        if (since := self._since.get((stage, name))) is not None:
+            self._spent[stage] = self._spent.get(stage, 0.0) + now - since
+            self._epochs[stage] = self._epochs.get(stage, 0) + 1
+            self._since[stage, name] = now
+        if name in self.left.get(stage, {}):
+            self.left[stage][name] = max(0, num_epochs - epoch)
         self._last = now
 
-    def ended(self, kind: Kind, name: str) -> None:
+    def ended(self, stage: str, name: str) -> None:
         """Leave a run out, whatever its end."""
-        self._since.pop((kind, name), None)
-        self.left[kind].pop(name, None)
+        self._since.pop((stage, name), None)
+        self.left.get(stage, {}).pop(name, None)
 
     def seconds(self) -> float | None:
-        """Return the seconds that are left; None until an epoch of each kind to come is known."""
-        sums = {kind: sum(self.left[kind].values()) for kind in KINDS}
-        if any(sums[kind] and not self._epochs[kind] for kind in KINDS) or not any(sums.values()):
+        """Return the seconds that are left; None until an epoch of each stage to come is known."""
+        sums = {stage: float(sum(runs.values())) for stage, runs in self.left.items()}
+        for stage, epochs in self.later.items():
+            sums[stage] = sums.get(stage, 0.0) + epochs
+        rates = {stage: self._rate(stage) for stage, epochs in sums.items() if epochs}
+        if not rates or None in rates.values():
             return None
-        rates = {kind: self._spent[kind] / max(1, self._epochs[kind]) for kind in KINDS}
-        work = sum(sums[kind] * rates[kind] for kind in KINDS)
-        # No student ends before its teacher: one of each is trained after the other.
-        longest = sum(max(self.left[kind].values(), default=0) * rates[kind] for kind in KINDS)
+        known = {stage: rate or 0.0 for stage, rate in rates.items()}
+        work = sum(sums[stage] * rate for stage, rate in known.items())
+        # No run ends before those that it needs: one of each stage is trained after the other.
+        longest = sum(
+            max(self.left.get(stage, {}).values(), default=0) * rate
+            for stage, rate in known.items()
+        )
         whole = max(work / self.width, longest)
         # Epochs are told when they have ended: meanwhile the time of one runs down.
-        step = max(rates[kind] for kind in KINDS if sums[kind]) / self.width
+        step = max(known.values()) / self.width
         return max(0.0, whole - min(self.clock() - self._last, step))
+
+    def _rate(self, stage: str) -> float | None:
+        """Return the seconds of an epoch; None before the first."""
+        return self._spent[stage] / self._epochs[stage] if stage in self._epochs else None

@@ -1,4 +1,4 @@
-"""The best students as plain Hugging Face folders, as MLflow models, and as the champion.
+"""The best results as plain Hugging Face folders, as MLflow models, and as the champion.
 
 What an oracle chose is called so: its folders and its registered model end in ``-oracle``.
 """
@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from prokd.config import RuntimeConfig
-from prokd.export_folder import is_export, remove_export
-from prokd.runs import ORACLE, SOURCE_DEV
-from search.plan import Experiment
-from search.results import Standing
-from search.tracking import Tracker
+from prokd.encoder.export_folder import is_export, remove_export
+from prokd.method import TARGET_TRAIN
+from prokd.runs.folder import ORACLE, SOURCE_DEV
+from search.experiments import Experiment, languages_of
+from search.leaderboard import Standing
+from search.records.tracking import Tracker
 
 
 def export_best(
@@ -34,7 +35,7 @@ def export_best(
         select: The criterion that ranks.
 
     Returns:
-        The exported folders. Students whose run folder was removed, and those that find no entity
+        The exported folders. Results whose run folder was removed, and those that find no entity
         of source dev, are left out.
     """
     kept = []
@@ -42,16 +43,16 @@ def export_best(
     for standing in standings:
         best = standing.best_row
         experiment = best.experiment
-        if not experiment.student.done or finds_nothing(standing):
+        if not experiment.result.done or finds_nothing(standing):
             continue
-        place = folder / f"rank{standing.rank}-{experiment.student.signature}{suffix}"
+        place = folder / f"rank{standing.rank}-{experiment.result.signature}{suffix}"
         if not is_export(place):
-            from prokd.training import export
+            from prokd.training.run import export
 
-            export(experiment.student, place, runtime)
+            export(experiment.result, place, runtime)
         kept.append(place)
         config = experiment.config
-        name = f"prokd-{config.data.dataset}-{config.source}-{config.target}{suffix}"
+        name = f"prokd-{config.data.dataset}-{languages_of(config)}{suffix}"
         champion = (best.objective or 0.0, _measure(experiment, select))
         tracker.publish(experiment, place, name, champion if standing.rank == 1 else None)
     for stale in folder.glob("rank*-*"):
@@ -61,14 +62,14 @@ def export_best(
 
 
 def finds_nothing(standing: Standing) -> bool:
-    """Tell whether the best student of a standing finds no entity of source dev."""
+    """Tell whether the best result of a standing finds no entity of source dev."""
     return not standing.best_row.criteria.get(SOURCE_DEV, 0.0) > 0
 
 
 def _measure(experiment: Experiment, select: str) -> dict[str, str]:
     """Return a criterion and the fingerprint of the sentences that it was scored on."""
     if select == ORACLE:
-        known = experiment.student.oracle() or {}
+        known = experiment.result.oracle() or {}
         return {"select": select, "target_dev": str(known.get("fingerprint"))}
-    corpus = "source_dev" if select == SOURCE_DEV else "target_train"
+    corpus = SOURCE_DEV if select == SOURCE_DEV else TARGET_TRAIN
     return {"select": select, corpus: experiment.data[corpus]}

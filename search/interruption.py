@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from prokd.interruption import SIGNALS, end_now
+from prokd.common.interruption import SIGNALS, end_now
 
 
 @contextmanager

@@ -10,24 +10,25 @@ from pathlib import Path
 
 from rich.console import Console
 
+from prokd.common.interruption import STATUS, ending_at_once
 from prokd.config import RuntimeConfig
 from prokd.config.settings import AutocastType
+from prokd.data.labels import AGGREGATION
 from prokd.errors import CollapsedRun
-from prokd.interruption import STATUS, ending_at_once
-from prokd.labels import AGGREGATION
-from search.addresses import address_of
-from search.cluster import LOCAL, Cluster, Resources, connected, disconnect
 from search.criteria import comparison_table
 from search.driver import Search, SearchSummary
 from search.engine import Engine
+from search.experiments import DataDescriptions
 from search.exports import finds_nothing
 from search.interruption import stopping_cleanly
-from search.plan import DataDescriptions
+from search.leaderboard import table
 from search.progress import Progress
+from search.records.addresses import address_of
+from search.records.tracking import Tracker
 from search.rest import cluster_at_rest
-from search.results import table
 from search.spec import SearchSpec
-from search.tracking import Tracker
+from search.workers.cluster import Cluster, Resources, connected
+from search.workers.connection import LOCAL, disconnect
 
 SHOWN = 15
 """Places of the leaderboard that are printed; the CSV file has all."""
@@ -54,7 +55,7 @@ def opened(
     Args:
         runtime: Where data and runs lie.
         output: Folder of the MLflow store.
-        address: See `search.cluster.connected`.
+        address: See `search.workers.cluster.connected`.
         resources: What one trial takes.
         max_failures: How often a run is started again after a lost worker.
         deadline: Seconds since 1970 after which no epoch is started.
@@ -81,26 +82,35 @@ def opened(
             max_failures=max_failures,
             deadline=deadline,
         )
+        with _ending_cleanly(engine):
+            yield engine
 
-        def stop() -> None:
-            engine.stop()
-            shown.say("stopping when the epochs at hand are done (again: at once)")
 
-        with ending_at_once(engine.leave, disconnect):  # Ray has taken SIGTERM for itself
-            try:
-                if not cluster.is_at_rest and not any(runtime.runs_dir.glob("student-*/DONE")):
-                    engine.workers.warm_up()  # else there may be nothing to train
-                tracker.check()
-                at_last = (tracker.abandon, engine.leave, disconnect)
-                with stopping_cleanly(stop, *at_last, before=shown.end):
-                    yield engine
-                    tracker.send_rest()
-                    for line in tracker.how_to_open():
-                        shown.say(line)
-            finally:
-                tracker.abandon()
-                engine.close()
-                shown.end()
+@contextmanager
+def _ending_cleanly(engine: Engine) -> Iterator[None]:
+    """Make an engine ready; see to its end, however the block ends."""
+    tracker, shown = engine.tracker, engine.progress
+
+    def stop() -> None:
+        engine.stop()
+        shown.say("stopping when the epochs at hand are done (again: at once)")
+
+    with ending_at_once(engine.leave, disconnect):  # Ray has taken SIGTERM for itself
+        try:
+            has_runs = any(engine.runtime.runs_dir.glob("*/DONE"))
+            if not engine.cluster.is_at_rest and not has_runs:
+                engine.pool.warm_up()  # else there may be nothing to train
+            tracker.check()
+            at_last = (tracker.abandon, engine.leave, disconnect)
+            with stopping_cleanly(stop, *at_last, before=shown.end):
+                yield
+                tracker.send_rest()
+                for line in tracker.how_to_open():
+                    shown.say(line)
+        finally:
+            tracker.abandon()
+            engine.close()
+            shown.end()
 
 
 @contextmanager
@@ -206,7 +216,7 @@ def _show(progress: Progress, spec: SearchSpec, summary: SearchSummary) -> None:
         say(f"trial {number} failed: {reason}")
     if summary.standings and finds_nothing(summary.standings[0]):
         say(
-            "nothing is exported or registered for the first place: that student finds no entity "
+            "nothing is exported or registered for the first place: that model finds no entity "
             "of source dev (F1 0); train longer, on more sentences, or with a higher learning rate"
         )
     for folder in summary.exports:

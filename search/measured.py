@@ -8,7 +8,6 @@ from functools import cache
 from prokd.config import ExperimentConfig, RuntimeConfig
 from prokd.config.precision import CPU
 from prokd.errors import CollapsedRun, UserError
-from prokd.runs import Kind
 from search.plan import Measured
 
 
@@ -30,10 +29,10 @@ def few_steps(
     """
 
     @cache
-    def seconds() -> dict[Kind, float]:
-        from prokd.few_steps import epoch_seconds
-        from prokd.precision import kind_of_this_machine
-        from search.cluster import is_here
+    def seconds() -> dict[str, float]:
+        from prokd.encoder.precision import kind_of_this_machine
+        from prokd.training.few_steps import epoch_seconds
+        from search.workers.connection import is_here
 
         has_gpu = kind_of_this_machine() != CPU
         elsewhere = float(os.environ.get("PROKD_MAX_GPUS", 0)) > 0 or not is_here(address)
@@ -47,4 +46,4 @@ def few_steps(
         except (UserError, CollapsedRun, RuntimeError):  # torch's errors of memory are the last
             return {}
 
-    return lambda kind: seconds().get(kind)
+    return lambda stage: seconds().get(stage)

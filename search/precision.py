@@ -16,7 +16,7 @@ def expected_precision(gpus_per_trial: float | None) -> AutocastType:
         gpus_per_trial: As it was asked for; None = one where PROKD_MAX_GPUS promises some, or
             this machine has one. A GPU that is elsewhere is taken to have bf16.
     """
-    from prokd.precision import kind_of_this_machine
+    from prokd.encoder.precision import kind_of_this_machine
 
     here = kind_of_this_machine()
     promised = float(os.environ.get("PROKD_MAX_GPUS", 0)) > 0

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from prokd.runs import Kind
 from search.estimate import EpochsLeft, Estimate
 from search.plan import duration
 
@@ -43,7 +42,7 @@ class Progress:
         self.title, self.measure = "", "source-dev F1"
         self.total = self.done = self.failed = 0
         self.best: tuple[float, str] | None = None
-        self.running: dict[tuple[Kind, str], str] = {}
+        self.running: dict[tuple[str, str], str] = {}
         self._phase = ""
         self._live: Live | None = None
         self._over: threading.Event | None = None
@@ -81,9 +80,9 @@ class Progress:
                 target=self._break_silence, args=(self._over,), name="progress", daemon=True
             ).start()
 
-    def expect(self, left: EpochsLeft) -> None:
-        """Tell the epochs that are left of each run, as `search.estimate.epochs_left` does."""
-        self.estimate.expect(left)
+    def expect(self, left: EpochsLeft, later: Mapping[str, float] | None = None) -> None:
+        """Tell the epochs that are left, as `search.estimate.Estimate.expect` takes them."""
+        self.estimate.expect(left, later)
 
     def end(self) -> None:
         """Take the live table down; say nothing by itself any more."""
@@ -94,27 +93,28 @@ class Progress:
             self._live = None
         self.running.clear()
 
-    def phase(self, kind: Kind, number: int) -> None:
-        """Tell that runs of a kind are about to be trained."""
-        if number:
-            self._phase = f"{number} {kind}{'s' if number > 1 else ''} to train"
-            if self._live is None:
-                self.say(f"{self.title}: {self._phase}")
+    def queued(self, counts: Mapping[str, int]) -> None:
+        """Tell how many runs of each stage are to be trained; it is said once in a group."""
+        named = [f"{n} {stage}{'s' if n > 1 else ''}" for stage, n in counts.items() if n]
+        if named:
+            is_first, self._phase = not self._phase, f"{', '.join(named)} to train"
+            if is_first and self._live is None:
+                self.say(f"{self.title}: {self._phase}" if self.title else self._phase)
 
-    def started(self, kind: Kind, name: str) -> None:
+    def started(self, stage: str, name: str) -> None:
         """Tell that a run was given to a worker."""
-        self.running[kind, name] = "starting"
-        self.estimate.started(kind, name)
+        self.running[stage, name] = "starting"
+        self.estimate.started(stage, name)
 
-    def advanced(self, kind: Kind, name: str, epoch: int, num_epochs: int) -> None:
+    def advanced(self, stage: str, name: str, epoch: int, num_epochs: int) -> None:
         """Tell that a run has finished an epoch."""
-        self.running[kind, name] = f"epoch {epoch} of {num_epochs}"
-        self.estimate.advanced(kind, name, epoch, num_epochs)
+        self.running[stage, name] = f"epoch {epoch} of {num_epochs}"
+        self.estimate.advanced(stage, name, epoch, num_epochs)
 
-    def ended(self, kind: Kind, name: str) -> None:
+    def ended(self, stage: str, name: str) -> None:
         """Tell that a run has left its worker."""
-        self.running.pop((kind, name), None)
-        self.estimate.ended(kind, name)
+        self.running.pop((stage, name), None)
+        self.estimate.ended(stage, name)
 
     def result(
         self, label: str, value: float | None, reason: str = "", *, pruned: bool = False
@@ -149,7 +149,7 @@ class Progress:
 
     def line(self) -> str:
         """Return how it goes: what is done, what runs and how far it is, what is left."""
-        runs = [f"{kind} {name} {state}" for (kind, name), state in list(self.running.items())]
+        runs = [f"{stage} {name} {state}" for (stage, name), state in list(self.running.items())]
         more = [f"{len(runs) - NAMED} more"] if len(runs) > NAMED else []
         named = f" ({', '.join([*runs[:NAMED], *more])})" if runs else ""
         failed = f", {self.failed} failed" if self.failed else ""
@@ -170,6 +170,6 @@ class Progress:
         if self._phase:
             lines.append(Text(self._phase))
         table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
-        for (kind, name), state in self.running.items():
-            table.add_row(kind, name, state)
+        for (stage, name), state in self.running.items():
+            table.add_row(stage, name, state)
         return Group(*lines, table)

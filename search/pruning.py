@@ -1,18 +1,18 @@
-"""Pruning: students that fall behind by the search's own criterion are not trained to their end.
+"""Pruning: results that fall behind by the search's own criterion are not trained to their end.
 
 The criterion is entity F1 on source dev, known after every epoch; no target label has a part in
 it. A trial is judged when all of its seeds have finished an epoch, by the mean over them, against
 the finished trials at the same epoch (`optuna.pruners.MedianPruner`). Which trials are finished by
 then depends on how many run at once, so what is pruned may differ from machine to machine. A
-pruned student's folder stays as it is: a search without pruning trains it on.
+pruned run's folder stays as it is: a search without pruning trains it on.
 """
 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from search.plan import Experiment
+from search.experiments import Experiment
 from search.study import SearchStudy
 
 STARTUP = 4
@@ -29,36 +29,43 @@ def warmup(epochs: int) -> int:
 
 
 class Pruning:
-    """Judges the students of some trials after each epoch; see `search.parking.Judge`.
+    """Judges the results of some trials after each epoch; see `search.outcomes.Judge`.
 
     Args:
         study: Is told every value, and knows those of before.
-        trials: Experiments of each trial, one a seed, by number.
     """
 
-    def __init__(self, study: SearchStudy, trials: Mapping[int, Sequence[Experiment]]) -> None:
-        """Note which student belongs to which trial."""
-        self.study, self.trials = study, trials
+    def __init__(self, study: SearchStudy) -> None:
+        """Know no trial yet."""
+        self.study = study
+        self.trials: dict[int, Sequence[Experiment]] = {}
         self._reasons: dict[int, str] = {}
         self._owner: dict[str, int | None] = {}
-        for number, own in trials.items():
-            for experiment in own:
-                name = experiment.key("student")
-                # A student that several trials share is trained for all of them.
-                self._owner[name] = None if name in self._owner else number
+
+    def add(self, number: int, experiments: Sequence[Experiment]) -> None:
+        """Take a trial, one experiment a seed."""
+        self.trials[number] = experiments
+        for experiment in experiments:
+            name = experiment.key(experiment.result_stage)
+            # A run that several trials share is trained for all of them.
+            self._owner[name] = None if name in self._owner else number
 
     def __call__(self, signature: str, epoch: int, value: float) -> str | None:
-        """Return why a student is pruned after this epoch; None if it goes on."""
+        """Return why a run is pruned after this epoch; None if it goes on."""
         number = self._owner.get(signature)
         if number is None or number in self._reasons:
             return None if number is None else self._reasons[number]
         values = [value]
         for experiment in self.trials[number]:
-            if experiment.key("student") != signature:
-                history = experiment.student.history()
+            if experiment.key(experiment.result_stage) != signature:
+                history = experiment.result.history()
                 if len(history) < epoch:
                     return None
-                values.append(history[epoch - 1][f"dev/{experiment.config.source}/entity_f1"])
+                values.append(
+                    history[epoch - 1][
+                        f"dev/{experiment.view(experiment.result_stage).source}/entity_f1"
+                    ]
+                )
         mean = statistics.fmean(values)
         if not self.study.falls_behind(number, epoch, mean):
             return None

@@ -12,12 +12,14 @@ from optuna.trial import TrialState
 from prokd.config import ExperimentConfig
 from prokd.config.precision import CPU, GPU
 from prokd.config.settings import AutocastType
-from prokd.runs import ORACLE
-from search.cluster import Cluster, NeedsRay, is_here
-from search.plan import DataDescriptions, Experiment
+from prokd.runs.folder import ORACLE
+from search.experiments import DataDescriptions, Experiment
 from search.precision import expected_precision
+from search.samplers import key
 from search.spaces import size
-from search.study import key, read_trials
+from search.study import read_trials
+from search.workers.cluster import Cluster, NeedsRay
+from search.workers.connection import is_here
 
 if TYPE_CHECKING:
     from search.spec import SearchSpec
@@ -71,18 +73,21 @@ def is_finished(experiment: Experiment, descriptions: DataDescriptions, oracle: 
     Args:
         experiment: Any configuration.
         descriptions: Fingerprints of the data.
-        oracle: Whether the student has to be scored on labelled target dev.
+        oracle: Whether the result has to be scored on labelled target dev.
     """
-    current = descriptions.report(experiment.config)
-    student, teacher = experiment.student, experiment.teacher
-    for folder in (student, teacher):
+    result, stage = experiment.result, experiment.transfer_stage
+    scored = [(experiment.result_stage, result)]
+    scored += [(stage, experiment.folder(stage))] if stage else []
+    for name, folder in scored:
+        current = descriptions.report(experiment.view(name))
         if folder.done and (folder.report() or {}).get("fingerprint") != current:
             return False
-    if not student.done:
-        return any(folder.failure() is not None for folder in (student, teacher))
+    if not result.done:
+        folders = map(experiment.folder, experiment.graph.names)
+        return any(folder.failure() is not None for folder in folders)
     if not oracle:
         return True
-    return (student.oracle() or {}).get("fingerprint") == descriptions.oracle(experiment.config)
+    return (result.oracle() or {}).get("fingerprint") == descriptions.oracle(experiment.config)
 
 
 def is_settled(
@@ -94,7 +99,7 @@ def is_settled(
         spec: What is searched; its precision is known.
         descriptions: Fingerprints of the data.
         output: Folder of the studies.
-        compare: Whether the oracle has to have looked at every student.
+        compare: Whether the oracle has to have looked at every result.
     """
     name = spec.study_name(descriptions)
     try:
@@ -113,7 +118,7 @@ def is_settled(
         for trial in ended
         if trial.state == TrialState.COMPLETE
         for experiment in spec.experiments("", trial.params, data, runs_dir)
-        if experiment.student.done  # else its folder was removed, and its value is kept
+        if experiment.result.done  # else its folder was removed, and its value is kept
     )
 
 

@@ -1,4 +1,4 @@
-"""Results as rows, the leaderboard of a study, its table and its CSV file."""
+"""Results as rows, their means over seeds, and tables of them as files."""
 
 from __future__ import annotations
 
@@ -9,18 +9,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rich.table import Table
+from prokd.common.files import write_atomically
+from prokd.config import ExperimentConfig
+from prokd.methods import method_of
+from prokd.runs.folder import ORACLE, SOURCE_DEV
+from search.experiments import Experiment
+from search.outcomes import Outcome
 
-from prokd.config import ExperimentConfig, parse_override
-from prokd.effect import flatten
-from prokd.runs import CRITERIA, ORACLE, SOURCE_DEV, write_atomically
-from search.plan import Experiment
-from search.spaces import Point, in_symbols, label, ordered, short
-from search.tuner import Outcome
 
-LEADERBOARD = "leaderboard.csv"
-LABEL_FREE = tuple(name for name in CRITERIA if name != ORACLE)
-"""The criteria that look at no target label."""
+def label_free(config: ExperimentConfig) -> tuple[str, ...]:
+    """Return the criteria that results of an experiment have and that need no target label."""
+    return (SOURCE_DEV, *method_of(config).criteria)
+
+
+def criteria_of(config: ExperimentConfig) -> tuple[str, ...]:
+    """Return what results of an experiment can be chosen by; the oracle sees target labels."""
+    return (*label_free(config), ORACLE)
 
 
 def heading(select: str) -> str:
@@ -39,11 +43,11 @@ class Row:
 
     Args:
         experiment: The settings and folders.
-        outcome: How its student ended.
+        outcome: How its result ended.
         objective: What it is chosen by, higher is better; None unless it is done.
         scores: The report on the test splits by ``test/<language>/<measure>``; empty without one.
-        teacher_scores: The same of its teacher, which is direct transfer.
-        criteria: The student's criteria that look at no target label, by name.
+        transfer_scores: The same of the stage that shows direct transfer.
+        criteria: Criteria that look at no target label, by name.
     """
 
     experiment: Experiment
@@ -51,7 +55,7 @@ class Row:
     objective: float | None
     scores: Mapping[str, float] = field(default_factory=dict)
     criteria: Mapping[str, float] = field(default_factory=dict)
-    teacher_scores: Mapping[str, float] = field(default_factory=dict)
+    transfer_scores: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def target_f1(self) -> float | None:
@@ -59,9 +63,9 @@ class Row:
         return self.scores.get(f"test/{self.experiment.config.target}/entity_f1")
 
     @property
-    def teacher_target_f1(self) -> float | None:
-        """Entity F1 of the teacher on target test, in [0, 1]: direct transfer."""
-        return self.teacher_scores.get(f"test/{self.experiment.config.target}/entity_f1")
+    def transfer_target_f1(self) -> float | None:
+        """Entity F1 of direct transfer on target test, in [0, 1]."""
+        return self.transfer_scores.get(f"test/{self.experiment.config.target}/entity_f1")
 
     def record(self) -> dict[str, Any]:
         """Return the row as flat values, for a table of many."""
@@ -70,35 +74,36 @@ class Row:
             "name": experiment.name,
             "variant": experiment.variant,
             "dataset": experiment.config.data.dataset,
-            "source": experiment.config.source,
+            "method": experiment.config.method,
+            "source": "+".join(experiment.config.sources),
             "target": experiment.config.target,
             "seed": experiment.config.seed,
             "state": self.outcome.state,
             "reason": self.outcome.reason,
             "objective": self.objective,
             **self.scores,
-            "teacher_target_test_entity_f1": self.teacher_target_f1,
-            "teacher": experiment.teacher.signature,
-            "student": experiment.student.signature,
-            "folder": str(experiment.student.path),
+            "transfer_target_test_entity_f1": self.transfer_target_f1,
+            **{name: experiment.folder(name).signature for name in experiment.graph.names},
+            "folder": str(experiment.result.path),
         }
 
 
 def row(experiment: Experiment, outcome: Outcome, select: str = SOURCE_DEV) -> Row:
-    """Read the row of an experiment from its student's folder.
+    """Read the row of an experiment from its result's folder.
 
     Args:
         experiment: The settings and folders.
-        outcome: How its student ended.
+        outcome: How its result ended.
         select: The criterion that is its objective; the oracle's score is read for this alone.
     """
-    result = experiment.student.result()
+    result = experiment.result.result()
     if result is None:
         return Row(experiment, outcome, None)
-    report = experiment.student.report() or {}
-    objective = experiment.student.criterion(select)
+    report = experiment.result.report() or {}
+    objective = experiment.result.criterion(select)
     criteria = result.get("criteria", {})
-    transfer = (experiment.teacher.report() or {}).get("metrics", {})
+    beside = experiment.transfer
+    transfer = ((beside and beside.report()) or {}).get("metrics", {})
     return Row(experiment, outcome, objective, report.get("metrics", {}), criteria, transfer)
 
 
@@ -114,7 +119,7 @@ def means(rows: Sequence[Row]) -> dict[str, float]:
         {
             "objective": row.objective or 0.0,
             **{f"criteria/{name}": value for name, value in row.criteria.items()},
-            **{f"teacher/{name}": value for name, value in row.teacher_scores.items()},
+            **{f"transfer/{name}": value for name, value in row.transfer_scores.items()},
             **row.scores,
         }
         for row in rows
@@ -126,183 +131,6 @@ def means(rows: Sequence[Row]) -> dict[str, float]:
         if len(values) > 1:
             metrics[f"std/{name}"] = statistics.stdev(values)
     return metrics
-
-
-@dataclass(frozen=True)
-class Standing:
-    """A trial's place on the leaderboard.
-
-    Args:
-        rank: From 1.
-        trial: Number of the trial.
-        point: What was searched.
-        objective: Mean over seeds of the criterion that ranks.
-        rows: One for each seed.
-    """
-
-    rank: int
-    trial: int
-    point: Point
-    objective: float
-    rows: Sequence[Row]
-
-    @property
-    def target_f1(self) -> tuple[float, float] | None:
-        """Mean and standard deviation over seeds of target-test entity F1 (0 for one seed)."""
-        return _spread([row.target_f1 for row in self.rows])
-
-    @property
-    def teacher_target_f1(self) -> tuple[float, float] | None:
-        """The same of the teachers: direct transfer."""
-        return _spread([row.teacher_target_f1 for row in self.rows])
-
-    @property
-    def best_row(self) -> Row:
-        """The seed with the highest objective."""
-        return max(self.rows, key=lambda row: row.objective or 0.0)
-
-
-def _spread(values: Sequence[float | None]) -> tuple[float, float] | None:
-    known = [value for value in values if value is not None]
-    if not known or len(known) < len(values):
-        return None
-    return statistics.fmean(known), statistics.stdev(known) if len(known) > 1 else 0.0
-
-
-@dataclass(frozen=True)
-class Pruned:
-    """A trial that has no place on the leaderboard: it was stopped since it fell behind.
-
-    Args:
-        trial: Number of the trial.
-        point: What was searched.
-        epoch: Its last one.
-        value: Mean over seeds of source-dev F1 after that epoch.
-    """
-
-    trial: int
-    point: Point
-    epoch: int
-    value: float
-
-
-def leaderboard(trials: Sequence[tuple[int, Point, float, Sequence[Row]]]) -> list[Standing]:
-    """Rank trials, given as number, point, objective and rows; the earlier of equals first."""
-    ordered = sorted(trials, key=lambda trial: (-trial[2], trial[0]))
-    return [Standing(rank, *trial) for rank, trial in enumerate(ordered, start=1)]
-
-
-MOST_COLUMNS = 4
-"""Settings that have a column each; where there are more, one column at the end holds them all."""
-
-
-def table(
-    standings: Sequence[Standing],
-    target: str,
-    select: str = SOURCE_DEV,
-    pruned: Sequence[Pruned] = (),
-) -> Table:
-    """Draw a leaderboard of students of a target language, ranked by a criterion."""
-    drawn = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    paths = ordered(standings[0].point) if standings else []
-    own = paths if len(paths) <= MOST_COLUMNS else []
-    numbers = (heading(select), f"{target}-test F1", "its teacher's", "trial")
-    for name in ("rank", *map(label, own), *numbers):
-        drawn.add_column(name, justify="right", no_wrap=True)
-    if not own:
-        drawn.add_column("settings", overflow="fold")
-
-    def add(place: str, point: Point, *cells: str) -> None:
-        values = [short(point[path]) for path in own]
-        drawn.add_row(place, *values, *cells, *([] if own else [in_symbols(point)]))
-
-    for standing in standings:
-        scores = (standing.target_f1, standing.teacher_target_f1)
-        shown = [_mean_and_deviation(found, len(standing.rows)) for found in scores]
-        add(
-            str(standing.rank),
-            standing.point,
-            f"{standing.objective:.4f}",
-            *shown,
-            str(standing.trial),
-        )
-    for stopped in pruned:
-        end = f"after epoch {stopped.epoch}"
-        add("pruned", stopped.point, f"{stopped.value:.4f}", end, "", str(stopped.trial))
-    return drawn
-
-
-def _mean_and_deviation(found: tuple[float, float] | None, seeds: int) -> str:
-    if found is None:
-        return "not scored"
-    mean, deviation = found
-    return f"{mean:.4f} ± {deviation:.4f}" if seeds > 1 else f"{mean:.4f}"
-
-
-def write_csv(
-    path: Path,
-    standings: Sequence[Standing],
-    select: str = SOURCE_DEV,
-    pruned: Sequence[Pruned] = (),
-) -> None:
-    """Write a leaderboard, ranked by a criterion, one line a trial; pruned trials at its end."""
-    records: list[dict[str, Any]] = []
-    for standing in standings:
-        found = means(standing.rows)
-        mean, deviation = standing.target_f1 or (None, None)
-        records.append(
-            {
-                "rank": standing.rank,
-                "trial": standing.trial,
-                "state": "complete",
-                **standing.point,
-                "select": select,
-                "objective": standing.objective,
-                **{_column(name): found.get(f"mean/criteria/{name}") for name in LABEL_FREE},
-                "target_test_entity_f1_mean": mean,
-                "target_test_entity_f1_std": deviation,
-                "teacher_target_test_entity_f1_mean": (standing.teacher_target_f1 or (None,))[0],
-                "seeds": " ".join(str(row.experiment.config.seed) for row in standing.rows),
-                "teachers": " ".join(row.experiment.teacher.signature for row in standing.rows),
-                "students": " ".join(row.experiment.student.signature for row in standing.rows),
-            }
-        )
-    empty = dict.fromkeys(records[0] if records else ())
-    for stopped in pruned:
-        state = {"trial": stopped.trial, "state": f"pruned after epoch {stopped.epoch}"}
-        records.append(empty | state | {**stopped.point, "select": select})
-    write_records(path, records)
-
-
-@dataclass(frozen=True)
-class First:
-    """The first place of a leaderboard that was written.
-
-    Args:
-        point: What was searched.
-        source_dev: Its source-dev entity F1, mean over seeds, in [0, 1].
-        students: Signatures of its students, one a seed.
-    """
-
-    point: Point
-    source_dev: float
-    students: tuple[str, ...]
-
-
-def read_first(path: Path) -> First | None:
-    """Read the first place of a leaderboard that `write_csv` wrote; None if it has none."""
-    with path.open(newline="", encoding="utf-8") as file:
-        record = next(csv.DictReader(file), None)
-    if record is None or record["state"] != "complete":
-        return None
-    settings = flatten(ExperimentConfig().model_dump())
-    texts = [f"{name}={text}" for name, text in record.items() if name in settings]
-    source_dev = float(record[_column(SOURCE_DEV)])
-    return First(dict(map(parse_override, texts)), source_dev, tuple(record["students"].split()))
-
-
-def _column(criterion: str) -> str:
-    return "source_dev_entity_f1" if criterion == SOURCE_DEV else criterion
 
 
 def write_records(path: Path, records: Sequence[Mapping[str, Any]]) -> None:

@@ -8,156 +8,57 @@ import sys
 if __package__ in (None, ""):  # run as a script: the checkout need not be installed
     sys.path[0] = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 if __name__ == "__main__":
-    from prokd.interruption import end_at_once_on_signals
+    from prokd.common.interruption import end_at_once_on_signals
 
     end_at_once_on_signals()  # before all that takes its time
-    from prokd.import_path import libraries_first
+    from prokd.common.import_path import libraries_first
 
     libraries_first("prokd", "search")
 
 import time
-from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from prokd.cli import run_app
-from prokd.config import ExperimentConfig, RuntimeConfig, build_config, parse_overrides
-from prokd.effect import check_effect
-from prokd.errors import UserError
-from prokd.names import ending
-from prokd.options import (
+from prokd.cli.app import run_app
+from prokd.cli.options import (
     Cache,
     DataDirs,
+    MethodName,
     Output,
+    Reading,
     Separator,
     TagColumn,
-    codes,
-    encoder_name,
     separator_of,
     writable_cache,
 )
-from prokd.places import check_output
-from prokd.runs import CRITERIA, ORACLE, SOURCE_DEV
+from prokd.common.places import check_output
+from prokd.config import RuntimeConfig
+from prokd.methods import DEFAULT
+from prokd.runs.folder import ORACLE, SOURCE_DEV
+from search import space_files
+from search.configs import base_configs, check_criterion, how_many, searched
 from search.options import Languages, Settings, Text, parse_seconds, parse_seeds
-from search.space_files import (
-    DEFAULT,
-    OWN_OPTIONS,
-    PAPER,
-    idle_settings,
-    load_space,
-    named_spaces,
-)
-from search.spaces import Space, ranges, size, without
 
 if TYPE_CHECKING:
     from prokd.config.settings import AutocastType
     from search.driver import SearchSummary
 
-TRIALS = {"paper": 60, "fast": 30, "mini": 4}
-"""Points by default; of the paper's preset and space it is the whole grid."""
-
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-
-
-def check_criterion(name: str, *, prune: bool = False) -> None:
-    """Refuse a name that no criterion has, and one that pruning could not go by."""
-    if name not in CRITERIA:
-        rule = f"the criterion must be one of {', '.join(CRITERIA)}"
-        raise UserError(f"{rule}, {ending(name, CRITERIA)}")
-    if prune and name != SOURCE_DEV:
-        raise UserError(
-            f"--prune must go with --select {SOURCE_DEV}, the criterion that is known after every "
-            f"epoch, but got --select {name}."
-        )
-
-
-def base_configs(
-    *,
-    preset: str,
-    reading: str,
-    languages: list[str],
-    source: str,
-    dataset: str | None,
-    model: str | None,
-    settings: list[str],
-) -> tuple[list[ExperimentConfig], list[str]]:
-    """Return one configuration for each target language, and the settings that were fixed."""
-    fixed = parse_overrides(settings)
-    for path, option in OWN_OPTIONS.items():
-        if path in fixed:
-            raise UserError(f"the setting {path!r} must be given by {option}, not by --set.")
-    values: dict[str, Any] = dict(fixed)
-    if dataset is not None:
-        values["data.dataset"] = dataset
-    if model is not None:
-        values["encoder.name"] = encoder_name(model)
-    targets = codes(languages)
-    configs = [
-        build_config(preset, reading, {"source": source, "target": target, **values})
-        for target in targets
-    ]
-    if any(config.source == config.target for config in configs):
-        raise UserError(f"source and target must differ, but got {source!r} for both.")
-    for config in configs:
-        check_effect(config, fixed)
-    return configs, list(fixed)
-
-
-def searched(name: str, base: ExperimentConfig, fixed: Iterable[str]) -> Space:
-    """Return a space less what ``--set`` fixes.
-
-    A space that comes with the project also loses what has no effect beside the fixed settings.
-
-    Raises:
-        UserError: See `search.space_files`; a setting of the user's own file without any effect;
-            nothing that is left to search.
-    """
-    space = without(load_space(name, base), fixed)
-    idle = idle_settings(space, base, name)
-    if idle and name not in named_spaces():
-        raise UserError(
-            f"the space {name}: the setting {idle[0]} must have an effect, but has none beside "
-            f"the other settings; leave it out, or set what it belongs to (docs/paper.md)."
-        )
-    space = without(space, idle)
-    if not space:
-        raise UserError("one of the searched settings must be free, but --set fixes all of them.")
-    return space
-
-
-def how_many(
-    space: Space, *, name: str, preset: str, trials: int | None, grid: bool
-) -> tuple[bool, int]:
-    """Return whether the whole grid is visited, and the number of points.
-
-    Raises:
-        UserError: A grid is asked for, but a setting has a range, or fewer points are.
-    """
-    total = size(space)
-    if grid and total is None:
-        raise UserError(
-            f"--grid needs a list of values for every setting, but the space {name} has a range "
-            f"for {', '.join(ranges(space))}."
-        )
-    if total is not None and trials is not None and trials > total:
-        raise UserError(
-            f"--trials must be at most the {total} points of the space {name}, but got {trials}."
-        )
-    is_grid = grid or (trials is None and name == PAPER and preset == "paper")
-    number = trials or (total if is_grid else None) or TRIALS[preset]
-    return is_grid, min(number, total or number)
 
 
 @app.command()
 def search(
     languages: Languages = ["ar"],  # noqa: B006
+    method: MethodName = DEFAULT,
     preset: Annotated[
         str, typer.Option(help="paper, fast or mini (embedded, offline).")
     ] = "paper",
-    reading: Annotated[str, typer.Option(help="stable or literal (as printed).")] = "stable",
-    source: Annotated[str, typer.Option(help="Source language.")] = "en",
+    reading: Reading = None,
+    source: Annotated[
+        str, typer.Option(help="Source language; some methods take several.")
+    ] = "en",
     dataset: Annotated[Text, typer.Option(help="wikiann, conll or phrasebook.")] = None,
     data_dirs: DataDirs = [],  # noqa: B006
     separator: Separator = None,
@@ -172,7 +73,7 @@ def search(
         typer.Option(
             "--space", metavar="NAME|FILE", help="default, paper (its grid) or a YAML file."
         ),
-    ] = DEFAULT,
+    ] = space_files.DEFAULT,
     grid: Annotated[
         bool, typer.Option("--grid", help="Visit every point of a space of lists.")
     ] = False,
@@ -180,10 +81,14 @@ def search(
     seeds: Annotated[str, typer.Option(help="Number of seeds, or a list such as 0,1,2.")] = "1",
     settings: Settings = [],  # noqa: B006
     select: Annotated[
-        str, typer.Option(metavar="CRITERION", help=f"{', '.join(CRITERIA)} (sees labels).")
+        str,
+        typer.Option(
+            metavar="CRITERION",
+            help=f"{SOURCE_DEV}, what the method has without labels, or {ORACLE} (sees labels).",
+        ),
     ] = SOURCE_DEV,
     prune: Annotated[
-        bool, typer.Option("--prune", help="Stop students that fall behind on source dev.")
+        bool, typer.Option("--prune", help="Stop what falls behind on source dev.")
     ] = False,
     compare_criteria: Annotated[
         bool,
@@ -195,7 +100,7 @@ def search(
     gpus_per_trial: Annotated[Optional[float], typer.Option(min=0)] = None,  # noqa: UP045
     cpus_per_trial: Annotated[Optional[float], typer.Option(min=0.1)] = None,  # noqa: UP045
     max_failures: Annotated[int, typer.Option(min=0, help="Restarts of a lost run.")] = 2,
-    export_best: Annotated[int, typer.Option(min=0, help="Students to export.")] = 1,
+    export_best: Annotated[int, typer.Option(min=0, help="Results to export.")] = 1,
     output: Output = Path(),
     cache_dir: Cache = None,
     cluster: Annotated[
@@ -207,21 +112,21 @@ def search(
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Count, start nothing.")] = False,
 ) -> None:
-    """Search the hyperparameters of teacher and student; running it again continues."""
-    from search.plan import DataDescriptions
+    """Search the hyperparameters of a method; running it again continues."""
+    from search.experiments import DataDescriptions
     from search.spec import SearchSpec, plan_lines
 
     if cluster is not None:
-        from prokd.interruption import raise_on_signals
-        from search.remote import submit, without_option
+        from prokd.common.interruption import raise_on_signals
+        from search.remote.submission import submit, without_option
 
         raise_on_signals()  # the search is at the head: Ctrl-C is told to it
         raise typer.Exit(submit(cluster, without_option(sys.argv[1:]), say=typer.echo))
     begun = time.time()
     budget = None if time_budget is None else parse_seconds(time_budget)
     seed_list = parse_seeds(seeds)
-    check_criterion(select, prune=prune)
     configs, fixed = base_configs(
+        method=method,
         preset=preset,
         reading=reading,
         languages=languages,
@@ -232,6 +137,7 @@ def search(
     )
     specs = []
     for config in configs:
+        check_criterion(select, config, prune=prune)
         space = searched(space_name, config, fixed)
         is_grid, number = how_many(space, name=space_name, preset=preset, trials=trials, grid=grid)
         specs.append(SearchSpec(config, space, seed_list, is_grid, number, select, prune))
@@ -249,9 +155,7 @@ def search(
     for spec in specs:  # a mistake in the data shows before anything is started
         descriptions.read(spec.base, oracle=compare_criteria or select == ORACLE)
     if select == ORACLE:
-        typer.echo(
-            "ORACLE: students are chosen by labels of target dev; this is not zero-resource"
-        )
+        typer.echo("ORACLE: results are chosen by labels of target dev; this is not zero-resource")
     if dry_run:
         from search.measured import few_steps
         from search.precision import dry_run_line, expected_precision
@@ -263,9 +167,9 @@ def search(
             for line in plan_lines(spec, descriptions, output.resolve(), export_best, timed):
                 typer.echo(line)
         return
-    from search.cluster import Resources
     from search.launch import check_ended, check_results, opened, run_searches
     from search.rest import search_at_rest, without_ray_first
+    from search.workers.cluster import Resources
 
     def run(at_rest: AutocastType | None) -> list[SearchSummary]:
         with opened(

@@ -2,10 +2,10 @@
 
 Each line is a setting by dotted path, with a list of values or a range::
 
-    student.fusion_weight: [0.7, 0.8, 0.9]
-    teacher.alignment.weight: {low: 0.1, high: 10, log: true}
-    student.epochs: {low: 3, high: 10}  # whole numbers, both ends in
-    teacher.learning_rate: {times: [0.25, 4], log: true}  # of what the preset has
+    encoder.dropout: [0.1, 0.3, 0.5]
+    encoder.frozen_layers: {low: 0, high: 6}  # whole numbers, both ends in
+    data.source_train_limit: {low: 100, high: 10000, log: true}
+    some.stage.learning_rate: {times: [0.25, 4], log: true}  # of what the preset has
 """
 
 from __future__ import annotations
@@ -23,19 +23,18 @@ from optuna.distributions import (
 )
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from prokd.common.names import ending
 from prokd.config import ExperimentConfig, validation_sentence, with_overrides
-from prokd.config.consistency import TOGETHER
 from prokd.config.yaml_files import read_mapping, with_numbers
-from prokd.effect import acting, flatten
 from prokd.errors import UserError
-from prokd.names import ending
-from search.spaces import SPACE, Space, extremes
+from prokd.methods import method_of
+from prokd.runs.effect import acting, flatten
+from search.spaces import Space, extremes
 
-FOLDER = Path(__file__).resolve().parent / "named_spaces"
 PAPER = "paper"
-"""Name of the grid that the paper prints."""
+"""Name of the grid that a method's paper prints, if it prints one."""
 DEFAULT = "default"
-"""Name of the space of settings that were measured to matter (LOG.md)."""
+"""Name of the space of settings that are worth a search."""
 OWN_OPTIONS = {"source": "--source", "target": "--lang", "seed": "--seeds"}
 """Settings that options of the command line give, and no space."""
 
@@ -58,36 +57,32 @@ class _Range(BaseModel):
         return self
 
 
-def named_spaces() -> list[str]:
-    """Return the names of the spaces that come with the project."""
-    return sorted([PAPER, *(path.stem for path in FOLDER.glob("*.yaml"))])
+def named_spaces(base: ExperimentConfig) -> list[str]:
+    """Return the names of the spaces that come with an experiment's method."""
+    return sorted(method_of(base).spaces)
 
 
 def load_space(name: str, base: ExperimentConfig) -> Space:
     """Return a space by its name, or from a YAML file.
 
     Args:
-        name: ``paper``, ``default`` or the path of a file.
+        name: Of a space of the method, such as ``default``, or the path of a file.
         base: The settings that are not varied; ranges may be multiples of its values.
 
     Raises:
         UserError: No such space; a setting that does not exist or that an option gives; values
             of another form.
     """
-    if name == PAPER:
-        space, place = dict(SPACE), PAPER
-    else:
-        path = FOLDER / f"{name}.yaml" if name in named_spaces() else Path(name)
-        if not path.is_file():
-            raise UserError(
-                f"a space must be one of {', '.join(named_spaces())} or the path of a YAML file, "
-                f"{ending(name, named_spaces())}"
-            )
-        place = name
-        tree = read_mapping(path, "setting: its values")
-        space = {setting: _parse(place, setting, tree[setting], base) for setting in tree}
+    known = method_of(base).spaces
+    if name not in known and not Path(name).is_file():
+        raise UserError(
+            f"a space must be one of {', '.join(named_spaces(base))} or the path of a YAML file, "
+            f"{ending(name, named_spaces(base))}"
+        )
+    tree = known.get(name) or read_mapping(Path(name), "setting: its values")
+    space = {setting: _parse(name, setting, tree[setting], base) for setting in tree}
     if not space:
-        raise UserError(f"the space {place} must vary a setting, but is empty.")
+        raise UserError(f"the space {name} must vary a setting, but is empty.")
     return space
 
 
@@ -98,12 +93,13 @@ def idle_settings(space: Space, base: ExperimentConfig, name: str) -> list[str]:
         UserError: A value that breaks a rule, or settings that take the effect of another away.
     """
     ends = {path: extremes(values) for path, values in space.items()}
-    together = {path: ends[path] for path in ends if path in TOGETHER}
+    known = method_of(base).together
+    together = {path: ends[path] for path in ends if path in known}
     products = [
         dict(zip(together, chosen, strict=True))
         for chosen in itertools.product(*together.values())
     ]
-    singles = [{path: end} for path in ends if path not in TOGETHER for end in ends[path]]
+    singles = [{path: end} for path in ends if path not in known for end in ends[path]]
     corners = [{path: values[place] for path, values in ends.items()} for place in (0, -1)]
     effective: set[str] = set()
     for corner, change in itertools.product(corners, [*products, *singles]):

@@ -1,9 +1,6 @@
 """What a search varies: settings by dotted path, each with its values or its range.
 
-The printed grid (``paper``) varies lambda, tau1, tau2 and beta. lambda acts on the student and,
-where the alignment compares moving averages (the literal reading), on the teacher: the 300 points
-then have 20 distinct teachers. Where it compares the prototypes of batches (the stable reading),
-they have 5. Other spaces, named or from a file: `search.space_files`.
+Methods have named spaces, and files hold others: `search.space_files`.
 """
 
 from __future__ import annotations
@@ -12,6 +9,7 @@ import itertools
 import math
 import random
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any
 
 from optuna.distributions import (
@@ -22,40 +20,23 @@ from optuna.distributions import (
 )
 from optuna.trial import Trial
 
+from prokd.methods import methods
+
 Space = Mapping[str, BaseDistribution]
 Point = Mapping[str, Any]
 
-_TEMPERATURES = (0.5, 0.6, 0.7, 0.8, 0.9)
 
-TEACHER_SPACE: Space = {
-    "prototypes.update_rate": CategoricalDistribution((0.001, 0.005, 0.0001, 0.0005)),
-    "teacher.alignment.temperature": CategoricalDistribution(_TEMPERATURES),
-}
-"""lambda and tau1."""
-
-STUDENT_SPACE: Space = {
-    "student.prototype_temperature": CategoricalDistribution(_TEMPERATURES),
-    "student.fusion_weight": CategoricalDistribution((0.7, 0.8, 0.9)),
-}
-"""tau2 and beta."""
-
-SPACE: Space = {**TEACHER_SPACE, **STUDENT_SPACE}
-"""The grid that the paper prints."""
-
-SYMBOLS = {
-    "prototypes.update_rate": "λ",
-    "teacher.alignment.temperature": "τ1",
-    "student.prototype_temperature": "τ2",
-    "student.fusion_weight": "β",
-}
-"""The paper's symbol of each setting that has one."""
+@cache
+def symbols() -> dict[str, str]:
+    """Return the symbol in its method's paper of each setting that has one."""
+    return {path: name for method in methods().values() for path, name in method.symbols.items()}
 
 
 def without(space: Space, fixed: Iterable[str]) -> Space:
     """Return the space less the settings that somebody fixed.
 
-    >>> sorted(without(STUDENT_SPACE, ["student.fusion_weight"]))
-    ['student.prototype_temperature']
+    >>> sorted(without({"data.max_length": None, "encoder.dropout": None}, ["encoder.dropout"]))
+    ['data.max_length']
     """
     left_out = set(fixed)
     return {path: choices for path, choices in space.items() if path not in left_out}
@@ -64,8 +45,9 @@ def without(space: Space, fixed: Iterable[str]) -> Space:
 def ranges(space: Space) -> list[str]:
     """Return the settings that have a range instead of a list of values.
 
-    >>> ranges({"student.epochs": IntDistribution(2, 4)} | SPACE)
-    ['student.epochs']
+    >>> lists = {"encoder.dropout": CategoricalDistribution((0.1, 0.5))}
+    >>> ranges({"data.max_length": IntDistribution(32, 64)} | lists)
+    ['data.max_length']
     """
     return [p for p, values in space.items() if not isinstance(values, CategoricalDistribution)]
 
@@ -83,8 +65,8 @@ def choices(space: Space) -> dict[str, list[Any]]:
 def points(space: Space) -> list[dict[str, Any]]:
     """Return every point of a space of lists.
 
-    >>> len(points(SPACE)), len(points(TEACHER_SPACE))
-    (300, 20)
+    >>> points({"encoder.dropout": CategoricalDistribution((0.1, 0.5))})
+    [{'encoder.dropout': 0.1}, {'encoder.dropout': 0.5}]
     """
     values = choices(space)
     return [dict(zip(values, row, strict=True)) for row in itertools.product(*values.values())]
@@ -93,8 +75,9 @@ def points(space: Space) -> list[dict[str, Any]]:
 def size(space: Space) -> int | None:
     """Return the number of points; None where a range has no end of them.
 
-    >>> size(SPACE), size({"student.confidence": FloatDistribution(0, 0.9)})
-    (300, None)
+    >>> lists = {"encoder.dropout": CategoricalDistribution((0.1, 0.5))}
+    >>> size(lists), size({"encoder.dropout": FloatDistribution(0, 0.9)})
+    (2, None)
     """
     if ranges(space):
         return None
@@ -114,8 +97,8 @@ def suggest(trial: Trial, path: str, values: BaseDistribution) -> Any:
 def drawn(space: Space, number: int) -> list[dict[str, Any]]:
     """Return some points, evenly drawn at random with a fixed seed, to count with.
 
-    >>> drawn({"student.epochs": IntDistribution(2, 2)}, 2)
-    [{'student.epochs': 2}, {'student.epochs': 2}]
+    >>> drawn({"data.max_length": IntDistribution(32, 32)}, 2)
+    [{'data.max_length': 32}, {'data.max_length': 32}]
     """
     generator = random.Random(0)
     return [
@@ -161,16 +144,17 @@ def in_words(values: BaseDistribution) -> str:
 def ordered(paths: Iterable[str]) -> list[str]:
     """Return settings in the order in which they are shown: those with a symbol first."""
     given = list(paths)
-    return [p for p in SYMBOLS if p in given] + [p for p in given if p not in SYMBOLS]
+    known = symbols()
+    return [p for p in known if p in given] + [p for p in given if p not in known]
 
 
 def label(path: str) -> str:
     """Return what a setting is called in tables: its symbol, else its path.
 
-    >>> label("student.fusion_weight"), label("student.epochs")
-    ('β', 'student.epochs')
+    >>> label("encoder.dropout")
+    'encoder.dropout'
     """
-    return SYMBOLS.get(path, path)
+    return symbols().get(path, path)
 
 
 def short(value: Any) -> str:
@@ -183,9 +167,9 @@ def short(value: Any) -> str:
 
 
 def in_symbols(point: Point) -> str:
-    """Write a point in the paper's symbols.
+    """Write a point, in the symbols of its method's paper where there are any.
 
-    >>> in_symbols({"student.fusion_weight": 0.7, "prototypes.update_rate": 0.001})
-    'λ=0.001 β=0.7'
+    >>> in_symbols({"encoder.dropout": 0.25})
+    'encoder.dropout=0.25'
     """
     return " ".join(f"{label(path)}={short(point[path])}" for path in ordered(point))

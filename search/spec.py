@@ -11,12 +11,13 @@ from optuna.distributions import distribution_to_json
 
 from prokd.config import ExperimentConfig, with_overrides, with_precision
 from prokd.config.settings import AutocastType
-from prokd.effect import flatten
-from prokd.identity import signature
-from prokd.runs import ORACLE, SOURCE_DEV
-from search.estimate import KINDS
-from search.plan import DataDescriptions, Experiment, Measured, describe, need
-from search.spaces import SYMBOLS, Point, Space, drawn, in_words, ordered, points, ranges
+from prokd.methods import DEFAULT
+from prokd.runs.effect import flatten
+from prokd.runs.folder import ORACLE, SOURCE_DEV
+from prokd.runs.identity import signature
+from search.experiments import DataDescriptions, Experiment, languages_of
+from search.plan import Measured, describe, needs_of
+from search.spaces import Point, Space, drawn, in_words, ordered, points, ranges, symbols
 from search.study import read_points
 
 
@@ -30,8 +31,8 @@ class SearchSpec:
         seeds: The objective of a point is the mean over them.
         grid: Whether all points are visited, instead of sampled by TPE.
         trials: Number of points in all, those of earlier starts included.
-        select: The criterion that is the objective, one of `prokd.runs.CRITERIA`.
-        prune: Whether students that fall behind are not trained to their end.
+        select: The criterion that is the objective, see `search.criteria.criteria_of`.
+        prune: Whether results that fall behind are not trained to their end.
     """
 
     base: ExperimentConfig
@@ -44,8 +45,9 @@ class SearchSpec:
 
     @property
     def title(self) -> str:
-        """Data set and languages."""
-        return f"{self.base.data.dataset} {self.base.source}-{self.base.target}"
+        """Method, unless it is the default, data set and languages."""
+        own = "" if self.base.method == DEFAULT else f"{self.base.method} "
+        return f"{own}{self.base.data.dataset} {languages_of(self.base)}"
 
     def settled(self, precision: AutocastType) -> SearchSpec:
         """Return the search as it is trained where ``auto`` stands for a precision."""
@@ -67,8 +69,9 @@ class SearchSpec:
             **({"prune": True} if self.prune else {}),
         }
         kind = "grid" if self.grid else "tpe"
-        languages = f"{self.base.source}-{self.base.target}"
-        name = f"{self.base.data.dataset}-{languages}-{kind}-{signature(identity)[:8]}"
+        own = "" if self.base.method == DEFAULT else f"{self.base.method}-"
+        place = f"{own}{self.base.data.dataset}-{languages_of(self.base)}"
+        name = f"{place}-{kind}-{signature(identity)[:8]}"
         return name if self.select == SOURCE_DEV else f"{self.select}-{name}"
 
     def experiments(
@@ -129,9 +132,9 @@ def plan_lines(
     how = "of the grid" if spec.grid else "by TPE; counted for an even spread of points"
     yield f"{spec.title}: {spec.trials} trials x {seeds}, {how}"
     for path in ordered(spec.space):
-        symbol = f" ({SYMBOLS[path]})" if path in SYMBOLS else ""
+        symbol = f" ({symbols()[path]})" if path in symbols() else ""
         yield f"  {path}{symbol}: {in_words(spec.space[path])}"
-    needs = [need(experiments, kind, measured) for kind in KINDS]
+    needs = needs_of(experiments, measured)
     for line in describe(needs, None):
         yield f"  {line}"
     yield f"  {disk_line(spec.base, sum(item.missing for item in needs), exports)}"
@@ -139,7 +142,7 @@ def plan_lines(
 
 def disk_line(config: ExperimentConfig, missing: int, exports: int) -> str:
     """Write how much disk a search will take: what stays, and what comes and goes meanwhile."""
-    from prokd.sizes import run_sizes
+    from prokd.training.sizes import run_sizes
 
     sizes = run_sizes(config.encoder)
     copies = 2 if os.environ.get("MLFLOW_TRACKING_URI", "").startswith("http") else 1

@@ -9,28 +9,23 @@ worse than every complete one, while it would pass over a failed one.
 
 from __future__ import annotations
 
-import json
-import random
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import optuna
 from filelock import FileLock, Timeout
-from optuna.distributions import BaseDistribution
 from optuna.pruners import MedianPruner
-from optuna.samplers import BaseSampler, GridSampler, TPESampler
+from optuna.samplers import TPESampler
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
-from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from prokd.errors import UserError
-from prokd.identity import canonical_json
-from prokd.runs import write_atomically
-from search.spaces import Point, Space, choices, points, ranges, suggest
+from search.journal import mend
+from search.samplers import AskedGridSampler, DistinctSampler, key
+from search.spaces import Space, choices, points, ranges, suggest
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
@@ -38,86 +33,6 @@ REASON = "reason"
 """User attribute of a trial without a value: why it has none."""
 PRUNED_AFTER = "pruned_after"
 """User attribute of a trial that was pruned: its last epoch. A collapsed one has none."""
-
-
-def key(point: Point) -> str:
-    """Return a text that is equal for equal points."""
-    return canonical_json(dict(point))
-
-
-def _in_order(values: Sequence[Any]) -> list[Any]:
-    is_numeric = all(isinstance(value, int | float) for value in values)
-    return sorted(values) if is_numeric else list(values)
-
-
-class DistinctSampler(BaseSampler):
-    """Points of another sampler, but never one that the study has already.
-
-    Args:
-        inner: Proposes values by `sample_relative`.
-        space: The settings and their values.
-        seed: Of the points drawn when the inner sampler proposes nothing new.
-    """
-
-    def __init__(self, inner: BaseSampler, space: Space, seed: int) -> None:
-        """Wrap a sampler."""
-        self.inner, self.space, self.seed = inner, space, seed
-        self._points = points(space)
-        self._orders = {path: _in_order(values) for path, values in choices(space).items()}
-        self._keys = [key(point) for point in self._points]
-        # Place of each value among those of its setting, int64, (points, settings).
-        self._places = np.array([self._place(point) for point in self._points])
-
-    def infer_relative_search_space(
-        self, study: Study, trial: FrozenTrial
-    ) -> dict[str, BaseDistribution]:
-        """Return the whole space: points are drawn at once, not value by value."""
-        return dict(self.space)
-
-    def sample_relative(
-        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
-    ) -> dict[str, Any]:
-        """Return a new point: the inner sampler's, else the nearest one that is new."""
-        seen = {key(t.params) for t in study.get_trials(deepcopy=False) if t.params}
-        proposal = self.inner.sample_relative(study, trial, search_space)
-        has_proposal = set(proposal) == set(search_space)
-        if has_proposal and key(proposal) not in seen:
-            return proposal
-        is_new = np.array([known not in seen for known in self._keys])
-        if not is_new.any():
-            is_new[:] = True
-        elif has_proposal:
-            # Asking again would cost as much each time, and say the same ever more often.
-            steps = np.abs(self._places - self._place(proposal)).sum(axis=1)
-            is_new &= steps == steps[is_new].min()
-        chosen = random.Random(f"{self.seed}-{trial.number}").choice(np.flatnonzero(is_new))
-        return dict(self._points[chosen])
-
-    def _place(self, point: Point) -> list[int]:
-        return [order.index(point[path]) for path, order in self._orders.items()]
-
-    def sample_independent(
-        self,
-        study: Study,
-        trial: FrozenTrial,
-        param_name: str,
-        param_distribution: BaseDistribution,
-    ) -> Any:
-        """Sample one value apart; only for settings outside the space."""
-        return self.inner.sample_independent(study, trial, param_name, param_distribution)
-
-
-class AskedGridSampler(GridSampler):
-    """GridSampler for ask and tell: the driver counts the points, so nothing is stopped."""
-
-    def after_trial(
-        self,
-        study: Study,
-        trial: FrozenTrial,
-        state: TrialState,
-        values: Sequence[float] | None,
-    ) -> None:
-        """Do nothing: outside of `Study.optimize` stopping is an error."""
 
 
 class SearchStudy:
@@ -157,7 +72,7 @@ class SearchStudy:
                 f"the study {name} must have one driver, "
                 f"but another process is running it ({path})."
             ) from None
-        _mend(path)
+        mend(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             self._storage = JournalStorage(JournalFileBackend(str(path)))
@@ -195,7 +110,7 @@ class SearchStudy:
         """
         for trial in self.trials(TrialState.RUNNING):
             if set(trial.params) != set(self.space):  # killed while the point was drawn
-                drawn = optuna.trial.Trial(self.study, trial._trial_id)
+                drawn = optuna.trial.Trial(self.study, self._id(trial.number))
                 for path, distribution in self.space.items():
                     suggest(drawn, path, distribution)
         known = {key(_params(trial)) for trial in self.trials() if trial.state != TrialState.FAIL}
@@ -218,7 +133,7 @@ class SearchStudy:
         asked = []
         for _ in range(number):
             trial = self.study.ask(dict(self.space))
-            asked.append(self._storage.get_trial(trial._trial_id))
+            asked.append(self._storage.get_trial(self._id(trial.number)))
         return asked
 
     def annotate(self, number: int, attributes: Mapping[str, Any]) -> None:
@@ -226,7 +141,7 @@ class SearchStudy:
         trial = self.study.get_trials(deepcopy=False)[number]
         for name, value in attributes.items():
             if trial.user_attrs.get(name) != value:
-                self._storage.set_trial_user_attr(trial._trial_id, name, value)
+                self._storage.set_trial_user_attr(self._id(number), name, value)
 
     def tell(self, number: int, value: float) -> None:
         """Tell the objective of a trial."""
@@ -247,7 +162,7 @@ class SearchStudy:
     def falls_behind(self, number: int, epoch: int, value: float) -> bool:
         """Note the value that a running trial has after an epoch; tell whether it falls behind."""
         assert self.pruner is not None, "only a study with a pruner is asked"
-        trial_id = self.study.get_trials(deepcopy=False)[number]._trial_id
+        trial_id = self._id(number)
         self._storage.set_trial_intermediate_value(trial_id, epoch, value)
         return self.pruner.prune(self.study, self._storage.get_trial(trial_id))
 
@@ -276,6 +191,11 @@ class SearchStudy:
         complete = self.trials(TrialState.COMPLETE)
         return max(complete, key=lambda t: (t.value or 0.0, -t.number), default=None)
 
+    def _id(self, number: int) -> int:
+        """Return by which number the storage knows a trial."""
+        study = self._storage.get_study_id_from_name(self.name)
+        return self._storage.get_trial_id_from_study_id_trial_number(study, number)
+
     def _missing(self) -> list[dict[str, Any]]:
         seen = {key(_params(trial)) for trial in self.trials()}
         return [point for point in points(self.space) if key(point) not in seen]
@@ -301,41 +221,3 @@ def _params(trial: FrozenTrial) -> dict[str, Any]:
     """Return a trial's point; that of a trial in the queue is not among its params yet."""
     fixed = trial.system_attrs.get("fixed_params")
     return dict(trial.params or fixed or {})
-
-
-def _mend(path: Path) -> None:
-    """Leave out what a killed process or a lost power supply left at the end of a journal.
-
-    The journal itself is not written to: a mended copy takes its place when it is whole. What is
-    cut off stays beside it, under the name of the journal and ``.damaged``.
-
-    Raises:
-        UserError: A line before the end is damaged, which no interruption explains.
-    """
-    if not path.exists():
-        return
-    content = path.read_bytes()
-    lines = content.splitlines(keepends=True)
-    kept = len(lines)
-    while kept and not _is_whole(lines[kept - 1]):
-        kept -= 1
-    for number, line in enumerate(lines[:kept], start=1):
-        if not _is_whole(line):
-            raise UserError(
-                f"{path}:{number}: each line of a study's journal must be a JSON object, but got "
-                f"{line[:40]!r}; put a copy from before in its place, or remove the file to begin "
-                f"the study anew (what is trained is reused)."
-            )
-    if kept < len(lines):
-        rest = b"".join(lines[kept:])
-        write_atomically(path.with_name(f"{path.name}.damaged"), lambda p: p.write_bytes(rest))
-        write_atomically(path, lambda part: part.write_bytes(b"".join(lines[:kept])))
-
-
-def _is_whole(line: bytes) -> bool:
-    if not line.endswith(b"\n"):
-        return False
-    try:
-        return isinstance(json.loads(line), dict)
-    except ValueError:
-        return False

@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from prokd.config import ExperimentConfig, with_overrides, with_precision
-from prokd.effect import flatten
-from prokd.runs import KINDS, Kind
+from prokd.runs.effect import flatten
 from search.engine import Engine
 from search.estimate import epochs_left
-from search.plan import Experiment
-from search.records import (
+from search.experiments import Experiment
+from search.outcomes import Outcome
+from search.records.record import (
     FAILED,
     FINISHED,
     RUNNING,
@@ -21,9 +21,8 @@ from search.records import (
     experiment_name,
     stamp,
 )
+from search.records.tracking import Tracker
 from search.results import Row, means, row
-from search.tracking import Tracker
-from search.tuner import Outcome
 
 
 def experiments_of(
@@ -66,7 +65,7 @@ def run_variants(
 
     In MLflow a run named ``title`` stands above one run for each variant, which stands above the
     stage runs. Variants of several languages or data sets get such a run in each experiment. The
-    tag ``variant`` is the students' alone, so that grouping by it gives means over seeds; the run
+    tag ``variant`` is the results' alone, so that grouping by it gives means over seeds; the run
     of a variant has the tag ``mean_of`` and metrics of other names.
 
     Args:
@@ -88,17 +87,7 @@ def run_variants(
     data = {name: engine.descriptions.training(config) for name, config in variants.items()}
     log = _VariantLog(engine.tracker, title, name, variants, labels)
     log.open()
-    found = experiments_of(engine.runtime.runs_dir, variants, seeds, data)
-    used_by = _used_by(found, labels)
-    experiments = [
-        replace(
-            experiment,
-            parent_run=log.key(experiment.variant),
-            tags={"variant": labels[experiment.variant], "ablation": name},
-            used_by={kind: used_by[_place(experiment, kind)] for kind in KINDS},
-        )
-        for experiment in found
-    ]
+    experiments = _logged(experiments_of(engine.runtime.runs_dir, variants, seeds, data), log)
 
     def finished(experiment: Experiment, outcome: Outcome) -> None:
         found = row(experiment, outcome)
@@ -115,9 +104,25 @@ def run_variants(
     return rows
 
 
-def _place(experiment: Experiment, kind: Kind) -> tuple[str, str]:
+def _logged(experiments: Sequence[Experiment], log: _VariantLog) -> list[Experiment]:
+    """Say of experiments where their runs stand in MLflow, and which variants share them."""
+    used_by = _used_by(experiments, log.labels)
+    return [
+        replace(
+            experiment,
+            parent_run=log.key(experiment.variant),
+            tags={"variant": log.labels[experiment.variant], "ablation": log.name},
+            used_by={
+                stage: used_by[_place(experiment, stage)] for stage in experiment.graph.names
+            },
+        )
+        for experiment in experiments
+    ]
+
+
+def _place(experiment: Experiment, stage: str) -> tuple[str, str]:
     """Return what tells an MLflow run of a stage from others."""
-    return f"{kind}:{experiment.key(kind)}", experiment_name(experiment.config)
+    return experiment.key(stage), experiment_name(experiment.config)
 
 
 def _used_by(
@@ -126,8 +131,8 @@ def _used_by(
     """Return the variants that have a stage run in common, in their order, by `_place`."""
     found: dict[tuple[str, str], list[str]] = {}
     for experiment in experiments:
-        for kind in KINDS:
-            own = found.setdefault(_place(experiment, kind), [])
+        for name in experiment.graph.names:
+            own = found.setdefault(_place(experiment, name), [])
             if labels[experiment.variant] not in own:
                 own.append(labels[experiment.variant])
     return found
@@ -183,8 +188,8 @@ class _VariantLog:
 
     def _variant(self, variant: str, status: str, rows: Sequence[Row] = ()) -> None:
         config, label = self.variants[variant], self.labels[variant]
-        students = [row.experiment.student.path for row in rows]
-        files = [path / name for path in students for name in ("result.json", "report.json")]
+        folders = [row.experiment.result.path for row in rows]
+        files = [path / name for path in folders for name in ("result.json", "report.json")]
         where = experiment_name(config)
         self._changed(
             Record(

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from prokd.config import ExperimentConfig, RuntimeConfig, build_config
+from prokd.config import ExperimentConfig, RuntimeConfig
+from prokd.methods import build_config
 
 sys.path.insert(0, str(Path(__file__).parent))
 import tiny

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from prokd.config.consistency import check_together
+from prokd.common.names import nearest
+from prokd.common.text import check_text
 from prokd.config.settings import ExperimentConfig
 from prokd.errors import UserError
-from prokd.names import nearest
-from prokd.text import check_text
+
+Config = TypeVar("Config", bound=ExperimentConfig)
 
 
-def with_overrides(config: ExperimentConfig, overrides: Mapping[str, Any]) -> ExperimentConfig:
+def with_overrides(config: Config, overrides: Mapping[str, Any]) -> Config:
     """Return a copy with some values, named by dotted path, replaced.
 
     Raises:
         UserError: A path that does not exist (the valid names are listed), a bad value, or
-            values of which one takes the effect of another away (`check_together`).
+            values that the method refuses together.
     """
     tree = config.model_dump()
     for path, value in overrides.items():
@@ -35,11 +36,9 @@ def with_overrides(config: ExperimentConfig, overrides: Mapping[str, Any]) -> Ex
             raise UserError(_unknown_path(path, ".".join(parents), node, config))
         node[leaf] = value
     try:
-        changed = ExperimentConfig.model_validate(tree)
+        return type(config).model_validate(tree)
     except ValidationError as error:
         raise UserError(validation_sentence(error)) from None
-    check_together(changed)
-    return changed
 
 
 def _unknown_path(path: str, group: str, node: Mapping[str, Any], config: ExperimentConfig) -> str:
@@ -68,6 +67,10 @@ def _leaves(tree: Mapping[str, Any], prefix: str = "") -> list[str]:
 
 def validation_sentence(error: ValidationError) -> str:
     """Say in one sentence what a configuration does wrong: dotted path, rule, value."""
+    own = [item.get("ctx", {}).get("error") for item in error.errors()]
+    told = [str(cause) for cause in own if isinstance(cause, UserError)]  # whole sentences
+    if told:
+        return " ".join(told)
     parts = [
         f"{'.'.join(map(str, item['loc']))}: {_uncapitalised(item['msg'])}, "
         f"but got {item['input']!r}"

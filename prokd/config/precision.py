@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from prokd.config.settings import AutocastType, ExperimentConfig
+from prokd.config.overrides import Config
+from prokd.config.settings import AutocastType
 
 CPU, GPU, OLD_GPU = "cpu", "gpu", "gpu without bf16"
 """Kinds of devices; `automatic_precision` takes a GPU's type, as Ray names it, as well."""
@@ -24,7 +25,7 @@ def automatic_precision(devices: Iterable[str]) -> AutocastType:
     return "fp32" if without.intersection(devices) else "bf16"
 
 
-def with_precision(config: ExperimentConfig, automatic: AutocastType) -> ExperimentConfig:
+def with_precision(config: Config, automatic: AutocastType) -> Config:
     """Return a configuration whose precision is known.
 
     Args:

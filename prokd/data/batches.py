@@ -16,7 +16,10 @@ import torch
 from prokd.data.encoding import EncodedCorpus
 from prokd.data.subwords import ranges
 from prokd.errors import UserError
-from prokd.sequences import Places
+from prokd.terms.sequences import Places
+
+EVALUATION_TOKENS = {"cpu": 4096, "cuda": 16384}
+"""Subwords of a batch, padding in: enough for few products of a size, and to fill a GPU."""
 
 
 @dataclass(frozen=True)
@@ -231,3 +234,17 @@ def _bottom(
 def _tensor(array: npt.NDArray[Any]) -> torch.Tensor:
     tensor = torch.from_numpy(array)
     return tensor.pin_memory() if torch.cuda.is_available() else tensor
+
+
+def evaluation_batches(
+    encoded: EncodedCorpus, device: torch.device, sentences: npt.NDArray[np.int64] | None = None
+) -> list[npt.NDArray[np.int64]]:
+    """Return the sentences of each batch of a pass, the longest ones first."""
+    most_tokens = EVALUATION_TOKENS[device.type]
+    return make_batches(
+        encoded,
+        batch_sentences=most_tokens,
+        batch_tokens=most_tokens,
+        generator=None,
+        sentences=sentences,
+    )

@@ -6,9 +6,9 @@ import re
 from collections import Counter
 from typing import NamedTuple
 
+from prokd.common.text import split_lines
 from prokd.data.schemes import clean_tag, is_tag
 from prokd.errors import UnlabelledError, UserError
-from prokd.text import split_lines
 
 _BLANK = " \t\f"
 _ASCII_SPACE = re.compile(r"[ \t]+")

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from prokd.common.names import ending
 from prokd.data.allocation import without_collector
 from prokd.data.hub import read_hub
+from prokd.data.labels import OUTSIDE, TagSet
 from prokd.data.readers import RawSentences, read_file
 from prokd.data.schemes import to_iob2
 from prokd.errors import MissingSplitError, UserError
-from prokd.labels import OUTSIDE, TagSet
-from prokd.names import ending
 
 DATASETS = ("wikiann", "conll", "phrasebook")
 SPLIT_NAMES = {
@@ -99,14 +99,7 @@ def load_corpus(
         UnlabelledError: Tags are wanted, and the file has none at all.
         UserError: There is no such language, the split is empty, or its content is malformed.
     """
-    if dataset not in DATASETS:
-        rule = f"`dataset` must be one of {', '.join(DATASETS)}"
-        raise UserError(f"{rule}, {ending(dataset, DATASETS)}")
-    if split not in SPLIT_NAMES:
-        rule = f"`split` must be one of {', '.join(SPLIT_NAMES)}"
-        raise UserError(f"{rule}, {ending(split, SPLIT_NAMES)}")
-    if limit is not None and limit < 1:
-        raise UserError(f"`limit >= 1` must hold, but got limit={limit}.")
+    _check_asked(dataset, split, limit)
     if data_dirs:
         paths = _find(language, split, [Path(folder) for folder in data_dirs])
         parts = [
@@ -118,6 +111,17 @@ def load_corpus(
     else:
         parts = [read_hub(dataset, language, split, labelled=labelled)]
     return _corpus(language, split, parts, limit)
+
+
+def _check_asked(dataset: str, split: str, limit: int | None) -> None:
+    if dataset not in DATASETS:
+        rule = f"`dataset` must be one of {', '.join(DATASETS)}"
+        raise UserError(f"{rule}, {ending(dataset, DATASETS)}")
+    if split not in SPLIT_NAMES:
+        rule = f"`split` must be one of {', '.join(SPLIT_NAMES)}"
+        raise UserError(f"{rule}, {ending(split, SPLIT_NAMES)}")
+    if limit is not None and limit < 1:
+        raise UserError(f"`limit >= 1` must hold, but got limit={limit}.")
 
 
 def check_same_types(source: Corpus, *others: Corpus, exact: bool = True) -> None:
@@ -189,7 +193,7 @@ def _find(language: str, split: str, data_dirs: list[Path]) -> list[Path]:
 
 
 def _read_phrasebook(language: str, split: str, *, labelled: bool) -> RawSentences:
-    from prokd.mini import LANGUAGES, generate
+    from prokd.data.mini import LANGUAGES, generate
 
     if language not in LANGUAGES:
         raise UserError(

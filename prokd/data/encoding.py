@@ -1,18 +1,13 @@
-"""Subwords of a corpus, kept in an Arrow file that is memory-mapped.
+"""Subwords of a corpus, kept in a file (`prokd.data.arrays_file`) that is memory-mapped.
 
-The file is named by everything that its content depends on, so it is never out of date; it is
-written beside its name and moved there, so several processes may write it at once; its arrays
-carry a checksum, so a damaged file is built anew.
+The file is named by everything that its content depends on, so it is never out of date; a damaged
+one is built anew.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import logging
-import os
-import tempfile
-import zlib
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -21,26 +16,21 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
+from prokd.data.arrays_file import Arrays, open_arrays, write_arrays
 from prokd.data.corpus import Corpus
+from prokd.data.labels import TagSet
 from prokd.data.subwords import split_into_subwords
 from prokd.errors import UserError
-from prokd.labels import TagSet
 
 if TYPE_CHECKING:  # a slow import that nothing here needs at run time
     from transformers import PreTrainedTokenizerFast
-
-logger = logging.getLogger(__name__)
 
 FORMAT_VERSION = 2
 """Part of every fingerprint: a change of layout or meaning of the file must raise it.
 
 2: encoded whatever padding and truncation the tokenizer's file stores.
 """
-
-Arrays = dict[str, npt.NDArray[Any]]
-
 
 _identities: WeakKeyDictionary[PreTrainedTokenizerFast, tuple[tuple[int, str], str]] = (
     WeakKeyDictionary()
@@ -112,26 +102,17 @@ def encode_corpus(
         UserError: The tokenizer is not a fast one, ``max_length`` leaves no room for a word or
             exceeds what the tokenizer's model takes, or a tag is not in the tag set.
     """
-    if not getattr(tokenizer, "is_fast", False):
-        raise UserError(
-            f"the tokenizer must be a fast one (with a tokenizer.json), "
-            f"but got {type(tokenizer).__name__}."
-        )
-    if max_length > tokenizer.model_max_length:
-        raise UserError(
-            f"`max_length <= {tokenizer.model_max_length}` must hold for this encoder, "
-            f"but got max_length={max_length}."
-        )
+    _check(tokenizer, max_length)
     fingerprint = _fingerprint(corpus, tokenizer, tag_set, max_length)
     path = None if cache_dir is None else Path(cache_dir) / f"{fingerprint}.arrow"
-    arrays = None if path is None else _open(path)
+    arrays = None if path is None else open_arrays(path)
     if arrays is None:
         arrays = _encode(corpus, tokenizer, tag_set, max_length)
         if path is not None:
-            _write(path, arrays)
+            write_arrays(path, arrays)
             # From here on the file is what counts; the arrays in memory only stand in for it if
             # somebody deleted it in this very moment.
-            arrays = _open(path) or arrays
+            arrays = open_arrays(path) or arrays
     num_words_cut = int(arrays["num_words"].sum()) - len(arrays["word_positions"])
     return EncodedCorpus(
         language=corpus.language,
@@ -146,6 +127,20 @@ def encode_corpus(
         num_words=arrays["num_words"],
         num_words_cut=num_words_cut,
     )
+
+
+def _check(tokenizer: PreTrainedTokenizerFast, max_length: int) -> None:
+    """Refuse a tokenizer that is not a fast one, or that takes no text so long."""
+    if not getattr(tokenizer, "is_fast", False):
+        raise UserError(
+            f"the tokenizer must be a fast one (with a tokenizer.json), "
+            f"but got {type(tokenizer).__name__}."
+        )
+    if max_length > tokenizer.model_max_length:
+        raise UserError(
+            f"`max_length <= {tokenizer.model_max_length}` must hold for this encoder, "
+            f"but got max_length={max_length}."
+        )
 
 
 def tokenizer_identity(tokenizer: PreTrainedTokenizerFast) -> str:
@@ -209,57 +204,3 @@ def _classes(corpus: Corpus, tag_set: TagSet) -> npt.NDArray[np.int16]:
             )
         table[tag] = tag_set.index(tag)
     return np.fromiter(map(table.__getitem__, tags), dtype=np.int16, count=len(tags))
-
-
-def _write(path: Path, arrays: Arrays) -> None:
-    # One row, one list a column: columns of different lengths in one file, each in one piece.
-    columns = {
-        name: pa.LargeListArray.from_arrays(
-            pa.array([0, len(array)], type=pa.int64()), pa.array(array)
-        )
-        for name, array in arrays.items()
-    }
-    table = pa.table(columns).replace_schema_metadata({"checksum": _checksum(arrays)})
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=".tmp")
-    except OSError as error:
-        raise UserError(
-            f"`cache_dir` must be a folder to write in, but got {path.parent} ({error.strerror})."
-        ) from None
-    try:
-        with os.fdopen(handle, "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
-            writer.write_table(table)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-
-
-def _open(path: Path) -> Arrays | None:
-    try:
-        table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
-        table.validate(full=True)
-        arrays = {
-            name: table.column(name).chunk(0).values.to_numpy(zero_copy_only=True)
-            for name in table.column_names
-        }
-        checksum = (table.schema.metadata or {}).get(b"checksum", b"").decode()
-        damage = "" if checksum == _checksum(arrays) else "wrong checksum"
-    except FileNotFoundError:
-        return None
-    except (pa.ArrowException, OSError, IndexError, UnicodeDecodeError) as error:
-        damage = str(error)
-    if damage:
-        logger.warning("%s: damaged cache file is built anew (%s)", path, damage)
-        return None
-    return arrays
-
-
-def _checksum(arrays: Arrays) -> str:
-    value = 0
-    for name in sorted(arrays):
-        value = zlib.crc32(
-            np.ascontiguousarray(arrays[name]).data, zlib.crc32(name.encode(), value)
-        )
-    return f"{value:08x}"

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from prokd.common.text import decode_text, lone_surrogate, split_lines
 from prokd.data.columns import parse_columns
 from prokd.errors import UnlabelledError, UserError
-from prokd.text import decode_text, lone_surrogate, split_lines
 
 TOKEN_KEYS = ("tokens", "words")
 TAG_KEYS = ("ner_tags", "tags")

@@ -100,11 +100,9 @@ def data_report(
                 continue
             is_whole = limit is None and corpus.tags is not None
             row = _row(corpus, PAPER_TABLE1.get((dataset, language, split)) if is_whole else None)
-            if tokenizer is not None:
-                kept = len(split_into_subwords(corpus.words, tokenizer, max_length).kept_words)
-                unknown = unknown_pieces(corpus.words, tokenizer)
-                row = row._replace(words_cut=row.words - kept, unknown=unknown)
-            rows.append(row)
+            rows.append(
+                row if tokenizer is None else _with_subwords(row, corpus, tokenizer, max_length)
+            )
     return rows
 
 
@@ -135,6 +133,15 @@ def _row(corpus: Corpus, paper: PaperCount | None) -> ReportRow:
         matches_paper=paper.matches(len(corpus), entities) if paper else None,
         origin=corpus.origin,
     )
+
+
+def _with_subwords(
+    row: ReportRow, corpus: Corpus, tokenizer: PreTrainedTokenizerFast, max_length: int
+) -> ReportRow:
+    """Count what a tokenizer makes of a corpus, beside the other counts."""
+    kept = len(split_into_subwords(corpus.words, tokenizer, max_length).kept_words)
+    unknown = unknown_pieces(corpus.words, tokenizer)
+    return row._replace(words_cut=row.words - kept, unknown=unknown)
 
 
 HEADER = (

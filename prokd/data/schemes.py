@@ -17,8 +17,8 @@ import re
 from collections.abc import Callable, Sequence
 from itertools import chain, pairwise
 
+from prokd.data.labels import OUTSIDE
 from prokd.errors import UserError
-from prokd.labels import OUTSIDE
 
 TAG_FORM = re.compile(r"O|[BIESLU]-.+", re.DOTALL)
 """What a tag of any of the schemes looks like."""

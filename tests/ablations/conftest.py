@@ -8,11 +8,11 @@ import torch
 
 from ablations.plan import AblationPlan
 from ablations.spec import load_spec
-from prokd.artifact import write_weights
-from prokd.config import build_config
-from prokd.corpora import write_counts
+from prokd.encoder.artifact import write_weights
+from prokd.methods import build_config
+from prokd.training.corpora import write_counts
+from search.execution import Outcome
 from search.results import row
-from search.tuner import Outcome
 from search.variants import experiments_of
 
 DATA = {"source_train": "a", "source_dev": "b", "target_train": "c", "encoder": "d"}
@@ -56,7 +56,7 @@ class Finished:
         return rows
 
     def _finish(self, experiment, skill):
-        folder, target = experiment.student, experiment.config.target
+        folder, target = experiment.result, experiment.config.target
         if folder.done:
             return
         sentences = np.random.default_rng(1)  # the same test corpus for all

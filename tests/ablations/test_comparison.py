@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ablations.comparison import AVERAGE, ENTITY, TOKEN, Scores
-from search.tuner import Outcome
+from search.execution import Outcome
 
 SKILL = {"full": 0.5, "w/o CA": 0.3, "w/o ST": 0.4, "w/o PK": 0.49, "w/o CL": 0.5, "TSL": 0.2}
 COLLAPSED = Outcome("collapsed", "all tokens are O")
@@ -98,7 +98,7 @@ def test_a_variant_that_is_the_reference_is_left_out_of_the_correction(
 def test_missing_counts_leave_the_rest(finished, make_plan):
     plan = make_plan()
     rows = finished.rows(plan, SKILL)
-    (rows[0].experiment.student.path / "counts.npz").unlink()
+    (rows[0].experiment.result.path / "counts.npz").unlink()
     scores = Scores(plan.spec, rows, number=20)
     assert scores.comparisons["TSL", "ar"].sentences is None
     assert scores.comparisons["TSL", "hi"].sentences is not None

@@ -6,8 +6,10 @@ import pytest
 import yaml
 
 from ablations.spec import load_spec
-from prokd.config import ExperimentConfig, build_config
-from search.spaces import SPACE, choices
+from prokd.methods import build_config
+from prokd.methods.prokd.config import ProKDConfig
+from search.space_files import load_space
+from search.spaces import choices
 
 ROOT = Path(__file__).resolve().parents[2]
 SPECS = sorted((ROOT / "ablations" / "specs").rglob("*.yaml"))
@@ -32,8 +34,8 @@ def test_a_config_is_valid_and_changes_nothing_of_its_preset(path):
     assert set(tree) == {"settings", "grid"}
     literal = build_config("paper", "literal")
     assert build_config("paper", "literal", tree["settings"]) == literal
-    assert literal == ExperimentConfig()
-    assert tree["grid"] == choices(SPACE)
+    assert literal == ProKDConfig()
+    assert tree["grid"] == choices(load_space("paper", literal))
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)

@@ -4,7 +4,7 @@ import pytest
 
 from ablations.run import _write
 from prokd.errors import CollapsedRun
-from search.tuner import Outcome
+from search.execution import Outcome
 
 COLLAPSED = Outcome("collapsed", "all tokens are O")
 

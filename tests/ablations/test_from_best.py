@@ -7,10 +7,11 @@ from typer.testing import CliRunner
 
 from ablations.plan import best_point
 from ablations.run import app as ablate
-from prokd.config import RuntimeConfig, build_config
+from prokd.config import RuntimeConfig
 from prokd.errors import UserError
-from search.plan import DataDescriptions
-from search.results import LEADERBOARD, read_first
+from prokd.methods import build_config
+from search.experiments import DataDescriptions
+from search.leaderboard import LEADERBOARD, read_first
 from search.run import app as search
 
 pytestmark = pytest.mark.ray
@@ -38,7 +39,8 @@ def _invoke(app, *arguments):
 
 def test_the_best_point_of_searches_on_the_same_data(tmp_path, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    from search.cluster import LOCAL, Resources, connected
+    from search.workers.cluster import Resources, connected
+    from search.workers.connection import LOCAL
 
     output, space = tmp_path / "out", tmp_path / "space.yaml"
     space.write_text(SPACE)
@@ -59,7 +61,7 @@ def test_the_best_point_of_searches_on_the_same_data(tmp_path, monkeypatch):
     same = {
         board: first
         for board, first in boards.items()
-        if (output / "runs" / f"student-{first.students[0]}").exists()
+        if (output / "runs" / f"student-{first.results[0]}").exists()
         and best_data(output, first) == data
     }
     assert len(same) == 2
@@ -74,9 +76,9 @@ def test_the_best_point_of_searches_on_the_same_data(tmp_path, monkeypatch):
 
 
 def best_data(output, first):
-    from prokd.runs import RunFolder
+    from prokd.runs.folder import RunFolder
 
-    return RunFolder(output / "runs", "student", first.students[0]).identity()["fingerprints"]
+    return RunFolder(output / "runs", "student", first.results[0]).identity()["fingerprints"]
 
 
 def test_without_a_search_there_is_no_best_point(tmp_path):

@@ -1,6 +1,6 @@
 from ablations.plan import AblationPlan, with_base_settings
 from ablations.spec import AblationSpec, load_spec
-from prokd.config import build_config
+from prokd.methods import build_config
 from search.plan import need
 
 SKILL = {"full": 0.5, "w/o CA": 0.3, "w/o ST": 0.4, "w/o PK": 0.4, "w/o CL": 0.5, "TSL": 0.2}
@@ -26,10 +26,10 @@ def test_teachers_are_shared_where_they_are_the_same(finished, make_plan):
     plan = make_plan()
     experiments = finished.experiments(plan)
     assert len(experiments) == 36
-    teachers = {e.teacher.signature for e in experiments}
+    teachers = {e.folder("teacher").signature for e in experiments}
     # one aligned teacher for each language, and one without for each pair of fingerprints
     assert len(teachers) == 3 * (2 + 1)
-    assert len({e.student.signature for e in experiments}) == 36
+    assert len({e.result.signature for e in experiments}) == 36
 
 
 def test_only_what_is_missing_counts(finished, make_plan):
@@ -38,8 +38,8 @@ def test_only_what_is_missing_counts(finished, make_plan):
     missing = need(experiments, "student")
     assert (missing.total, missing.done, missing.missing) == (18, 0, 18)
     finished.rows(AblationPlan(plan.spec, plan.bases, (0, 1)), SKILL)
-    experiments[-1].student.path.mkdir(parents=True)
-    experiments[-1].student.mark_failed("all tokens are O")
+    experiments[-1].result.path.mkdir(parents=True)
+    experiments[-1].result.mark_failed("all tokens are O")
     missing = need(experiments, "student")
     assert (missing.done, missing.collapsed, missing.missing) == (12, 1, 5)
     # another spec with the same variants finds them done

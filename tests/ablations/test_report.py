@@ -7,9 +7,9 @@ from ablations.comparison import Scores
 from ablations.report import comparability, markdown, printed, report_stem, write_reports
 from ablations.spec import load_spec
 from ablations.tables import cell, score_table
-from prokd.config import build_config
+from prokd.methods import build_config
+from search.execution import Outcome
 from search.results import row as row_of
-from search.tuner import Outcome
 
 SKILL = {"full": 0.5, "w/o CA": 0.3, "w/o ST": 0.4, "w/o PK": 0.49, "w/o CL": 0.5, "TSL": 0.2}
 COLLAPSED = Outcome("collapsed", "all tokens are O")
@@ -167,7 +167,7 @@ def test_targets_without_labels_are_named_and_source_dev_stands_in(finished, mak
     rows = finished.rows(plan, SKILL)
     for row in rows:  # as where the target has no labelled test split
         metrics = {k: v for k, v in row.scores.items() if k.startswith("test/en/")}
-        row.experiment.student.write_report("y", metrics, {"ar": "there is no file"})
+        row.experiment.result.write_report("y", metrics, {"ar": "there is no file"})
     rows = [row_of(row.experiment, row.outcome) for row in rows]
     scores = Scores(plan.spec, rows, number=20)
     assert not scores.unfinished()

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from ablations.run import app
 from prokd.errors import UserError
-from search.datasets import REPORT, SELECTION, UNLABELLED
+from search.records.datasets import REPORT, SELECTION, UNLABELLED
 
 ROOT = Path(__file__).resolve().parents[2]
 SPEC = """
@@ -86,7 +86,8 @@ def test_as_a_script_a_mistake_is_one_sentence_and_status_2(tmp_path):
 @pytest.mark.ray
 def test_from_nothing_to_the_report_and_again(arguments, tmp_path, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    from search.cluster import LOCAL, Resources, connected
+    from search.workers.cluster import Resources, connected
+    from search.workers.connection import LOCAL
 
     with connected(LOCAL, Resources(), tmp_path):  # one Ray for all
         first = _invoke(arguments)

@@ -3,9 +3,10 @@ import itertools
 import pytest
 
 from ablations.spec import SPECS_DIR, AblationSpec, load_spec, spec_path
-from prokd.config import COMPONENTS, build_config
 from prokd.errors import UserError
-from prokd.identity import student_signature, teacher_signature
+from prokd.methods import build_config
+from prokd.methods.prokd.method import PROKD
+from prokd.runs.identity import stage_signature
 
 GOOD = """
 name: mine
@@ -77,20 +78,20 @@ def test_components_are_all_subsets():
     expected = {
         frozenset(chosen)
         for size in range(5)
-        for chosen in itertools.combinations(COMPONENTS, size)
+        for chosen in itertools.combinations(PROKD.components, size)
     }
     assert len(spec.variants) == 16
     assert subsets == expected
     data = {"source_train": "a", "source_dev": "b", "target_train": "c", "encoder": "d"}
     base = build_config(overrides={"encoder.precision": "fp32"})
     configs = [spec.config(base, name) for name in spec.variants]
-    assert len({student_signature(config, data) for config in configs}) == 10
-    assert len({teacher_signature(config, data) for config in configs}) == 2
+    assert len({stage_signature(config, "student", data) for config in configs}) == 10
+    assert len({stage_signature(config, "teacher", data) for config in configs}) == 2
 
 
 @pytest.mark.parametrize("size", range(5))
 def test_every_subset_can_be_written(tmp_path, size):
-    for chosen in itertools.combinations(COMPONENTS, size):
+    for chosen in itertools.combinations(PROKD.components, size):
         text = GOOD.replace("[PK]", f"[{', '.join(chosen)}]")
         spec = load_spec(_written(tmp_path, text))
         assert spec.variants["other"].without == list(chosen)
@@ -108,7 +109,7 @@ def test_a_spec_of_ones_own(tmp_path):
 
 def test_a_variant_without_anything_behind_its_name(tmp_path):
     spec = load_spec(_written(tmp_path, GOOD.replace("full: {}", "full:")))
-    assert spec.variants["full"].overrides() == {}
+    assert spec.variants["full"].overrides(spec.method) == {}
 
 
 def test_names_and_paths():
@@ -137,7 +138,8 @@ def test_names_and_paths():
         (("claim:", "seeds: []\nclaim:"), r"seeds: .*at least 1"),
         (("claim:", "seeds: [-1]\nclaim:"), r"seeds\.0: .*-1"),
         (("claim:", "baseline: TSL\nclaim:"), r"baseline must name one .* got 'TSL'"),
-        (("claim:", "reading: best\nclaim:"), r"reading: .*'best'"),
+        (("claim:", "reading: best\nclaim:"), r"mine\.yaml: reading: .*'best'"),
+        (("claim:", "method: best\nclaim:"), r"mine\.yaml: method: .*'best'"),
         (("claim:", "colour: red\nclaim:"), r"colour: extra inputs .*'red'"),
         (
             ("claim:", "paper: {conll: {es: {mine: 3}}}\nclaim:"),

@@ -7,19 +7,16 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy import stats
 
-from ablations.statistics import (
+from ablations.resampling import (
     average,
     bootstrap_differences,
     corpus_f1,
     difference,
-    holm,
-    paired_t_test,
     replicates,
     sentence_test,
-    spread,
     swapped_differences,
-    wilcoxon_test,
 )
+from ablations.significance import holm, paired_t_test, spread, wilcoxon_test
 
 
 def _f1_by_hand(counts):

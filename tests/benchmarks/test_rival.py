@@ -7,11 +7,11 @@ import torch
 from benchmarks.rival import Rival
 from benchmarks.rival_data import PADDING_LABEL, features_of, viterbi
 from prokd.config import with_overrides
-from prokd.corpora import Corpora
 from prokd.data import collate
-from prokd.encoder import build_classifier
-from prokd.encoder_files import load_tokenizer
-from prokd.sequences import Places, likeliest_tags
+from prokd.encoder.classifier import build_classifier
+from prokd.encoder.files import load_tokenizer
+from prokd.terms.sequences import Places, likeliest_tags
+from prokd.training.corpora import Corpora
 
 
 @pytest.fixture

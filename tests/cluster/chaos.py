@@ -173,7 +173,7 @@ class World:
                 command = (folder / "cmdline").read_bytes().replace(b"\0", b" ")
             except OSError:
                 continue
-            is_worker = command.startswith(b"ray::") and b"Trainable" in command
+            is_worker = command.startswith(b"ray::") and b"StageWorker" in command
             if is_worker and self._is_ours(int(folder.name)):
                 found.append(int(folder.name))
         return found
@@ -409,7 +409,7 @@ def check(world: World, expected: dict[str, Any]) -> None:
     for run in stages:
         name = next(k for k in run.data.metrics if k.endswith("entity_f1") and "dev/" in k)
         steps = Counter(m.step for m in client.get_metric_history(run.info.run_id, name))
-        folder = run.data.tags["prokd.key"].replace(":", "-")
+        folder = run.data.tags["prokd.key"].removeprefix("stage:").replace(":", "-")
         wanted = len(expected["runs"][folder]["history"])
         assert sorted(set(steps) - {0}) == list(range(1, wanted + 1)), f"{name}: {steps}"
     assert sum(r.data.tags["kind"] == "trial" for r in logged) == len(world.trials())
@@ -422,7 +422,7 @@ class Ray:
         self.start()
 
     def start(self) -> None:
-        import search.cluster  # noqa: F401 - sets what Ray reads when it is imported
+        import search.workers.cluster  # noqa: F401 - sets what Ray reads when it is imported
 
         # isort: split
         from ray.cluster_utils import Cluster

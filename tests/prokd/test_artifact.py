@@ -11,12 +11,12 @@ import tiny
 import torch
 from safetensors.torch import load_file
 
-from prokd import artifact
 from prokd.config import EncoderConfig, ExperimentConfig, RuntimeConfig, with_overrides
-from prokd.encoder import build_classifier
+from prokd.encoder import artifact
+from prokd.encoder.classifier import build_classifier
 from prokd.errors import UserError
-from prokd.tagging import Tagger
-from prokd.training import StageRun, export
+from prokd.scoring.tagging import Tagger
+from prokd.training.run import StageRun, export
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from prokd.checkpoints import KEPT, Checkpoints
 from prokd.config import ExperimentConfig, RuntimeConfig, with_overrides
 from prokd.errors import UserError
-from prokd.runs import RunFolder
-from prokd.training import StageRun
+from prokd.runs.checkpoints import KEPT, Checkpoints
+from prokd.runs.folder import RunFolder
+from prokd.training.run import StageRun
 
 EPOCHS = 4
 

@@ -11,24 +11,24 @@ from filelock import FileLock
 from optuna.distributions import CategoricalDistribution
 from typer.testing import CliRunner
 
-from prokd.artifact import write_weights
-from prokd.checkpoints import Checkpoints
-from prokd.cleaning import find_waste, needed
-from prokd.cli import app
+from prokd.cli.app import app
 from prokd.config import EncoderConfig
 from prokd.data import encode_corpus, load_corpus
-from prokd.encoder_files import load_tokenizer
+from prokd.data.labels import TagSet
+from prokd.encoder.artifact import write_weights
+from prokd.encoder.files import load_tokenizer
 from prokd.errors import UserError
-from prokd.labels import TagSet
-from prokd.runs import RunFolder
-from prokd.sizes import run_sizes
+from prokd.runs.checkpoints import Checkpoints
+from prokd.runs.cleaning import find_waste, needed
+from prokd.runs.folder import RunFolder
+from prokd.training.sizes import run_sizes
 from search.results import write_records
 from search.study import SearchStudy
 
 
-def make_run(output: Path, kind: str, letter: str, **identity: str) -> RunFolder:
+def make_run(output: Path, kind: str, letter: str, needs: tuple[str, ...] = ()) -> RunFolder:
     folder = RunFolder(output / "runs", kind, letter * 12)
-    folder.write_identity(identity, {})
+    folder.write_identity({"needs": list(needs)}, {})
     write_weights(folder.path, {"classifier.weight": torch.zeros(250)})
     folder.mark_done({"objective": 0.5})
     return folder
@@ -37,10 +37,10 @@ def make_run(output: Path, kind: str, letter: str, **identity: str) -> RunFolder
 @pytest.fixture
 def output(tmp_path: Path) -> Path:
     make_run(tmp_path, "teacher", "a")
-    make_run(tmp_path, "student", "b", teacher_signature="a" * 12)
-    make_run(tmp_path, "student", "c", teacher_signature="d" * 12)
+    make_run(tmp_path, "student", "b", needs=("a" * 12,))
+    make_run(tmp_path, "student", "c", needs=("d" * 12,))
     make_run(tmp_path, "teacher", "d")
-    make_run(tmp_path, "student", "e", teacher_signature="a" * 12)
+    make_run(tmp_path, "student", "e", needs=("a" * 12,))
     space = {"student.fusion_weight": CategoricalDistribution((0.7, 0.8))}
     with SearchStudy(tmp_path / "studies" / "x.journal", "x", space, grid=True) as study:
         (trial,) = study.ask(1)

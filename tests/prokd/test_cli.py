@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 import tiny
 
-from prokd.cli import app, run_app
-from prokd.config import RuntimeConfig, build_config
-from prokd.corpora import Corpora
-from prokd.training import StageRun, export
+from prokd.cli.app import app, run_app
+from prokd.config import RuntimeConfig
+from prokd.methods import build_config
+from prokd.training.corpora import Corpora
+from prokd.training.run import StageRun, export
 
 UNICODE = "\udcff"
 """What Python makes of the byte 0xff on a command line."""
@@ -82,7 +83,7 @@ def test_prediction_loads_no_library_that_it_does_not_need(
         run.run()
     exported = export(run.folder, tmp_path / "export")
     code = """import sys
-from prokd.cli import app
+from prokd.cli.app import app
 app(sys.argv[1:], standalone_mode=False)
 heavy = "accelerate datasets matplotlib mlflow optuna pandas ray scipy sklearn".split()
 assert (loaded := [name for name in heavy if name in sys.modules]) == [], loaded
@@ -96,7 +97,7 @@ import scipy.stats
         assert told.returncode == 0, told.stderr
         assert told.stdout.startswith("anna")
     late = "import sys, transformers.utils; transformers.utils.is_scipy_available()\n"
-    code = late + "from prokd.cli import app; app(sys.argv[1:])"
+    code = late + "from prokd.cli.app import app; app(sys.argv[1:])"
     given = ["predict", str(exported), "--text", "anna woont in paris."]
     told = subprocess.run(
         [sys.executable, "-c", code, *given], capture_output=True, text=True, check=False

@@ -5,19 +5,19 @@ import pytest
 from pydantic import ValidationError
 
 from prokd.config import (
-    COMPONENTS,
     PRESETS,
-    READINGS,
     ExperimentConfig,
     RuntimeConfig,
-    build_config,
     parse_override,
     with_overrides,
-    without_components,
 )
 from prokd.errors import UserError
+from prokd.methods import build_config, without_components
+from prokd.methods.prokd.config import ProKDConfig
+from prokd.methods.prokd.method import PROKD
+from prokd.methods.prokd.readings import READINGS
 
-SUBSETS = list(chain.from_iterable(combinations(COMPONENTS, size) for size in range(5)))
+SUBSETS = list(chain.from_iterable(combinations(PROKD.components, size) for size in range(5)))
 
 
 def value_at(config: ExperimentConfig, path: str) -> Any:
@@ -37,7 +37,7 @@ def test_every_preset_and_reading_is_valid_and_takes_effect(preset: str, reading
 
 def test_the_literal_paper_is_the_defaults() -> None:
     config = build_config("paper", "literal")
-    assert config == ExperimentConfig()
+    assert config == ProKDConfig()
     assert config.teacher.learning_rate == 5e-5
     assert config.student.learning_rate == 1e-5
     assert config.encoder.frozen_layers == 3
@@ -58,10 +58,10 @@ def test_overrides_win_over_preset_and_reading() -> None:
 
 
 def test_with_overrides_leaves_the_original_alone() -> None:
-    config = ExperimentConfig()
+    config = ProKDConfig()
     other = with_overrides(config, {"student.fusion_weight": 0.9, "seed": 4})
     assert (other.student.fusion_weight, other.seed) == (0.9, 4)
-    assert config == ExperimentConfig()
+    assert config == ProKDConfig()
     assert with_overrides(config, {}) == config
 
 
@@ -75,7 +75,7 @@ def test_with_overrides_leaves_the_original_alone() -> None:
     ],
 )
 def test_frozen(group: str | None, name: str) -> None:
-    config = ExperimentConfig()
+    config = ProKDConfig()
     with pytest.raises(ValidationError, match="frozen"):
         setattr(config if group is None else getattr(config, group), name, 1)
     with pytest.raises(ValidationError, match="frozen"):
@@ -89,9 +89,15 @@ def test_frozen(group: str | None, name: str) -> None:
             "student.beta",
             r"the setting 'student.beta' does not exist: student has .*fusion_weight",
         ),
-        ("beta", r"the setting 'beta' does not exist: an experiment has source, target, seed"),
+        (
+            "beta",
+            r"the setting 'beta' does not exist: an experiment has method, source, target, seed",
+        ),
         ("teacher.alignment.tau", r"teacher.alignment has weight, temperature"),
-        ("pupil.epochs", r"the setting 'pupil.epochs' does not exist: an experiment has source"),
+        (
+            "pupil.epochs",
+            r"the setting 'pupil.epochs' does not exist: an experiment has method, source",
+        ),
         ("student.epochs.last", r"'student.epochs.last' does not exist: student has epochs"),
         ("student", r"the setting 'student' does not exist"),
         ("", r"the setting '' does not exist: an experiment has"),
@@ -159,7 +165,7 @@ def test_three_mistakes_in_one_sentence() -> None:
 
 def test_unknown_field_is_refused() -> None:
     with pytest.raises(ValidationError, match="extra"):
-        ExperimentConfig.model_validate({"student": {"beta": 0.8}})
+        ProKDConfig.model_validate({"student": {"beta": 0.8}})
 
 
 @pytest.mark.parametrize(("kind", "name"), [("preset", "huge"), ("reading", "creative")])
@@ -199,11 +205,11 @@ def test_an_override_is_yaml() -> None:
 
 class TestComponents:
     def test_the_four_of_table_4(self) -> None:
-        assert set(COMPONENTS) == {"CA", "ST", "PK", "CL"}
-        assert build_config(overrides=COMPONENTS["CA"]).teacher.alignment.weight == 0
-        assert build_config(overrides=COMPONENTS["ST"]).student.schedule == "distillation"
-        assert build_config(overrides=COMPONENTS["PK"]).student.fusion_weight == 1
-        without_cl = build_config(overrides=COMPONENTS["CL"]).student
+        assert set(PROKD.components) == {"CA", "ST", "PK", "CL"}
+        assert build_config(overrides=PROKD.components["CA"]).teacher.alignment.weight == 0
+        assert build_config(overrides=PROKD.components["ST"]).student.schedule == "distillation"
+        assert build_config(overrides=PROKD.components["PK"]).student.fusion_weight == 1
+        without_cl = build_config(overrides=PROKD.components["CL"]).student
         assert without_cl.schedule == "constant"
         assert without_cl.constant_distillation_weight == 0.5
 

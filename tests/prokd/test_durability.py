@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from prokd import artifact
+from prokd.common.files import file_sha256, read_json
 from prokd.config import ExperimentConfig, RuntimeConfig
+from prokd.encoder import artifact
 from prokd.errors import UserError
-from prokd.runs import file_sha256, read_json
-from prokd.training import StageRun
+from prokd.training.run import StageRun
 
 
 def _damage(path: Path, how: str) -> None:

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 import torch
 
-from prokd.config import RuntimeConfig, build_config
-from prokd.effect import check_effect
+from prokd.config import RuntimeConfig
+from prokd.encoder.device import device_of
 from prokd.errors import UserError
-from prokd.evaluation import device_of
-from prokd.sequences import Places, valid_tag_probabilities
+from prokd.methods import build_config
+from prokd.runs.effect import check_effect
+from prokd.terms.sequences import Places, valid_tag_probabilities
 
 
 @pytest.mark.parametrize(

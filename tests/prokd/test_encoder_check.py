@@ -19,17 +19,17 @@ from transformers import (
 )
 from typer.testing import CliRunner
 
-from prokd import artifact
-from prokd.cli import app
+from prokd.cli.app import app
 from prokd.config import EncoderConfig, ExperimentConfig, RuntimeConfig, with_overrides
-from prokd.corpora import Corpora
-from prokd.encoder import build_classifier
-from prokd.encoder_check import check_encoder
-from prokd.encoder_files import load_tokenizer
+from prokd.data.labels import TagSet
+from prokd.encoder import artifact
+from prokd.encoder.check import check_encoder
+from prokd.encoder.classifier import build_classifier
+from prokd.encoder.files import load_tokenizer
+from prokd.encoder.plain_model import plain_model, put_into
 from prokd.errors import UserError
-from prokd.labels import TagSet
-from prokd.plain_model import plain_model, put_into
-from prokd.tagging import Tagger
+from prokd.scoring.tagging import Tagger
+from prokd.training.corpora import Corpora
 
 PLAIN_LAYERS = (
     *("bert", "roberta", "xlm-roberta", "camembert", "distilbert", "mpnet", "deberta"),

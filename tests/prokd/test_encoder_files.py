@@ -17,8 +17,9 @@ import tiny
 from transformers import AutoTokenizer, BertModel, BertTokenizer
 
 from prokd.config import EncoderConfig
-from prokd.encoder import build_classifier
-from prokd.encoder_files import encoder_fingerprint, weight_files
+from prokd.encoder.classifier import build_classifier
+from prokd.encoder.files import weight_files
+from prokd.encoder.fingerprint import encoder_fingerprint
 from prokd.errors import UserError
 from tests.prokd.data.hub_server import serve
 
@@ -170,7 +171,8 @@ def test_a_missing_shard_is_one_sentence(sharded: Path, tmp_path: Path) -> None:
 
 SCRIPT = """
 import sys
-from prokd.encoder_files import encoder_fingerprint, encoder_folder
+from prokd.encoder.files import encoder_folder
+from prokd.encoder.fingerprint import encoder_fingerprint
 from prokd.errors import UserError
 try:
     names = sorted(path.name for path in encoder_folder(sys.argv[1]).iterdir())

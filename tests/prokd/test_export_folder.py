@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from prokd.encoder.export_folder import check_destination, is_export, new_folder, remove_export
 from prokd.errors import UserError
-from prokd.export_folder import check_destination, is_export, new_folder, remove_export
 
 
 def _export(destination: Path, content: str = "w") -> Path:

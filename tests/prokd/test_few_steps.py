@@ -3,8 +3,8 @@
 import pytest
 
 from prokd.config import with_overrides
-from prokd.few_steps import epoch_seconds
-from prokd.training import StageRun
+from prokd.training.few_steps import epoch_seconds
+from prokd.training.run import StageRun
 
 
 @pytest.mark.parametrize("alignment", [{}, {"teacher.alignment.weight": 0.0}])

@@ -11,11 +11,11 @@ import pytest
 import torch
 
 from prokd.config import ExperimentConfig, RuntimeConfig, with_overrides
-from prokd.corpora import Corpora
 from prokd.data import collate
-from prokd.encoder import build_classifier
-from prokd.frozen import SUFFIX
-from prokd.training import StageRun
+from prokd.encoder.classifier import build_classifier
+from prokd.encoder.frozen import SUFFIX
+from prokd.training.corpora import Corpora
+from prokd.training.run import StageRun
 
 OFF = {"frozen_cache": "off"}
 

@@ -7,22 +7,15 @@ import pytest
 from pydantic import BaseModel
 
 from prokd.config import (
-    COMPONENTS,
     ExperimentConfig,
     automatic_precision,
-    build_config,
     with_overrides,
     with_precision,
-    without_components,
 )
-from prokd.identity import (
-    canonical_json,
-    signature,
-    student_identity,
-    student_signature,
-    teacher_identity,
-    teacher_signature,
-)
+from prokd.methods import build_config, in_method, without_components
+from prokd.methods.prokd.config import ProKDConfig
+from prokd.methods.prokd.method import PROKD
+from prokd.runs.identity import canonical_json, signature, stage_identity, stage_signature
 
 DATA = {"source_train": "s1", "source_dev": "d1", "target_train": "t1", "encoder": "e1"}
 SETTLED = {"encoder.precision": "fp32"}
@@ -57,7 +50,8 @@ def leaves(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, Any]
             yield f"{prefix}{name}", kind
 
 
-LEAVES = dict(leaves(ExperimentConfig))
+LEAVES = dict(leaves(ProKDConfig))
+assert "student.fusion_weight" in LEAVES  # all settings of the method, not the shared ones alone
 
 
 def value_at(config: ExperimentConfig, path: str) -> Any:
@@ -85,7 +79,7 @@ def altered(path: str, value: Any) -> Any:
 
 def signatures(config: ExperimentConfig, data: dict[str, str] | None = None) -> tuple[str, str]:
     data = DATA if data is None else data
-    return teacher_signature(config, data), student_signature(config, data)
+    return stage_signature(config, "teacher", data), stage_signature(config, "student", data)
 
 
 def changed(config: ExperimentConfig, overrides: dict[str, Any]) -> tuple[bool, bool]:
@@ -94,12 +88,19 @@ def changed(config: ExperimentConfig, overrides: dict[str, Any]) -> tuple[bool, 
     return before[0] != after[0], before[1] != after[1]
 
 
-@pytest.mark.parametrize("path", sorted(set(LEAVES) - PLACES))
+@pytest.mark.parametrize("path", sorted(set(LEAVES) - PLACES - {"method"}))
 def test_every_setting_that_acts_changes_a_signature(path: str) -> None:
     config = with_overrides(BASE, NEEDS.get(path, {}))
     teacher, student = changed(config, {path: altered(path, value_at(config, path))})
     assert student  # what changes the teacher changes its student
     assert teacher == (not path.startswith("student."))
+
+
+def test_the_name_of_the_method_changes_nothing() -> None:
+    config = with_overrides(BASE, without_components(["CA", "ST"]))
+    for other in (in_method(config, "baseline"), in_method(config, "tsl")):
+        assert other.method != config.method
+        assert stage_signature(other, "teacher", DATA) == stage_signature(config, "teacher", DATA)
 
 
 @pytest.mark.parametrize("path", sorted(PLACES))
@@ -118,16 +119,16 @@ def test_stable_and_literal_differ() -> None:
     assert signatures(BASE) != signatures(LITERAL)
 
 
-@pytest.mark.parametrize("identity", [teacher_identity, student_identity])
-def test_an_identity_never_holds_what_the_device_decides(identity: Any) -> None:
+@pytest.mark.parametrize("stage", ["teacher", "student"])
+def test_an_identity_never_holds_what_the_device_decides(stage: str) -> None:
     asked = build_config("mini", "stable")
     with pytest.raises(AssertionError, match="settled by the device"):
-        identity(asked, DATA)
+        stage_identity(asked, stage, DATA)
     names = set()
     for devices, expected in ((["cpu"], "fp32"), (["A100"], "bf16"), (["A100", "V100"], "fp32")):
         known = with_precision(asked, automatic_precision(devices))
-        assert identity(known, DATA)["encoder"]["precision"] == expected
-        names.add(signature(identity(known, DATA)))
+        assert stage_identity(known, stage, DATA)["encoder"]["precision"] == expected
+        names.add(signature(stage_identity(known, stage, DATA)))
     assert len(names) == 2
     fixed = with_overrides(asked, {"encoder.precision": "fp16"})
     assert with_precision(fixed, "bf16") == fixed
@@ -152,12 +153,18 @@ class TestSettingsThatCannotAct:
         assert not changed(with_overrides(BASE, off), overrides)[0]
 
     def test_teacher_without_alignment_sees_no_target_text(self) -> None:
-        config = with_overrides(BASE, COMPONENTS["CA"])
+        config = with_overrides(BASE, PROKD.components["CA"])
         other = DATA | {"target_train": "other"}
-        assert teacher_signature(config, DATA) == teacher_signature(config, other)
-        assert student_signature(config, DATA) != student_signature(config, other)
+        assert stage_signature(config, "teacher", DATA) == stage_signature(
+            config, "teacher", other
+        )
+        assert stage_signature(config, "student", DATA) != stage_signature(
+            config, "student", other
+        )
         without = {name: value for name, value in DATA.items() if name != "target_train"}
-        assert teacher_signature(config, without) == teacher_signature(config, DATA)
+        assert stage_signature(config, "teacher", without) == stage_signature(
+            config, "teacher", DATA
+        )
 
     @pytest.mark.parametrize("path", [path for path in LEAVES if path.startswith("student.")])
     def test_teacher_ignores_all_of_the_student(self, path: str) -> None:
@@ -178,12 +185,12 @@ class TestSettingsThatCannotAct:
         ids=lambda overrides: "-".join(f"{key}={value}" for key, value in overrides.items()),
     )
     def test_distillation_alone(self, overrides: dict[str, Any]) -> None:
-        config = with_overrides(BASE, COMPONENTS["ST"])
+        config = with_overrides(BASE, PROKD.components["ST"])
         assert changed(config, overrides) == (False, False)
 
     def test_lambda_reaches_distillation_through_the_teacher_alone(self) -> None:
         overrides = {"prototypes.update_rate": 0.005}
-        config = with_overrides(LITERAL, COMPONENTS["ST"])
+        config = with_overrides(LITERAL, PROKD.components["ST"])
         assert changed(config, overrides) == (True, True)
         config = with_overrides(LITERAL, without_components(["CA", "ST"]))
         assert changed(config, overrides) == (False, False)
@@ -253,8 +260,14 @@ class TestGridOfThePaper:
 
 class TestSignature:
     def test_settings_and_fingerprints_stand_side_by_side(self) -> None:
-        for identity in (teacher_identity(BASE, DATA), student_identity(BASE, DATA)):
-            assert identity["fingerprints"] == DATA
+        # What the teacher has read enters the student's by the teacher's name.
+        own = {name: value for name, value in DATA.items() if name != "source_train"}
+        for stage, read in (
+            ("teacher", DATA),
+            ("student", own),
+        ):
+            identity = stage_identity(BASE, stage, DATA)
+            assert identity["fingerprints"] == read
             assert identity["data"]["max_length"] == BASE.data.max_length
 
     def test_twelve_hex_digits(self) -> None:
@@ -265,7 +278,7 @@ class TestSignature:
     def test_teacher_and_student_never_share_a_name(self) -> None:
         teacher, student = signatures(BASE)
         assert teacher != student
-        assert student_identity(BASE, DATA)["teacher_signature"] == teacher
+        assert stage_identity(BASE, "student", DATA)["needs"] == [teacher]
 
     def test_order_of_keys_plays_no_part(self) -> None:
         assert signatures(BASE, dict(reversed(DATA.items()))) == signatures(BASE)
@@ -281,16 +294,16 @@ class TestSignature:
     def test_canonical_json(self) -> None:
         assert canonical_json({"b": [1.5, None], "a": "é"}) == '{"a":"é","b":[1.5,null]}'
 
-    @pytest.mark.parametrize("identity", [teacher_identity, student_identity])
-    def test_survives_a_round_trip_through_json(self, identity: Any) -> None:
-        value = identity(BASE, DATA)
+    @pytest.mark.parametrize("stage", ["teacher", "student"])
+    def test_survives_a_round_trip_through_json(self, stage: str) -> None:
+        value = stage_identity(BASE, stage, DATA)
         assert signature(json.loads(json.dumps(value))) == signature(value)
 
     def test_a_configuration_read_back_keeps_its_name(self) -> None:
-        again = ExperimentConfig.model_validate_json(BASE.model_dump_json())
+        again = ProKDConfig.model_validate_json(BASE.model_dump_json())
         assert signatures(again) == signatures(BASE)
 
     def test_identity_leaves_the_fingerprints_of_the_caller_alone(self) -> None:
         data = dict(DATA)
-        signatures(with_overrides(BASE, COMPONENTS["CA"]), data)
+        signatures(with_overrides(BASE, PROKD.components["CA"]), data)
         assert data == DATA

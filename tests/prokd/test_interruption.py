@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 GOES_ON = "interrupted; running the same command again goes on from here."
-SCRIPT = "import sys; from prokd.__main__ import main; sys.exit(main())"
+SCRIPT = "import sys; from prokd.cli.entry import main; sys.exit(main())"
 """What the installed command holds."""
 AT_MODULES = """
 import os, runpy, signal, sys
@@ -49,7 +49,7 @@ def start(*arguments: str | Path, cwd: Path) -> subprocess.Popen[str]:
 
 def test_the_installed_script_begins_where_ctrl_c_is_answered() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    assert project["scripts"]["prokd"] == "prokd.__main__:main"
+    assert project["scripts"]["prokd"] == "prokd.cli.entry:main"
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_the_installed_script_begins_where_ctrl_c_is_answered() -> None:
         ("prokd", "prokd.config"),
         ("prokd", "torch.nn"),
         ("prokd", "transformers"),
-        ("prokd.cli", "prokd.options"),
+        ("prokd.cli", "prokd.cli.options"),
         ("prokd.cli", "torch"),
     ],
 )

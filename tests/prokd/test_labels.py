@@ -3,8 +3,8 @@ from itertools import permutations
 
 import pytest
 
+from prokd.data.labels import OUTSIDE, TagSet
 from prokd.errors import UserError
-from prokd.labels import OUTSIDE, TagSet
 
 
 def test_outside_is_class_zero_and_types_follow_in_pairs() -> None:

@@ -11,9 +11,9 @@ from torch import Tensor
 from transformers import AutoModel
 
 from prokd.config import EncoderConfig, ExperimentConfig, RuntimeConfig
-from prokd.corpora import Corpora
 from prokd.data import Batch, collate
-from prokd.encoder import TokenClassifier, build_classifier
+from prokd.encoder.classifier import TokenClassifier, build_classifier
+from prokd.training.corpora import Corpora
 
 MODEL = {"max_length": 32, "seed": 0}
 

@@ -10,18 +10,19 @@ from pathlib import Path
 import pytest
 import torch
 
-from prokd.cleaning import find_waste, needed
 from prokd.config import ExperimentConfig, RuntimeConfig, with_overrides, with_precision
-from prokd.corpora import Corpora
 from prokd.data import Batch
-from prokd.encoder import TokenClassifier
+from prokd.encoder.classifier import TokenClassifier
 from prokd.errors import UserError
-from prokd.memory import PeakMemory, ran_out_of_memory, release_memory
-from prokd.runs import Kind
-from prokd.training import StageRun
-from prokd.within_memory import KINDS, NOTE, asked_names, noted, run_signature
+from prokd.runs.cleaning import find_waste, needed
+from prokd.runs.identity import stage_signature
+from prokd.runs.within_memory import NOTE, asked_names, noted
+from prokd.stages.memory import PeakMemory, ran_out_of_memory, release_memory
+from prokd.training.corpora import Corpora
+from prokd.training.run import StageRun
 
 LENGTH = 32
+KINDS = ("teacher", "student")
 
 
 def weights(run: StageRun) -> str:
@@ -45,12 +46,12 @@ def curve(run: StageRun) -> list[dict[str, float]]:
     return [{k: v for k, v in row.items() if k != "seconds"} for row in run.history]
 
 
-def signature_of(config: ExperimentConfig, runtime: RuntimeConfig, kind: Kind = "teacher") -> str:
+def signature_of(config: ExperimentConfig, runtime: RuntimeConfig, kind: str = "teacher") -> str:
     known = with_precision(config, "fp32")
-    return run_signature(kind, known, Corpora(config, runtime).fingerprints())
+    return stage_signature(known, kind, Corpora(config, runtime).fingerprints())
 
 
-def with_parts(config: ExperimentConfig, tokens: int, *kinds: Kind) -> ExperimentConfig:
+def with_parts(config: ExperimentConfig, tokens: int, *kinds: str) -> ExperimentConfig:
     return with_overrides(config, {f"{kind}.micro_batch_tokens": tokens for kind in kinds})
 
 

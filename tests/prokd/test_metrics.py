@@ -15,8 +15,8 @@ from seqeval.metrics.sequence_labeling import precision_recall_fscore_support as
 from seqeval.metrics.v1 import precision_recall_fscore_support as strict_scores
 from seqeval.scheme import IOB2
 
-from prokd import metrics
-from prokd.labels import TagSet
+from prokd.data.labels import TagSet
+from prokd.scoring import metrics
 
 TAGS = TagSet.of(["PER", "LOC", "ORG"])
 Tags = list[list[str]]

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from ablations.spec import load_spec
-from prokd.config import build_config, parse_overrides
+from prokd.cli.options import codes
+from prokd.config import parse_overrides
 from prokd.data import load_corpus
 from prokd.errors import UserError
-from prokd.options import codes
-from search.run import check_criterion
+from prokd.methods import build_config
+from search.configs import check_criterion
 from search.space_files import load_space
 
 
@@ -41,7 +42,7 @@ def test_other_misspelt_names() -> None:
     cases = {
         "paper": lambda: build_config("papre"),
         "stable": lambda: build_config(reading="stabel"),
-        "source_dev": lambda: check_criterion("source-dev"),
+        "source_dev": lambda: check_criterion("source-dev", config),
         "wikiann": lambda: load_corpus("wikian", "en", "train"),
         "default": lambda: load_space("defualt", config),
         "table4": lambda: load_spec("table_4"),

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from prokd.config import ExperimentConfig, RuntimeConfig, with_overrides
-from prokd.encoder import build_classifier
+from prokd.encoder.classifier import build_classifier
 from prokd.errors import CollapsedRun
-from prokd.optimization import Optimization
-from prokd.training import StageRun
+from prokd.stages.optimization import Optimization
+from prokd.training.run import StageRun
 
 
 def _optimization(config: ExperimentConfig) -> Optimization:

@@ -7,15 +7,15 @@ import time
 
 import pytest
 
-from prokd import pace
-from prokd.pace import paced
+from prokd.stages import pace
+from prokd.stages.pace import paced
 
 
 def test_an_epoch_says_how_long_it_takes(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(pace, "FIRST_SECONDS", 0.2)
-    caplog.set_level(logging.INFO, "prokd.pace")
+    caplog.set_level(logging.INFO, "prokd.stages.pace")
     seen = []
     for number in paced(list(range(150)), "teacher", 1, 4):
         seen.append(number)
@@ -28,6 +28,6 @@ def test_an_epoch_says_how_long_it_takes(
 
 
 def test_a_short_epoch_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, "prokd.pace")
+    caplog.set_level(logging.INFO, "prokd.stages.pace")
     assert list(paced([1, 2, 3], "student", 0, 1)) == [1, 2, 3]
     assert not caplog.messages

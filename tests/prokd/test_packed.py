@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 from transformers import AutoConfig, AutoModel, PreTrainedModel
 
-from prokd import packed
-from prokd.layers import encoder_layers, run_bottom, run_top
-from prokd.packed import ROWS, Packing, run_packed
+from prokd.encoder import packed
+from prokd.encoder.layers import encoder_layers, run_bottom, run_top
+from prokd.encoder.packed import ROWS, Packing, run_packed
 
 LENGTHS = [7, 3, 12, 7, 1, 12, 5]
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from prokd import places
-from prokd.cli import app
+from prokd.cli.app import app
+from prokd.common import places
 from prokd.config import RuntimeConfig
 from prokd.errors import UserError
 

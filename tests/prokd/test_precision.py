@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from prokd import artifact
 from prokd.config import EncoderConfig, ExperimentConfig, RuntimeConfig, with_overrides
+from prokd.encoder import artifact
+from prokd.encoder.precision import autocast_type, kind_of_this_machine, loadable, settled
 from prokd.errors import UserError
-from prokd.precision import autocast_type, kind_of_this_machine, loadable, settled
-from prokd.training import StageRun
+from prokd.training.run import StageRun
 
 CPU = torch.device("cpu")
 
@@ -57,7 +57,7 @@ def test_a_gpu_is_asked_for_its_own_instructions(
     gpu = torch.device("cuda")
     monkeypatch.setattr("torch.cuda.get_device_name", lambda device: "Tesla T4")
     for has_bf16, expected in ((True, "bf16"), (False, "fp32")):
-        monkeypatch.setattr("prokd.precision._has_bf16", lambda device, has=has_bf16: has)
+        monkeypatch.setattr("prokd.encoder.precision._has_bf16", lambda device, has=has_bf16: has)
         assert settled(tiny_config, gpu).encoder.precision == expected
         assert settled(tiny_config, CPU).encoder.precision == "fp32"
     assert settled(with_overrides(tiny_config, named("fp16")), gpu).encoder.precision == "fp16"

@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from prokd.prototypes import (
+from prokd.terms.prototypes import (
     PrototypeBank,
     class_sums,
     class_weights,

@@ -8,7 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from prokd.sequences import Places, allowed_transitions, likeliest_tags, valid_tag_probabilities
+from prokd.terms.sequences import (
+    Places,
+    allowed_transitions,
+    likeliest_tags,
+    valid_tag_probabilities,
+)
 
 LENGTHS = (4, 1, 3)
 

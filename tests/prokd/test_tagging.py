@@ -13,16 +13,17 @@ import tiny
 import torch
 from typer.testing import CliRunner, Result
 
-from prokd.cli import app
-from prokd.config import RuntimeConfig, build_config, with_overrides
+from prokd.cli.app import app
+from prokd.config import RuntimeConfig, with_overrides
 from prokd.data import Corpus, load_corpus
+from prokd.data.inputs import detected_form, sentences_of
+from prokd.data.windows import windows_of
 from prokd.errors import UserError
-from prokd.inputs import detected_form, sentences_of
-from prokd.pipeline import load_pipeline
-from prokd.scoring import parse_mapping, score, with_mapped_types
-from prokd.tagging import Tagger, as_conll, as_record
-from prokd.training import StageRun, export
-from prokd.windows import windows_of
+from prokd.methods import build_config
+from prokd.scoring.pipeline import load_pipeline
+from prokd.scoring.tagging import Tagger, as_conll, as_record
+from prokd.scoring.type_mapping import parse_mapping, score, with_mapped_types
+from prokd.training.run import StageRun, export
 
 SPELLED = "lena karim lives in leiden ."
 """The tiny tokenizer spells lena and leiden letter by letter."""

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from prokd.tagging_loss import denominator, tagging_loss
+from prokd.terms.tagging_loss import denominator, tagging_loss
 from tests.prokd import references
 
 

@@ -20,9 +20,11 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import tiny
 
-from prokd.config import READINGS, RuntimeConfig, build_config
-from prokd.runs import write_json
-from prokd.training import StageRun
+from prokd.common.files import write_json
+from prokd.config import RuntimeConfig
+from prokd.methods import build_config
+from prokd.methods.prokd.readings import READINGS
+from prokd.training.run import StageRun
 
 FOLDER = Path(__file__).resolve().parent / "golden"
 TOLERANCE = 2e-5
@@ -63,7 +65,7 @@ def compute(changes: Mapping[str, Any] | None = None) -> Curves:
             config = build_config("paper", reading, settings)
             curves[reading] = {}
             for kind in ("teacher", "student"):
-                with StageRun(kind, config, runtime) as run:  # type: ignore[arg-type]
+                with StageRun(kind, config, runtime) as run:
                     run.run()
                     curves[reading][kind] = [_kept(row) for row in run.history]
     return curves

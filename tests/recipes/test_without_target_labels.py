@@ -12,13 +12,13 @@ import tiny
 
 from prokd.config import ExperimentConfig, RuntimeConfig
 from prokd.errors import UserError
-from prokd.training import StageRun, data_fingerprints
+from prokd.training.run import StageRun, data_fingerprints
 
 
 def _weights(config: ExperimentConfig, runtime: RuntimeConfig) -> dict[str, str]:
     found = {}
-    for kind in ("teacher", "student"):
-        with StageRun(kind, config, runtime) as run:  # type: ignore[arg-type]
+    for stage in ("teacher", "student"):
+        with StageRun(stage, config, runtime) as run:
             run.run()
             run.report()
             weights = run.folder.path / "weights.safetensors"

@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 from mlflow.tracking import MlflowClient
 
-from prokd.config import RuntimeConfig, build_config
-from prokd.mini import generate
+from prokd.config import RuntimeConfig
+from prokd.data.mini import generate
+from prokd.methods import build_config
 from search.progress import Progress
-from search.spaces import SPACE
+from search.space_files import PAPER, load_space
 from search.spec import SearchSpec
 
 STORE = "MLFLOW_TRACKING_URI"
@@ -45,8 +46,10 @@ def tiny_config(**overrides):
     return build_config("mini", overrides=TINY | {"target": "ar"} | overrides)
 
 
-def tiny_spec(trials=3, *, grid=False, seeds=(0,), space=SPACE, prune=False, **overrides):
-    return SearchSpec(tiny_config(**overrides), space, seeds, grid, trials, prune=prune)
+def tiny_spec(trials=3, *, grid=False, seeds=(0,), space=None, prune=False, **overrides):
+    """Return a tiny search, of the paper's grid unless another space is given."""
+    config = tiny_config(**overrides)
+    return SearchSpec(config, space or load_space(PAPER, config), seeds, grid, trials, prune=prune)
 
 
 def mirrored(tracker, key):
@@ -97,7 +100,8 @@ def own_store(monkeypatch):
 @pytest.fixture(scope="session")
 def local_ray(tmp_path_factory):
     """A Ray for one trial at a time: on small machines that starts faster than two."""
-    from search.cluster import LOCAL, Resources, connected
+    from search.workers.cluster import Resources, connected
+    from search.workers.connection import LOCAL
 
     with connected(
         LOCAL, Resources(cpus=1), tmp_path_factory.mktemp("ray"), num_cpus=1
@@ -111,7 +115,7 @@ def open_engine(local_ray, runtime, output):
     from rich.console import Console
 
     from search.engine import Engine
-    from search.tracking import Tracker
+    from search.records.tracking import Tracker
 
     made = []
 

@@ -1,7 +1,7 @@
 import pytest
 
 from prokd.errors import UserError
-from search.cluster import Resources, connected
+from search.workers.cluster import Resources, connected
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "nowhere", "ray://127.0.0.1:1"])

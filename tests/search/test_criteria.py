@@ -10,16 +10,17 @@ from mlflow.tracking import MlflowClient
 from optuna.distributions import CategoricalDistribution
 
 from prokd.config import RuntimeConfig
-from prokd.runs import CRITERIA, ORACLE
+from prokd.runs.folder import ORACLE
 from search.criteria import compare, comparison_table
 from search.driver import Search
+from search.execution import Outcome
+from search.experiments import DataDescriptions
 from search.launch import run_searches
-from search.plan import DataDescriptions
-from search.results import LABEL_FREE, Row
+from search.results import Row, criteria_of, label_free
 from search.study import SearchStudy
-from search.tuner import Outcome
 from tests.search.conftest import tiny_config, tiny_spec, write_corpus
 
+LABEL_FREE, CRITERIA = label_free(tiny_config()), criteria_of(tiny_config())
 SPACE = {"student.fusion_weight": CategoricalDistribution((0.7, 0.8, 0.9))}
 LEARNS = {"teacher.epochs": 10, "teacher.batch_sentences": 4, "student.batch_sentences": 4}
 SPEC = tiny_spec(3, grid=True, space=SPACE, **LEARNS)
@@ -93,7 +94,7 @@ def plain(local_ray, corpus, cache, tmp_path_factory):
 
     from search.engine import Engine
     from search.progress import Progress
-    from search.tracking import Tracker
+    from search.records.tracking import Tracker
 
     engines = []
 
@@ -155,7 +156,7 @@ def test_an_oracle_scores_what_is_there_and_says_so_everywhere(plain, capsys):
     (summary,) = run_searches(oracle.engine, [oracle.spec], search.output)
     assert not oracle.engine.tracker.send_rest()
     assert oracle.engine.reuse.epochs == 0
-    scores = [s.rows[0].experiment.student.criterion(ORACLE) for s in summary.standings]
+    scores = [s.rows[0].experiment.result.criterion(ORACLE) for s in summary.standings]
     assert [s.objective for s in summary.standings] == scores == sorted(scores, reverse=True)
     assert summary.study.startswith("oracle-")
     assert summary.exports[0].name.endswith("-oracle")

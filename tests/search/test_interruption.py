@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from prokd.interruption import SENTENCE
+from prokd.common.interruption import SENTENCE
 
 ROOT = Path(__file__).parents[2]
 LIVES_IN_PROC = pytest.mark.skipif(
@@ -61,7 +61,8 @@ def test_ctrl_c_while_a_command_is_imported(script, module, tmp_path):
 def _search(corpus, output, *more):
     command = [sys.executable, str(ROOT / "search" / "run.py"), "--preset", "mini"]
     command += ["--address", "local", "--cpus-per-trial", str(os.cpu_count()), "--trials", "2"]
-    command += ["--set", "teacher.epochs=500", "--data-dir", str(corpus)]
+    command += ["--set", "teacher.epochs=500"]
+    command += ["--data-dir", str(corpus)] if corpus else []
     return [*command, "--output", str(output), *more]
 
 
@@ -105,22 +106,23 @@ def test_ctrl_c_while_ray_starts(corpus, tmp_path):
 
 @pytest.mark.ray
 @LIVES_IN_PROC
-def test_ctrl_c_twice_while_teachers_train(corpus, tmp_path):
+def test_ctrl_c_twice_while_teachers_train(tmp_path):
     output = tmp_path / "out"
-    process = _start(_search(corpus, output), tmp_path)
+    # Sentences of the embedded corpus one by one: no epoch ends between the two signals.
+    process = _start(_search(None, output, "--set", "teacher.batch_sentences=1"), tmp_path)
     _says(process, "to train")
-    deadline = time.monotonic() + 60
-    while not any(path.stat().st_size for path in output.glob("runs/*/history.jsonl")):
+    deadline = time.monotonic() + 120
+    while not any(b"StageWorker.step" in command for _, command in _of_the_session(process.pid)):
         assert time.monotonic() < deadline
         time.sleep(0.1)
     for _ in range(2):
         os.killpg(process.pid, signal.SIGINT)
         time.sleep(0.3)
     status, out, err = _ends(process)
-    assert (status, err) == (130, f"{SENTENCE}\n")
+    assert (status, err) == (130, f"{SENTENCE}\n"), out
     assert out == "stopping when the epochs at hand are done (again: at once)\n"
     _are_gone(process)
-    assert not list((output / "ray_results").iterdir())
+    assert not list((output / "ray_results").glob("*"))
 
 
 def _are_gone(process):

@@ -9,14 +9,15 @@ from mlflow.tracking import MlflowClient
 from optuna.distributions import CategoricalDistribution
 from optuna.trial import TrialState
 
-from prokd.cleaning import find_waste
-from prokd.encoder import TokenClassifier
-from prokd.training import StageRun
-from prokd.within_memory import noted
+from prokd.encoder.classifier import TokenClassifier
+from prokd.runs.cleaning import find_waste
+from prokd.runs.within_memory import noted
+from prokd.training.run import StageRun
 from search.driver import Search
-from search.plan import DataDescriptions, Experiment, need
+from search.experiments import DataDescriptions, Experiment
+from search.plan import need
 from search.study import SearchStudy
-from search.trainables import StageTrainable, job
+from search.workers.trainables import StageTrainable, job
 from tests.search.conftest import tiny_config, tiny_spec
 
 SPACE = {"student.fusion_weight": CategoricalDistribution((0.7, 0.9))}
@@ -55,24 +56,23 @@ def _run_out(experiment, runtime, kind, monkeypatch):
 
 def test_an_experiment_is_led_on_while_its_keys_stay(experiment, runtime, monkeypatch):
     keys = [experiment.key("teacher"), experiment.key("student")]
-    assert [experiment.teacher.signature, experiment.student.signature] == keys
+    assert [experiment.folder("teacher").signature, experiment.result.signature] == keys
     teacher = _run_out(experiment, runtime, "teacher", monkeypatch)
-    assert experiment.teacher.path == teacher
-    assert experiment.teacher.done
+    assert experiment.folder("teacher").path == teacher
+    assert experiment.folder("teacher").done
     student = _run_out(experiment, runtime, "student", monkeypatch)
-    assert experiment.student.path == student
+    assert experiment.result.path == student
     assert experiment.effective.teacher.micro_batch_tokens == LENGTH
     assert experiment.effective.student.micro_batch_tokens == LENGTH
     assert [experiment.key("teacher"), experiment.key("student")] == keys
-    assert keys[1] != experiment.student.signature
+    assert keys[1] != experiment.result.signature
     assert (need([experiment], "teacher").done, need([experiment], "student").done) == (1, 1)
 
 
 def test_a_worker_goes_on_in_the_same_job(experiment, runtime, monkeypatch):
-    made = job(
-        experiment.config, runtime, signature=experiment.key("teacher"), data=experiment.data
-    )
-    trainable = StageTrainable(config=made | {"kind": "teacher"})
+    made = job("teacher", experiment.config, runtime, data=experiment.data)
+    assert made["key"] == experiment.key("teacher")
+    trainable = StageTrainable(config=made)
     small_device(monkeypatch)
     results = [trainable.step()]
     while results[-1]["state"] == "training":
@@ -81,8 +81,8 @@ def test_a_worker_goes_on_in_the_same_job(experiment, runtime, monkeypatch):
         ("training", 1, 1),
         ("done", 2, 1),
     ]
-    assert experiment.teacher.done
-    assert experiment.teacher.signature != experiment.key("teacher")
+    assert experiment.folder("teacher").done
+    assert experiment.folder("teacher").signature != experiment.key("teacher")
 
 
 @pytest.mark.ray
@@ -106,9 +106,9 @@ def test_a_search_reads_runs_where_they_lie_now(open_engine, output, runtime, mo
     assert len(engine.reuse.trained["student"]) == 1
     with summary.csv.open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    assert {row["teachers"] for row in rows} == {teacher.name.removeprefix("teacher-")}
+    assert {row["teacher"] for row in rows} == {teacher.name.removeprefix("teacher-")}
     mine = next(row for row in rows if row["student.fusion_weight"] == "0.7")
-    assert f"student-{mine['students']}" == student.name
+    assert f"student-{mine['student']}" == student.name
     with SearchStudy(
         output / "studies" / f"{search.name}.journal", search.name, SPACE, grid=True
     ) as s:
@@ -119,7 +119,7 @@ def test_a_search_reads_runs_where_they_lie_now(open_engine, output, runtime, mo
     client = MlflowClient(engine.tracker.uri)
     where = [client.get_experiment_by_name("prokd/phrasebook/en-ar").experiment_id]
     (run,) = client.search_runs(
-        where, f"tags.signature = '{mine['students']}' and tags.kind = 'student'"
+        where, f"tags.signature = '{mine['student']}' and tags.kind = 'student'"
     )
     assert run.data.params["student.micro_batch_tokens"] == str(LENGTH)
     assert json.loads((student / "asked.json").read_text())["signatures"]

@@ -17,12 +17,12 @@ from mlflow.tracking import MlflowClient
 from mlflow.utils.validation import _validate_metric_name
 
 from prokd.config import RuntimeConfig
-from prokd.training import StageRun
-from search import tracking
-from search.plan import DataDescriptions, Experiment
-from search.records import acceptable
-from search.store_errors import reason, why_away, without_secrets
-from search.tracking import Tracker
+from prokd.training.run import StageRun
+from search.experiments import DataDescriptions, Experiment
+from search.records import tracking
+from search.records.record import acceptable
+from search.records.store_errors import reason, why_away, without_secrets
+from search.records.tracking import Tracker
 from tests.mlflow_server import mlflow_server
 from tests.search.conftest import mirrored, tiny_config, write_corpus
 
@@ -125,7 +125,7 @@ def test_running_twice_changes_nothing_and_a_lost_store_gets_everything(experime
     tracker = Tracker(output, say=said.append)
     _mark(tracker, experiments)
     assert not tracker.send_rest()
-    key = f"student:{experiments[0].student.signature}"
+    key = f"stage:student:{experiments[0].result.signature}"
     MlflowClient(tracker.uri).delete_run(mirrored(tracker, key).info.run_id)
     tracker.stage(experiments[0], "student", ended=True, oracle=True)
     assert not tracker.send_rest()
@@ -149,7 +149,7 @@ def test_what_was_logged_before_its_note_was_is_there_once(experiments, output):
 def test_entity_types_with_any_characters(experiments, output):
     tracker, said, left = _send(output, experiments[:1])
     assert (said, left) == ([], 0)
-    run = mirrored(tracker, f"student:{experiments[0].student.signature}")
+    run = mirrored(tracker, f"stage:student:{experiments[0].result.signature}")
     for name in ("LOC_GPE_", "C__", "C_"):
         wanted = f"test/ar/entity_f1/{name}-[0-9a-f]{{8}}$"
         assert [metric for metric in run.data.metrics if re.match(wanted, metric)]
@@ -190,7 +190,7 @@ def test_two_drivers_that_share_a_teacher_settle_on_one_run(experiments, tmp_pat
         tracker.stage(experiments[0], "teacher")
     assert [tracker.send_rest() for tracker in trackers] == [0, 0]
     monkeypatch.undo()
-    key = f"teacher:{experiments[0].teacher.signature}"
+    key = f"stage:teacher:{experiments[0].folder('teacher').signature}"
     run = mirrored(trackers[0], key)
     history = MlflowClient(trackers[0].uri).get_metric_history(run.info.run_id, "dev/en/entity_f1")
     assert [metric.step for metric in history] == [1, 2]
@@ -263,7 +263,7 @@ def _refusing(server, status, named):
 def test_what_a_server_refuses_or_misses_blocks_nothing(experiments, tmp_path, monkeypatch, quick):
     """Whatever the code that one run is refused with, and whether the server goes and comes."""
     experiments = experiments[:2]
-    refused = experiments[0].student.signature
+    refused = experiments[0].result.signature
     with mlflow_server(tmp_path / "server") as server:
         for number, status in enumerate(
             [(500, "INTERNAL_ERROR"), (400, "INVALID_PARAMETER_VALUE"), (403, "PERMISSION_DENIED")]
@@ -294,10 +294,10 @@ def test_what_a_server_refuses_or_misses_blocks_nothing(experiments, tmp_path, m
 
 def test_a_driver_that_ends_leaves_no_run_open(experiments, output):
     tracker = Tracker(output)
-    experiments[0].student.path.joinpath("DONE").unlink()
+    experiments[0].result.path.joinpath("DONE").unlink()
     tracker.stage(experiments[0], "student")
     assert not tracker.send_rest()
-    key = f"student:{experiments[0].student.signature}"
+    key = f"stage:student:{experiments[0].result.signature}"
     assert mirrored(tracker, key).info.status == "RUNNING"
     tracker.abandon()
     assert mirrored(tracker, key).info.status == "KILLED"

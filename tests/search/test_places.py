@@ -10,9 +10,9 @@ from typer.testing import CliRunner
 
 from ablations.run import app as ablations
 from prokd.errors import UserError
-from search import ray_folders
+from search.records.tracking import Tracker
 from search.run import app as searches
-from search.tracking import Tracker
+from search.workers import ray_folders
 
 ROOT = Path(__file__).parents[2]
 SHADOWS = ("search", "datasets", "prokd", "ablations", "typer")
@@ -87,11 +87,12 @@ WORKER = """
 import sys
 sys.path.insert(0, {root!r})
 from pathlib import Path
-from search.cluster import LOCAL, Resources, connected
+from search.workers.cluster import Resources, connected
+from search.workers.connection import LOCAL
 with connected(LOCAL, Resources(), Path({output!r}), num_cpus=1):
     import ray
     def modules():
-        import datasets, prokd, search.trainables
+        import datasets, prokd, search.workers.trainables
         return [str(Path(m.__file__).resolve()) for m in (datasets, prokd, search)]
     print("\\n".join(ray.get(ray.remote(modules).remote())))
 """

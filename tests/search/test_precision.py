@@ -6,7 +6,7 @@ from typer.testing import CliRunner
 from ablations.run import app as ablation
 from prokd.config import automatic_precision
 from search.driver import Search
-from search.plan import DataDescriptions
+from search.experiments import DataDescriptions
 from search.precision import expected_precision
 from search.run import app as search
 from tests.search.conftest import tiny_spec
@@ -29,7 +29,7 @@ def test_searches_in_two_precisions_share_no_study(runtime):
     [(None, "", "fp32"), (None, "4", "bf16"), (0.5, "", "bf16"), (0, "4", "fp32")],
 )
 def test_what_is_expected_where_nothing_is_connected(asked, promised, expected, monkeypatch):
-    monkeypatch.setattr("prokd.precision.kind_of_this_machine", lambda: "cpu")
+    monkeypatch.setattr("prokd.encoder.precision.kind_of_this_machine", lambda: "cpu")
     monkeypatch.setenv("PROKD_MAX_GPUS", promised or "0")
     assert expected_precision(asked) == expected
 
@@ -37,7 +37,7 @@ def test_what_is_expected_where_nothing_is_connected(asked, promised, expected, 
 def test_a_gpu_here_says_what_it_has(monkeypatch):
     monkeypatch.delenv("PROKD_MAX_GPUS", raising=False)
     for kind, expected in (("gpu", "bf16"), ("gpu without bf16", "fp32")):
-        monkeypatch.setattr("prokd.precision.kind_of_this_machine", lambda kind=kind: kind)
+        monkeypatch.setattr("prokd.encoder.precision.kind_of_this_machine", lambda kind=kind: kind)
         assert expected_precision(None) == expected_precision(1) == expected
         assert expected_precision(0) == "fp32"
 

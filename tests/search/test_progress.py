@@ -24,7 +24,7 @@ def test_one_plain_line_for_each_result():
     progress.begin("phrasebook en-ar", 4)
     progress.expect({"teacher": {}, "student": {"a": 1, "b": 1, "c": 1}})
     progress.result("trial 0", 0.5)
-    progress.phase("student", 2)
+    progress.queued({"student": 2})
     for name, text in (("a", "trial 1"), ("b", "trial 2")):
         progress.started("student", name)
         clock.now += 30
@@ -87,7 +87,7 @@ def test_through_a_pipe_something_is_said_while_runs_train():
 def test_live_table_on_a_terminal():
     progress, stream, _ = _progress(terminal=True)
     progress.begin("phrasebook en-ar", 2)
-    progress.phase("teacher", 1)
+    progress.queued({"teacher": 1})
     progress.started("teacher", "abc")
     progress.advanced("teacher", "abc", 2, 4)
     progress.result("trial 0", 0.5)

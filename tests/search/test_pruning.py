@@ -2,7 +2,6 @@
 
 import csv
 import json
-from types import SimpleNamespace
 
 import pytest
 from mlflow.tracking import MlflowClient
@@ -11,7 +10,7 @@ from optuna.pruners import MedianPruner
 from optuna.trial import TrialState
 
 from prokd.errors import UserError
-from prokd.runs import RunFolder
+from prokd.method import ENCODER, SOURCE_DEV, SOURCE_TRAIN, TARGET_TRAIN
 from search.driver import Search
 from search.pruning import STARTUP, Pruning
 from search.study import SearchStudy
@@ -21,31 +20,23 @@ SPACE = {"student.fusion_weight": CategoricalDistribution((0.5, 0.6, 0.7, 0.8, 0
 CURVE = (0.3, 0.4)
 
 
+DATA = dict.fromkeys((SOURCE_TRAIN, SOURCE_DEV, TARGET_TRAIN, ENCODER), "abc")
+
+
 @pytest.fixture
 def make_trial(tmp_path):
     """Make the experiments of a trial: one run folder a seed."""
 
-    def make(number, seeds=1):
-        folders = [RunFolder(tmp_path, "student", f"{number}-{seed}") for seed in range(seeds)]
-        config = SimpleNamespace(source="en")
-        return [_Student(folder, config) for folder in folders]
+    def make(trial, seeds=1):
+        spec = tiny_spec(space=SPACE, seeds=range(seeds))
+        return spec.experiments(f"trial {trial.number}", trial.params, DATA, tmp_path)
 
     return make
 
 
-class _Student(SimpleNamespace):
-    """What pruning looks at of an experiment."""
-
-    def __init__(self, folder, config):
-        super().__init__(student=folder, config=config)
-
-    def key(self, kind):
-        return self.student.signature
-
-
 def _write(experiment, curve):
-    experiment.student.path.mkdir(exist_ok=True)
-    experiment.student.write_history([{"dev/en/entity_f1": value} for value in curve])
+    experiment.result.path.mkdir(exist_ok=True)
+    experiment.result.write_history([{"dev/en/entity_f1": value} for value in curve])
 
 
 @pytest.fixture
@@ -62,10 +53,11 @@ def study(tmp_path):
 
 def test_a_trial_below_the_median_is_pruned_and_told_so(study, make_trial):
     (trial,) = study.ask(1)
-    judge = Pruning(study, {trial.number: make_trial(trial.number)})
-    reason = judge(f"{trial.number}-0", 1, 0.2)
+    judge, (own,) = Pruning(study), make_trial(trial)
+    judge.add(trial.number, [own])
+    reason = judge(own.key("student"), 1, 0.2)
     assert reason.startswith("pruned after epoch 1: source-dev F1 0.2000 is below the median")
-    assert judge(f"{trial.number}-0", 2, 0.9) == reason
+    assert judge(own.key("student"), 2, 0.9) == reason
     study.prune(trial.number, reason)
     (pruned,) = study.trials(TrialState.PRUNED)
     assert pruned.intermediate_values == {1: 0.2}
@@ -77,21 +69,23 @@ def test_a_trial_below_the_median_is_pruned_and_told_so(study, make_trial):
 
 def test_a_trial_at_the_median_goes_on(study, make_trial):
     (trial,) = study.ask(1)
-    judge = Pruning(study, {trial.number: make_trial(trial.number)})
-    assert judge(f"{trial.number}-0", 1, 0.3) is None
+    judge, (own,) = Pruning(study), make_trial(trial)
+    judge.add(trial.number, [own])
+    assert judge(own.key("student"), 1, 0.3) is None
     assert judge("another", 1, 0.0) is None
 
 
 def test_seeds_are_judged_together_by_their_mean(study, make_trial):
     (trial,) = study.ask(1)
-    first, second = own = make_trial(trial.number, seeds=2)
-    judge = Pruning(study, {trial.number: own})
+    first, second = own = make_trial(trial, seeds=2)
+    judge = Pruning(study)
+    judge.add(trial.number, own)
     _write(first, [0.1])
-    assert judge(first.student.signature, 1, 0.1) is None
+    assert judge(first.key("student"), 1, 0.1) is None
     _write(second, [0.3])
-    reason = judge(second.student.signature, 1, 0.3)
+    reason = judge(second.key("student"), 1, 0.3)
     assert "source-dev F1 0.2000" in reason
-    assert judge(first.student.signature, 2, 0.9) == reason
+    assert judge(first.key("student"), 2, 0.9) == reason
 
 
 def test_only_source_dev_prunes():

@@ -1,4 +1,4 @@
-"""What is left after a driver or a worker was killed, and what the next start does."""
+"""What is left after a driver was killed, and what the next start does."""
 
 import json
 import os
@@ -6,16 +6,12 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import closing
 from pathlib import Path
 
 import optuna
 import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
-
-from search.trainables import job
-from tests.search.conftest import tiny_config
 
 pytestmark = [
     pytest.mark.ray,
@@ -97,7 +93,7 @@ def test_killed_driver(corpus, tmp_path):
             _wait(lambda: is_under_way() or driver.poll() is not None)
             assert driver.poll() is None, (tmp_path / "log").read_text()
             commands = _descendants(driver.pid).items()
-            workers = [pid for pid, command in commands if "Trainable" in command]
+            workers = [pid for pid, command in commands if "StageWorker" in command]
         finally:
             driver.send_signal(signal.SIGKILL)
             driver.wait()
@@ -142,78 +138,3 @@ def test_killed_driver(corpus, tmp_path):
     assert again.stdout[known:].startswith(table)
     assert counts.startswith("0 trained, 1 reused\nstudents: 0 trained, 3 reused\n")
     assert _histories(runs) == after
-
-
-def test_killed_worker_is_started_again_and_goes_on(local_ray, runtime, tmp_path):
-    from search.plan import DataDescriptions
-    from search.tuner import Workers
-
-    epochs = 15  # the driver hears of an epoch later than the worker begins the next one
-    config = tiny_config(**{"teacher.epochs": epochs})
-    data = DataDescriptions(runtime).training(config)
-    killed = []
-
-    class Killer:
-        def __init__(self):
-            self.outcomes, self.epochs, self.reasons = [], [], []
-
-        def started(self, kind, signature):
-            pass
-
-        def advanced(self, kind, signature, epoch, trained):
-            self.epochs.append(epoch)
-            if epoch >= 2 and not killed:
-                for process, command in _descendants(os.getpid()).items():
-                    if "Trainable" in command:
-                        killed.append(process)
-                        os.kill(process, signal.SIGKILL)
-
-        def ended(self, kind, signature, outcome):
-            self.outcomes.append(outcome.state)
-            self.reasons.append(outcome.reason)
-
-    watcher = Killer()
-    jobs = [job(config, runtime, signature="x", data=data)]
-    with closing(Workers(local_ray, tmp_path / "ray", max_failures=1)) as workers:
-        workers.train({"teacher": jobs}, watcher)
-    assert killed
-    assert watcher.outcomes == ["done"]
-    assert watcher.epochs[-1] == epochs
-    # Trained twice at most: the interrupted epoch and the one whose checkpoint was being written.
-    assert len(watcher.epochs) <= epochs + 1
-    (lines,) = _histories(runtime.runs_dir).values()
-    assert [json.loads(line)["epoch"] for line in lines] == list(range(1, epochs + 1))
-    watcher = Killer()
-    killed.clear()
-    config = tiny_config(**{"teacher.epochs": epochs, "seed": 1})
-    jobs = [job(config, runtime, signature="y", data=data)]
-    with closing(Workers(local_ray, tmp_path / "ray", max_failures=0)) as workers:
-        workers.train({"teacher": jobs}, watcher)
-    assert watcher.outcomes == ["error"]
-    assert watcher.reasons[0].startswith("the worker was lost")
-
-
-def test_an_error_in_a_worker_is_told_as_it_is(local_ray, runtime, tmp_path):
-    from search.plan import DataDescriptions
-    from search.tuner import Workers
-
-    config = tiny_config()
-    data = DataDescriptions(runtime).training(config)
-    stopped = dict(data)
-    del stopped["encoder"]  # what a stage cannot do without
-    told = []
-
-    class Listener:
-        def started(self, kind, signature):
-            pass
-
-        def advanced(self, kind, signature, epoch, trained):
-            pass
-
-        def ended(self, kind, signature, outcome):
-            told.append((outcome.state, outcome.reason))
-
-    with closing(Workers(local_ray, tmp_path / "ray", max_failures=1)) as workers:
-        broken = job(config, runtime, signature="x", data=stopped)
-        workers.train({"teacher": [broken]}, Listener())
-    assert told == [("error", "KeyError: 'encoder'")]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from prokd.errors import UserError
-from search.remote import UNREACHABLE, project_folder, read_cluster, submit, tunnel
+from search.remote.submission import UNREACHABLE, project_folder, read_cluster, submit, tunnel
 
 ROOT = Path(__file__).resolve().parents[2]
 FILLED = """
@@ -62,7 +62,7 @@ def test_a_head_that_is_not_up_is_one_sentence(tmp_path, monkeypatch):
 
 def _attached(tmp_path, *arguments):
     return subprocess.Popen(
-        [sys.executable, "-u", "-m", "search.attached", *arguments],
+        [sys.executable, "-u", "-m", "search.remote.attached", *arguments],
         cwd=ROOT,
         env={**os.environ, "HOME": str(tmp_path)},
         stdout=subprocess.PIPE,

@@ -7,7 +7,9 @@ import pytest
 from typer.testing import CliRunner
 
 from prokd.errors import UserError
-from search.run import app, base_configs, parse_seconds, parse_seeds
+from search.configs import base_configs
+from search.options import parse_seconds, parse_seeds
+from search.run import app
 
 ROOT = Path(__file__).parents[2]
 runner = CliRunner()
@@ -15,6 +17,7 @@ runner = CliRunner()
 
 def _configs(**changes):
     arguments = {
+        "method": "prokd",
         "preset": "mini",
         "reading": "stable",
         "languages": ["ar"],
@@ -66,7 +69,12 @@ def test_mistakes_are_told(changes, message):
 
 def test_dry_run_counts_the_grid_and_starts_nothing(corpus, tmp_path):
     result = runner.invoke(
-        app, _tiny(corpus, tmp_path, "--space=paper", "--grid", "--dry-run", "--seeds", "2")
+        app,
+        _tiny(
+            corpus,
+            tmp_path,
+            *("--space=paper", "--grid", "--dry-run", "--seeds", "2", "--address", "local"),
+        ),
     )
     assert result.exit_code == 0, result.output
     assert "300 trials x 2 seeds, of the grid" in result.output
@@ -103,7 +111,7 @@ def test_fixed_settings_leave_the_space(corpus, tmp_path):
 def test_an_oracle_is_called_so_before_anything_starts(corpus, tmp_path):
     result = runner.invoke(app, _tiny(corpus, tmp_path, "--select", "oracle", "--dry-run"))
     assert result.exit_code == 0, result.output
-    assert result.output.startswith("ORACLE: students are chosen by labels of target dev; ")
+    assert result.output.startswith("ORACLE: results are chosen by labels of target dev; ")
 
 
 @pytest.mark.parametrize(

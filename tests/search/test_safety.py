@@ -10,10 +10,11 @@ import pytest
 import torch
 
 from prokd.errors import UserError
-from search import nodes
 from search.engine import Engine
-from search.tracking import Tracker
-from search.trainables import StageTrainable, job
+from search.experiments import DataDescriptions
+from search.records.tracking import Tracker
+from search.workers import nodes
+from search.workers.trainables import StageTrainable, job
 from tests.search.conftest import tiny_config
 from tests.search.test_recovery import _descendants
 
@@ -62,9 +63,9 @@ def test_a_node_that_sees_another_storage_is_named(tmp_path):
         nodes.check(nodes.description(), storage)
 
 
-def _teacher(*arguments, **settings):
-    made = job(*arguments, signature="x", data={}, **settings)
-    return StageTrainable({**made, "kind": "teacher"})
+def _teacher(config, runtime, **settings):
+    data = DataDescriptions(runtime).training(config)
+    return StageTrainable(job("teacher", config, runtime, data=data, **settings))
 
 
 def test_a_late_node_is_looked_at_before_its_first_trial(runtime, tmp_path):
@@ -79,7 +80,7 @@ def test_a_late_node_is_looked_at_before_its_first_trial(runtime, tmp_path):
 
 def test_out_of_memory_ends_one_trial_with_a_sentence(runtime, monkeypatch):
     trial = _teacher(tiny_config(), runtime)
-    monkeypatch.setattr(trial, "_open", lambda: torch.empty(1 << 50))
+    monkeypatch.setattr(trial._worker, "_open", lambda job: torch.empty(1 << 50))
     result = trial.train()
     assert result["state"] == "refused"
     assert result["reason"].startswith("out of memory: ")
@@ -89,8 +90,10 @@ def test_a_stop_is_seen_by_a_trial_on_any_node(runtime, tmp_path):
     stop = tmp_path / "stop"
     stop.touch()
     trial = _teacher(tiny_config(), runtime, stop=stop)
-    trial._run = type("Run", (), {"done": False, "epoch": 0, "close": lambda self: None})()
-    assert trial.train()["state"] == "paused"
+    result = trial.train()
+    assert (result["state"], result["reason"]) == ("paused", "the search was stopped")
+    assert result["epoch"] == result["trained"] == 0
+    assert not list(runtime.runs_dir.glob("*/history.jsonl"))
 
 
 def test_a_store_that_does_not_answer_is_told_at_once(tmp_path, monkeypatch):

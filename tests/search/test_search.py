@@ -61,7 +61,7 @@ def finished(local_ray, corpus, cache, tmp_path_factory):
     from prokd.config import RuntimeConfig
     from search.engine import Engine
     from search.progress import Progress
-    from search.tracking import Tracker
+    from search.records.tracking import Tracker
 
     output = tmp_path_factory.mktemp("finished")
     runtime = RuntimeConfig(
@@ -95,18 +95,18 @@ def test_a_search_ends_with_a_leaderboard_and_an_export(finished):
     assert [float(row["source_dev_entity_f1"]) for row in rows] == objectives
     for standing, line in zip(summary.standings, rows, strict=True):
         (row,) = standing.rows
-        transfer = row.experiment.teacher.report()["metrics"]["test/ar/entity_f1"]
-        assert float(line["teacher_target_test_entity_f1_mean"]) == transfer
-        result = row.experiment.student.result()
+        transfer = row.experiment.transfer.report()["metrics"]["test/ar/entity_f1"]
+        assert float(line["transfer_target_test_entity_f1_mean"]) == transfer
+        result = row.experiment.result.result()
         assert result["objective"] == standing.objective
-        report = row.experiment.student.report()["metrics"]
+        report = row.experiment.result.report()["metrics"]
         assert standing.target_f1 == (report["test/ar/entity_f1"], 0.0)
-    from prokd.pipeline import load_pipeline
+    from prokd.scoring.pipeline import load_pipeline
 
     tagged = load_pipeline(summary.exports[0])("Anna lives in Berlin")
     assert isinstance(tagged, list)
     assert 'aggregation_strategy="first"' in how_to_load(summary.exports[0])
-    assert not list((search.output / "ray_results").iterdir())
+    assert not list((search.output / "ray_results").glob("*"))
 
 
 def test_trials_link_to_runs_artifacts_and_mlflow(finished):
@@ -139,7 +139,11 @@ def test_mlflow_holds_every_stage_once_and_nested(finished):
     }
     folders = sorted(path.name for path in search.engine.runtime.runs_dir.iterdir())
     stages = by_kind["teacher"] + by_kind["student"]
-    assert sorted(run.data.tags["prokd.key"].replace(":", "-") for run in stages) == folders
+    keys = sorted(run.data.tags["prokd.key"] for run in stages)
+    assert keys == [f"stage:{name.replace('-', ':')}" for name in folders]
+    for run in stages:
+        assert run.data.tags["stage"] == run.data.tags["kind"]
+        assert run.data.tags["method"] == "prokd"
     for run in stages:
         assert run.data.tags["mlflow.parentRunId"] in trial_ids
         assert "variant" not in run.data.tags
@@ -154,7 +158,7 @@ def test_mlflow_holds_every_stage_once_and_nested(finished):
         files = {item.path for item in client.list_artifacts(run.info.run_id)}
         assert {"config.json", "weights.safetensors", "stage.json"} <= files
         assert "test/ar/entity_f1" in run.data.metrics  # a teacher's is direct transfer
-    best = summary.standings[0].rows[0].experiment.student
+    best = summary.standings[0].rows[0].experiment.result
     version = client.get_model_version_by_alias("prokd-phrasebook-en-ar", "champion")
     assert version.tags["signature"] == best.signature
     mlflow.set_tracking_uri(search.engine.tracker.uri)
@@ -166,7 +170,7 @@ def test_mlflow_holds_every_stage_once_and_nested(finished):
 
 def test_a_server_with_a_login_takes_runs_and_the_champion(finished, tmp_path, monkeypatch):
     from search.exports import export_best
-    from search.tracking import Tracker
+    from search.records.tracking import Tracker
 
     _, search, summary = finished
     user, password, said = "admin", "correct horse battery", []
@@ -184,7 +188,7 @@ def test_a_server_with_a_login_takes_runs_and_the_champion(finished, tmp_path, m
         export_best(best, tmp_path / "exports", search.engine.runtime, tracker)
         assert not tracker.send_rest()
         assert not said
-        run = mirrored(tracker, f"student:{experiment.student.signature}")
+        run = mirrored(tracker, f"stage:student:{experiment.result.signature}")
         client, name = MlflowClient(server.uri), "prokd-phrasebook-en-ar"
         version = client.get_model_version_by_alias(name, "champion")
         assert version.run_id == run.info.run_id
@@ -234,9 +238,10 @@ def test_running_again_trains_nothing_and_more_trials_train_the_rest(finished):
 
 
 def test_a_settled_search_needs_no_ray_unless_a_run_is_damaged(finished):
-    from search.cluster import NeedsRay, is_here
     from search.launch import opened, run_searches
     from search.rest import search_at_rest
+    from search.workers.cluster import NeedsRay
+    from search.workers.connection import is_here
 
     _, search, _ = finished
     runtime, descriptions = search.engine.runtime, search.engine.descriptions
@@ -259,7 +264,7 @@ def test_a_settled_search_needs_no_ray_unless_a_run_is_damaged(finished):
     (summary,) = run_at_rest()
     assert [standing.rank for standing in summary.standings] == [1, 2, 3]
     assert _stamps(runtime.runs_dir) == before
-    folder = search.engine.runtime.runs_dir / summary.standings[0].rows[0].experiment.student.path
+    folder = search.engine.runtime.runs_dir / summary.standings[0].rows[0].experiment.result.path
     kept = {path: path.read_bytes() for path in folder.glob("*") if path.is_file()}
     (folder / "weights.safetensors").write_bytes(b"?")
     try:
@@ -304,7 +309,7 @@ def _mirrored_runs(uri):
 
 
 def test_numbers_do_not_depend_on_the_worker_or_on_what_it_did_before(finished, tmp_path):
-    from prokd.training import StageRun
+    from prokd.training.run import StageRun
 
     _, search, _ = finished
     trial = _trials(search, TrialState.COMPLETE)[-1]
@@ -337,11 +342,11 @@ def test_target_labels_change_the_report_and_nothing_else(finished, open_engine,
     assert {name: original[name] for name in weights} == weights
     for standing in summary.standings:
         (row,) = standing.rows
-        name = row.experiment.student.path.name
+        name = row.experiment.result.path.name
         twin = search.engine.runtime.runs_dir / name
         assert json.loads((twin / "result.json").read_text())["objective"] == standing.objective
         theirs = json.loads((twin / "report.json").read_text())
-        mine = row.experiment.student.report()
+        mine = row.experiment.result.report()
         assert theirs["fingerprint"] != mine["fingerprint"]
         keys = [key for key in mine["metrics"] if key.startswith("test/en/")]
         assert {k: mine["metrics"][k] for k in keys} == {k: theirs["metrics"][k] for k in keys}
@@ -351,11 +356,11 @@ def test_target_labels_change_the_report_and_nothing_else(finished, open_engine,
     renewed = Search(
         search.spec, open_engine(runtime=runtime, output=search.output), search.output
     )
-    standings = {s.rows[0].experiment.student.signature: s for s in renewed.run().standings}
+    standings = {s.rows[0].experiment.result.signature: s for s in renewed.run().standings}
     assert renewed.engine.reuse.epochs == 0
     assert _stamps(search.engine.runtime.runs_dir) == before
     for standing in summary.standings:
-        twin = standings[standing.rows[0].experiment.student.signature]
+        twin = standings[standing.rows[0].experiment.result.signature]
         assert twin.target_f1 == standing.target_f1
 
 

@@ -8,17 +8,19 @@ from optuna.trial import TrialState
 from rich.console import Console
 from typer.testing import CliRunner
 
-from prokd.config import build_config
 from prokd.errors import UserError
-from search.plan import Experiment
-from search.results import Row, leaderboard, table
+from prokd.methods import build_config
+from search.execution import Outcome
+from search.experiments import Experiment
+from search.leaderboard import leaderboard, table
+from search.results import Row
 from search.run import app, how_many, searched
 from search.space_files import load_space, named_spaces
-from search.spaces import SPACE, size
+from search.spaces import size
 from search.study import SearchStudy
-from search.tuner import Outcome
 
 runner = CliRunner()
+SPACE = load_space("paper", build_config())
 TEXT = """
 teacher.alignment.weight: {low: 1e-1, high: 10, log: true}
 student.epochs: {low: 2, high: 5}
@@ -40,7 +42,7 @@ def write(tmp_path):
 
 @pytest.mark.parametrize("preset", ["paper", "fast", "mini"])
 @pytest.mark.parametrize("reading", ["stable", "literal"])
-@pytest.mark.parametrize("name", named_spaces())
+@pytest.mark.parametrize("name", named_spaces(build_config()))
 def test_a_named_space_fits_every_preset_and_reading(name, preset, reading):
     base = build_config(preset, reading)
     space = searched(name, base, [])

@@ -10,8 +10,13 @@ import pytest
 from optuna.trial import TrialState
 
 from prokd.errors import UserError
-from search.spaces import SPACE, STUDENT_SPACE, points
+from prokd.methods import build_config
+from search.space_files import PAPER, load_space
+from search.spaces import points, without
 from search.study import SearchStudy, key
+
+SPACE = load_space(PAPER, build_config())
+STUDENT_SPACE = without(SPACE, [path for path in SPACE if not path.startswith("student.")])
 
 
 def _open(tmp_path, space=STUDENT_SPACE, **arguments):
@@ -171,7 +176,7 @@ def test_one_driver_at_a_time(tmp_path):
     script = f"""
         from pathlib import Path
         from search.study import SearchStudy
-        from search.spaces import STUDENT_SPACE
+        from tests.search.test_study import STUDENT_SPACE
         SearchStudy(Path({str(tmp_path)!r}) / "studies/s.journal", "s", STUDENT_SPACE, grid=True)
     """
     with _open(tmp_path):

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 from mlflow.tracking import MlflowClient
 
-from prokd.effect import flatten
-from prokd.training import StageRun
-from search.datasets import ORACLE, REPORT, SELECTION, TRAINING, UNLABELLED
-from search.plan import DataDescriptions, Experiment, describe, duration, need
-from search.provenance import environment, git_state
-from search.tracking import Tracker
+from prokd.runs.effect import flatten
+from prokd.training.run import StageRun
+from search.experiments import DataDescriptions, Experiment
+from search.plan import describe, duration, need
+from search.records.datasets import ORACLE, REPORT, SELECTION, TRAINING, UNLABELLED
+from search.records.provenance import environment, git_state
+from search.records.tracking import Tracker
 from tests.search.conftest import mirrored, tiny_config
 
 
@@ -30,12 +31,12 @@ def _send(experiment, kind, output, **arguments):
     tracker.stage(experiment, kind, **arguments)
     assert not tracker.send_rest()
     assert not said
-    return mirrored(tracker, f"{kind}:{experiment.folder(kind).signature}")
+    return mirrored(tracker, f"stage:{kind}:{experiment.folder(kind).signature}")
 
 
 def test_an_interrupted_stage_keeps_its_run(runtime, output):
     experiment = _experiment(runtime, tags={"ablation": "table 4"})
-    folder = experiment.teacher
+    folder = experiment.folder("teacher")
     rows = [{"epoch": float(n), "teacher/loss": 1.0 / n, "seconds": 2.0} for n in (1, 2)]
     folder.path.mkdir(parents=True)
     folder.write_history(rows[:1])
@@ -61,7 +62,7 @@ def test_an_interrupted_stage_keeps_its_run(runtime, output):
 
 def test_another_store_gets_runs_of_its_own(runtime, output, tmp_path, monkeypatch):
     experiment = _experiment(runtime)
-    experiment.teacher.path.mkdir(parents=True)
+    experiment.folder("teacher").path.mkdir(parents=True)
     _send(experiment, "teacher", output, ended=True)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'other.db'}")
     assert _send(experiment, "teacher", output, ended=True).info.status == "KILLED"
@@ -70,7 +71,7 @@ def test_another_store_gets_runs_of_its_own(runtime, output, tmp_path, monkeypat
 
 def test_failed_stage(runtime, output):
     experiment = _experiment(runtime)
-    experiment.student.mark_failed("it collapsed")
+    experiment.result.mark_failed("it collapsed")
     run = _send(experiment, "student", output, ended=True)
     assert (run.info.status, run.data.tags["reason"]) == ("FAILED", "it collapsed")
 
@@ -110,7 +111,7 @@ def test_data_sets_are_inputs_with_what_they_are_read_for(runtime, output):
     def inputs(kind, **arguments):
         tracker.stage(experiment, kind, ended=True, **arguments)
         assert not tracker.send_rest()
-        run = mirrored(tracker, f"{kind}:{experiment.folder(kind).signature}")
+        run = mirrored(tracker, f"stage:{kind}:{experiment.folder(kind).signature}")
         found = {}
         for item in run.inputs.dataset_inputs:
             (tag,) = item.tags
@@ -165,13 +166,13 @@ def test_stage_runs_have_names_for_people_and_say_which_variants_share_them(runt
         )
         for name in ("w/o ST", "w/o PK")
     )
-    one.teacher.path.mkdir(parents=True)
-    one.student.path.mkdir(parents=True)
+    one.folder("teacher").path.mkdir(parents=True)
+    one.result.path.mkdir(parents=True)
     teacher = _send(one, "teacher", output)
     assert teacher.info.run_name == "teacher, seed 0; w/o ST and 1 more"
     assert teacher.data.tags["used_by"] == "w/o ST; w/o PK"
     assert "variant" not in teacher.data.tags
-    assert teacher.data.tags["folder"] == str(one.teacher.path)
+    assert teacher.data.tags["folder"] == str(one.folder("teacher").path)
     student = _send(one, "student", output)
     assert student.info.run_name == "student, seed 0; w/o ST"
     assert student.data.tags["variant"] == "w/o ST"
@@ -183,7 +184,7 @@ def test_stage_runs_have_names_for_people_and_say_which_variants_share_them(runt
 
 def test_a_run_of_a_search_gets_its_variant_when_an_ablation_wants_it(runtime, output):
     trial = replace(_experiment(runtime), name="trial 3 seed 0")
-    trial.student.path.mkdir(parents=True)
+    trial.result.path.mkdir(parents=True)
     run = _send(trial, "student", output)
     assert run.info.run_name == "student, seed 0; trial 3"
     assert "variant" not in run.data.tags
@@ -195,11 +196,11 @@ def test_a_run_of_a_search_gets_its_variant_when_an_ablation_wants_it(runtime, o
 
 def test_how_to_open_gives_the_command_and_the_page_of_runs(runtime, output):
     experiment = _experiment(runtime)
-    experiment.teacher.path.mkdir(parents=True)
+    experiment.folder("teacher").path.mkdir(parents=True)
     tracker = Tracker(output)
     tracker.stage(experiment, "teacher", ended=True)
     assert not tracker.send_rest()
-    run = mirrored(tracker, f"teacher:{experiment.teacher.signature}")
+    run = mirrored(tracker, f"stage:teacher:{experiment.folder('teacher').signature}")
     command, page = tracker.how_to_open()
     assert command.startswith("MLflow: ")
     assert command.endswith(f"-m mlflow ui --backend-store-uri sqlite:///{output / 'mlflow.db'}")
@@ -236,7 +237,7 @@ def test_commit_and_changes_of_the_code(tmp_path):
 
 def test_a_run_names_the_command_that_started_it(runtime, output):
     experiment = _experiment(runtime)
-    experiment.teacher.path.mkdir(parents=True)
+    experiment.folder("teacher").path.mkdir(parents=True)
     tags = _send(experiment, "teacher", output).data.tags
     assert tags["command"] == shlex.join(sys.orig_argv)[:4000]
     assert tags["mlflow.source.name"] == str(Path(sys.argv[0]).absolute())

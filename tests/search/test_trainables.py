@@ -1,14 +1,15 @@
-"""The verbs that Ray calls, called without Ray."""
+"""The verbs that Ray calls, called without Ray, then by a Tuner of a user's own."""
 
 import threading
 import time
+from typing import ClassVar
 
 import pytest
 
-from prokd import checkpoints
-from prokd.training import StageRun
-from search.plan import DataDescriptions
-from search.trainables import StageTrainable, job
+from prokd.runs import checkpoints
+from prokd.training.run import StageRun
+from search.experiments import DataDescriptions
+from search.workers.trainables import StageTrainable, StageWorker, job
 from tests.search.conftest import tiny_config
 
 
@@ -16,9 +17,8 @@ from tests.search.conftest import tiny_config
 def make_job(runtime):
     data = DataDescriptions(runtime)
 
-    def make(kind, config, **more):
-        made = job(config, runtime, signature="x", data=data.training(config), **more)
-        return made | {"kind": kind}
+    def make(stage, config, **more):
+        return job(stage, config, runtime, data=data.training(config), **more)
 
     return make
 
@@ -48,12 +48,14 @@ def test_a_teacher_then_its_student_then_nothing_left(make_job, runtime):
     student.cleanup()
 
 
-def test_out_of_time_it_pauses_and_goes_on_in_another_worker(make_job, runtime):
+def test_out_of_time_it_pauses_and_goes_on_in_another_worker(make_job, runtime, monkeypatch):
     config = tiny_config()
-    first = StageTrainable(config=make_job("teacher", config))
+    deadline = time.time() + 3600
+    first = StageTrainable(config=make_job("teacher", config, deadline=deadline))
     assert first.step()["epoch"] == 1
-    first._job["deadline"] = time.time()
-    paused = first.step()
+    with monkeypatch.context() as patch:
+        patch.setattr(time, "time", lambda: deadline)
+        paused = first.step()
     assert (paused["state"], paused["epoch"]) == ("paused", 1)
     (path,) = runtime.runs_dir.glob("teacher-*/history.jsonl")
     before = path.read_text()
@@ -103,6 +105,22 @@ def test_an_epoch_that_is_judged_is_on_disk_by_then(make_job, runtime, monkeypat
     trainable.cleanup()
 
 
+def test_a_step_too_many_finds_nothing_and_never_acts_on_the_next_job(make_job, runtime):
+    worker, config = StageWorker(), tiny_config()
+    assert worker.step() is None
+    first, second = make_job("teacher", config), make_job("teacher", tiny_config(seed=1))
+    worker.begin(first)
+    assert [worker.step(first["key"])["state"] for _ in "12"] == ["training", "done"]
+    assert worker.step(first["key"]) is None
+    worker.begin(second)
+    assert worker.step(first["key"]) is None
+    assert worker.step(second["key"])["epoch"] == worker.epoch == 1
+    worker.release()
+    assert worker.step(second["key"]) is None
+    with StageRun("teacher", tiny_config(seed=1), runtime) as run:  # its folder is free
+        assert run.epoch == 1
+
+
 @pytest.mark.parametrize("ends_by", ["deadline", "stop"])
 def test_waiting_for_a_run_that_another_process_trains_ends_when_told(
     ends_by, make_job, runtime, tmp_path
@@ -123,3 +141,52 @@ def test_waiting_for_a_run_that_another_process_trains_ends_when_told(
         assert result["reason"] == expected
         assert result["trained"] == 0
         other.step()  # it is left alone
+
+
+@pytest.mark.ray
+def test_any_tuner_of_a_users_own_trains_stage_runs(local_ray, make_job, runtime, tmp_path):
+    from ray import tune
+
+    class Heard(tune.Callback):
+        results: ClassVar = []
+
+        def on_trial_result(self, iteration, trials, trial, result, **info):
+            self.results.append(result)
+
+    def fit(name, space):
+        tuner = tune.Tuner(
+            tune.with_resources(StageTrainable, {"cpu": local_ray.cpus}),
+            param_space=space,
+            tune_config=tune.TuneConfig(max_concurrent_trials=1, reuse_actors=True),
+            run_config=tune.RunConfig(
+                name=name,
+                storage_path=str(tmp_path / "tune"),
+                checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=1),
+                failure_config=tune.FailureConfig(max_failures=1),
+                callbacks=[Heard()],
+                verbose=0,
+            ),
+        )
+        return tuner.fit()
+
+    config = tiny_config()
+    teacher = make_job("teacher", config)
+    (result,) = fit("teacher", teacher)
+    assert result.error is None
+    assert (result.metrics["state"], result.metrics["training_iteration"]) == ("done", 2)
+    assert [heard["state"] for heard in Heard.results] == ["training", "done"]
+    assert result.config == teacher
+    students = [
+        make_job("student", tiny_config(**{"student.fusion_weight": weight}))
+        for weight in (0.7, 0.9)
+    ]
+    texts = tune.grid_search([student["job"] for student in students])
+    results = fit("students", students[0] | {"job": texts})
+    assert [result.metrics["state"] for result in results] == ["done", "done"]
+    done = {path.parent.name for path in runtime.runs_dir.glob("*/DONE")}
+    assert done == {f"teacher-{teacher['key']}", *(f"student-{s['key']}" for s in students)}
+    assert len(list(runtime.runs_dir.glob("student-*/report.json"))) == 2
+    assert len(Heard.results) == 3 * 2
+    seen = {name for heard in Heard.results for name in heard}
+    assert "source_dev" in seen
+    assert not [name for name in seen if "test/" in name or "objective" in name]

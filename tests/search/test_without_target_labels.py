@@ -7,8 +7,8 @@ import pytest
 from optuna.distributions import CategoricalDistribution
 
 from prokd.errors import UserError
+from search.experiments import DataDescriptions
 from search.launch import run_searches
-from search.plan import DataDescriptions
 from tests.search.conftest import tiny_config, tiny_spec, write_corpus
 
 SPACE = {"student.fusion_weight": CategoricalDistribution((0.7, 0.9))}

@@ -9,8 +9,8 @@ import torch
 from transformers import PreTrainedTokenizerFast
 
 from prokd.data import Corpus, EncodedCorpus, collate, encode_corpus, make_batches
+from prokd.data.labels import TagSet
 from prokd.errors import UserError
-from prokd.labels import TagSet
 
 TAGS = TagSet.of(["PER", "LOC"])
 

@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from prokd.data import Corpus, check_same_types, load_corpus, shared_tag_set
+from prokd.data.labels import TagSet
 from prokd.errors import UserError
-from prokd.labels import TagSet
 
 TEXT = "Ana\tI-PER\nB\tB-PER\n\nin\tO\nRom\tI-LOC\n\n"
 

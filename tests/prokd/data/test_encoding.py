@@ -10,10 +10,10 @@ from transformers import PreTrainedTokenizerFast
 
 from prokd.data import Corpus, EncodedCorpus, encode_corpus
 from prokd.data.encoding import tokenizer_identity
+from prokd.data.labels import TagSet
 from prokd.data.subwords import ranges, special_tokens, unknown_pieces
-from prokd.encoder_files import load_tokenizer
+from prokd.encoder.files import load_tokenizer
 from prokd.errors import UserError
-from prokd.labels import TagSet
 
 from .conftest import VOCABULARY, word_piece
 

@@ -5,7 +5,7 @@ import sys
 
 from transformers import AutoTokenizer
 
-from prokd.mini import ENCODER_PATH, LANGUAGES, generate
+from prokd.data.mini import ENCODER_PATH, LANGUAGES, generate
 
 MEGABYTE = 1_000_000
 
@@ -33,7 +33,7 @@ def test_encoder_and_tokenizer_load_without_network():
         "socket.socket.connect = refuse\n"
         "import torch\n"
         "from transformers import AutoModel, AutoTokenizer\n"
-        "from prokd.mini import ENCODER_PATH as path\n"
+        "from prokd.data.mini import ENCODER_PATH as path\n"
         "tokenizer = AutoTokenizer.from_pretrained(path)\n"
         "model = AutoModel.from_pretrained(path, dtype=torch.float32, add_pooling_layer=False)\n"
         "features = model(**tokenizer('Berlin .', return_tensors='pt')).last_hidden_state\n"

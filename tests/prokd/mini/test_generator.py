@@ -6,10 +6,10 @@ from itertools import pairwise
 
 import pytest
 
+from prokd.data.mini import LANGUAGES, generate
+from prokd.data.mini.generator import NUM_SENTENCES, parallel_sentences, unlabelled_sentences
+from prokd.data.mini.templates import ENTITY_TYPES, SPLITS, shipped_phrasebook
 from prokd.errors import UserError
-from prokd.mini import LANGUAGES, generate
-from prokd.mini.generator import NUM_SENTENCES, parallel_sentences, unlabelled_sentences
-from prokd.mini.templates import ENTITY_TYPES, SPLITS, shipped_phrasebook
 
 TAGS = {"O"} | {f"{prefix}-{kind}" for prefix in "BI" for kind in ENTITY_TYPES}
 
@@ -82,7 +82,7 @@ def test_a_seed_settles_the_sentences_and_another_changes_them():
 
 def test_every_process_generates_the_same_sentences():
     code = (
-        "import hashlib; from prokd.mini import generate\n"
+        "import hashlib; from prokd.data.mini import generate\n"
         "text = repr([generate(l, 'test', seed=5) for l in ('en', 'ar')]).encode()\n"
         "assert 'torch' not in __import__('sys').modules\n"
         "print(hashlib.sha256(text).hexdigest())"

@@ -1,8 +1,8 @@
 import pytest
 import yaml
 
+from prokd.data.mini.templates import Slot, read_phrasebook
 from prokd.errors import UserError
-from prokd.mini.templates import Slot, read_phrasebook
 
 
 def content(**changes):

@@ -6,10 +6,10 @@ import numpy as np
 import torch
 
 from prokd.config import ExperimentConfig, RuntimeConfig
-from prokd.corpora import Corpora
-from prokd.encoder import build_classifier
-from prokd.evaluation import passes
-from prokd.student.criteria import unlabelled_criteria
+from prokd.encoder.classifier import build_classifier
+from prokd.scoring.evaluation import passes
+from prokd.stages.criteria import unlabelled_criteria
+from prokd.training.corpora import Corpora
 
 
 def test_equals_the_definitions(

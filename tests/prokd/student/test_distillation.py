@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from prokd.student.distillation import distillation_loss
+from prokd.terms.distillation import distillation_loss
 from tests.prokd import references
 
 

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from prokd.errors import CollapsedRun
-from prokd.student.health import check_health
+from prokd.methods.prokd.student.health import check_health
 
 
 def _metrics(**values):

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from prokd.student.objective import student_objective
+from prokd.methods.prokd.student.objective import student_objective
 from tests.prokd import references
 
 

@@ -6,13 +6,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from prokd.prototypes import PrototypeBank
-from prokd.sequences import Places
-from prokd.student.pseudo_labels import (
+from prokd.methods.prokd.student.pseudo_labels import (
     hard_labels,
     hybrid_probabilities,
     prototype_probabilities,
 )
+from prokd.terms.prototypes import PrototypeBank
+from prokd.terms.sequences import Places
 from tests.prokd import references
 
 SHAPES = [(1, 1, 2), (8, 3, 2), (20, 6, 7), (15, 32, 9)]

@@ -1,6 +1,6 @@
 import pytest
 
-from prokd.student.schedule import distillation_weight
+from prokd.methods.prokd.student.schedule import distillation_weight
 from tests.prokd import references
 
 

@@ -5,13 +5,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from prokd.student.pseudo_labels import (
+from prokd.methods.prokd.student.pseudo_labels import (
     hard_labels,
     hybrid_probabilities,
     prototype_probabilities,
 )
-from prokd.student.self_training import self_training_loss
-from prokd.tagging_loss import tagging_loss
+from prokd.methods.prokd.student.self_training import self_training_loss
+from prokd.terms.tagging_loss import tagging_loss
 from tests.prokd import references
 
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from prokd.prototypes import PrototypeBank, weighted_prototypes
-from prokd.teacher.alignment import alignment_loss, with_gradient
+from prokd.methods.prokd.teacher.alignment import alignment_loss, with_gradient
+from prokd.terms.prototypes import PrototypeBank, weighted_prototypes
 from tests.prokd import references
 
 READINGS = [

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from prokd.errors import CollapsedRun
-from prokd.running_means import RunningMeans
-from prokd.teacher.health import add_gradient_norms, check_fall
+from prokd.methods.prokd.teacher.health import add_gradient_norms, check_fall
+from prokd.stages.running_means import RunningMeans
 
 
 def test_gradient_norms_of_two_terms() -> None:

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from prokd.teacher.objective import teacher_objective
+from prokd.methods.prokd.teacher.objective import teacher_objective
 from tests.prokd import references
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from prokd.prototypes import with_class_shares
-from prokd.teacher.shares import TargetShares, entity_share
+from prokd.methods.prokd.teacher.shares import TargetShares, entity_share
+from prokd.terms.prototypes import with_class_shares
 
 
 def _probabilities(num_tokens=40, num_classes=5, seed=0):

@@ -1,0 +1,5 @@
+"""The command line ``prokd``."""
+
+from prokd.cli.entry import main
+
+__all__ = ["main"]

@@ -1,0 +1,222 @@
+"""``prokd data | train-teacher | train-student | evaluate | predict``: one run, no search."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from prokd.cli.data_command import data
+from prokd.cli.gc_command import gc
+from prokd.cli.model_commands import evaluate, predict
+from prokd.cli.options import (
+    Cache,
+    DataDirs,
+    Dataset,
+    Device,
+    Language,
+    MethodName,
+    Model,
+    Place,
+    Preset,
+    Reading,
+    Runs,
+    Seed,
+    Separator,
+    Settings,
+    Source,
+    TagColumn,
+    experiment,
+    separator_of,
+    writable_cache,
+)
+from prokd.common.interruption import SENTENCE, end_at_once_on_signals, ending_at_once, sentence_of
+from prokd.common.places import check_writable
+from prokd.common.text import check_text
+from prokd.config import ExperimentConfig, RuntimeConfig
+from prokd.errors import CollapsedRun, UserError
+from prokd.methods import DEFAULT, graph_of
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Zero-resource cross-lingual NER with prototypical knowledge distillation.",
+)
+
+
+def _runtime(
+    runs_dir: Path,
+    cache_dir: Path | None,
+    data_dirs: list[Path],
+    separator: str | None,
+    tag_column: int | None,
+    device: str,
+) -> RuntimeConfig:
+    """Return where a training command runs; UserError if it cannot write there."""
+    check_writable(runs_dir, "--runs-dir")
+    return RuntimeConfig(
+        runs_dir=runs_dir,
+        cache_dir=writable_cache(cache_dir),
+        data_dirs=tuple(data_dirs),
+        separator=separator_of(separator),
+        tag_column=tag_column,
+        device=device,
+    )
+
+
+def _train_with_needs(stage: str, config: ExperimentConfig, runtime: RuntimeConfig) -> None:
+    for name in [*graph_of(config).before(stage), stage]:
+        _train(name, config, runtime)
+
+
+def _train(name: str, config: ExperimentConfig, runtime: RuntimeConfig) -> None:
+    from prokd.training.run import StageRun, data_fingerprints
+
+    fingerprints = data_fingerprints(config, runtime)
+    with StageRun(name, config, runtime, fingerprints=fingerprints) as run:
+        if run.done:
+            typer.echo(f"{run.folder.path} is finished already; nothing is trained again.")
+        with ending_at_once(run.flush):  # what is told of an epoch is on disk at the next start
+            result = run.run()
+        scores, not_scored = run.report(), run.corpora.not_scored()
+    typer.echo(f"{run.objective:32s} {result['objective']:.4f}   (what selects)")
+    for measure in _main_scores(scores):
+        typer.echo(f"{measure:32s} {scores[measure]:.4f}   (report)")
+    for code, reason in not_scored.items():
+        typer.echo(f"{f'test/{code}':32s} not scored: {reason}")
+    typer.echo(f"{name}: {run.folder.path}")
+
+
+def _tell_what_is_read(config: ExperimentConfig) -> None:
+    """Say at once what goes into a training: the libraries alone take seconds to load."""
+    typer.echo(
+        f"reading {config.data.dataset}: {config.source} (labelled train and dev), "
+        f"{config.target} (train without labels); encoder {config.encoder.name}"
+    )
+
+
+def _main_scores(scores: dict[str, float]) -> list[str]:
+    kept = ("entity_f1", "entity_f1_viterbi", "entity_f1_strict", "token_f1")
+    return [name for name in scores if name.rsplit("/", 1)[-1] in kept]
+
+
+@app.command("train-teacher")
+def train_teacher(
+    method: MethodName = DEFAULT,
+    preset: Preset = "paper",
+    reading: Reading = None,
+    language: Language = "ar",
+    source: Source = "en",
+    dataset: Dataset = None,
+    data_dirs: DataDirs = [],  # noqa: B006
+    separator: Separator = None,
+    tag_column: TagColumn = None,
+    model: Model = None,
+    seed: Seed = 0,
+    settings: Settings = [],  # noqa: B006
+    runs_dir: Runs = Path("runs"),
+    cache_dir: Cache = None,
+    device: Device = "auto",
+) -> None:
+    """Train a teacher on the source, aligned with unlabelled target text (Eq. 1, 3-7)."""
+    config = experiment(
+        method=method,
+        preset=preset,
+        reading=reading,
+        language=language,
+        source=source,
+        dataset=dataset,
+        model=model,
+        seed=seed,
+        settings=settings,
+    )
+    runtime = _runtime(runs_dir, cache_dir, data_dirs, separator, tag_column, device)
+    _tell_what_is_read(config)
+    _train_with_needs("teacher", config, runtime)
+
+
+@app.command("train-student")
+def train_student(
+    method: MethodName = DEFAULT,
+    preset: Preset = "paper",
+    reading: Reading = None,
+    language: Language = "ar",
+    source: Source = "en",
+    dataset: Dataset = None,
+    data_dirs: DataDirs = [],  # noqa: B006
+    separator: Separator = None,
+    tag_column: TagColumn = None,
+    model: Model = None,
+    seed: Seed = 0,
+    settings: Settings = [],  # noqa: B006
+    runs_dir: Runs = Path("runs"),
+    cache_dir: Cache = None,
+    device: Device = "auto",
+    export: Annotated[
+        Place, typer.Option(resolve_path=True, help="Also write a Hugging Face folder.")
+    ] = None,
+) -> None:
+    """Train a method's result, ProKD's student (Eq. 2, 4, 5, 8-13), and first what it needs."""
+    config = experiment(
+        method=method,
+        preset=preset,
+        reading=reading,
+        language=language,
+        source=source,
+        dataset=dataset,
+        model=model,
+        seed=seed,
+        settings=settings,
+    )
+    runtime = _runtime(runs_dir, cache_dir, data_dirs, separator, tag_column, device)
+    _tell_what_is_read(config)
+    if export is not None:
+        from prokd.encoder.export_folder import check_destination
+
+        check_destination(export)  # not after all the training
+    result = graph_of(config).result
+    _train_with_needs(result, config, runtime)
+    if export is not None:
+        from prokd.training import run as training
+
+        with training.StageRun(result, config, runtime) as run:
+            typer.echo(f"export: {training.export(run.folder, export, runtime)}")
+
+
+app.command()(evaluate)
+app.command()(predict)
+app.command()(data)
+app.command()(gc)
+
+
+def run_app(command: Callable[[], Any], *, interrupted: str = SENTENCE) -> None:
+    """Run a command line; a user's mistake is one sentence on standard error and status 2.
+
+    Args:
+        command: Reads its own arguments.
+        interrupted: What is said at Ctrl-C.
+    """
+    end_at_once_on_signals(sentence=interrupted)
+    try:
+        for argument in sys.argv[1:]:  # Python keeps bytes that are no UTF-8 as lone surrogates
+            check_text(argument, "an argument")
+        command()
+    except UserError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(2)
+    except CollapsedRun as error:
+        typer.echo(f"failed: {error}", err=True)
+        sys.exit(3)
+
+
+def run_commands() -> None:
+    """Run the ``prokd`` command; `prokd.__main__` loads this file and answers Ctrl-C."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    for noisy in ("httpx", "httpcore", "datasets", "filelock", "fsspec", "urllib3"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    run_app(app, interrupted=sentence_of(sys.argv[1:]))

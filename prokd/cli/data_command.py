@@ -1,0 +1,63 @@
+"""``prokd data``: what lies in the files, before anything is trained on it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from prokd.cli.options import (
+    DataDirs,
+    Dataset,
+    Model,
+    Preset,
+    Separator,
+    Settings,
+    TagColumn,
+    codes,
+    experiment,
+    separator_of,
+)
+
+
+def data(
+    languages: Annotated[
+        list[str], typer.Option("--lang", help="Languages; repeatable or a,b,c.")
+    ],
+    preset: Preset = "paper",
+    dataset: Dataset = None,
+    data_dirs: DataDirs = [],  # noqa: B006
+    separator: Separator = None,
+    tag_column: TagColumn = None,
+    model: Model = None,
+    settings: Settings = [],  # noqa: B006
+    splits: Annotated[str, typer.Option(help="Comma-separated splits.")] = "train,dev,test",
+) -> None:
+    """Count sentences, entities and words cut; compare with the paper's Table 1."""
+    wanted = codes(languages)
+    for language in wanted:
+        config = experiment(
+            preset=preset,
+            reading="stable",
+            language=language,
+            source="en",
+            dataset=dataset,
+            model=model,
+            seed=0,
+            settings=settings,
+        )
+    from prokd.data import data_report, format_report
+    from prokd.encoder.files import load_tokenizer
+
+    is_known = model or preset == "mini" or any(s.startswith("encoder.name=") for s in settings)
+    rows = data_report(
+        config.data.dataset,
+        wanted,
+        splits=codes([splits], "--splits", "a split"),
+        data_dirs=data_dirs,
+        tokenizer=load_tokenizer(config.encoder.name) if is_known else None,
+        max_length=config.data.max_length,
+        separator=separator_of(separator),
+        tag_column=tag_column,
+    )
+    typer.echo(format_report(rows))

@@ -1,0 +1,152 @@
+"""Options that several commands share, and what they describe."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Optional
+
+import typer
+
+from prokd.common.places import check_writable, default_cache
+from prokd.config import ExperimentConfig, parse_overrides
+from prokd.errors import UserError
+from prokd.methods import DEFAULT, build_config, method_named
+from prokd.runs.effect import check_effect
+
+SEPARATORS = {"tab": "\t", "\\t": "\t", "space": " "}
+"""Names of separators that are hard to type."""
+
+Preset = Annotated[str, typer.Option(help="paper, fast or mini (embedded, needs no network).")]
+MethodName = Annotated[str, typer.Option("--method", help="prokd, tsl, baseline or another's.")]
+Reading = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(help="stable (what works; the default) or literal (as printed)."),
+]
+Language = Annotated[str, typer.Option("--lang", help="Target language.")]
+Source = Annotated[str, typer.Option(help="Source language.")]
+Dataset = Annotated[Optional[str], typer.Option(help="wikiann, conll or phrasebook.")]  # noqa: UP045
+DataDirs = Annotated[
+    list[Path],
+    typer.Option(
+        "--data-dir", resolve_path=True, help="Folder DIR/<lang>/{train,dev,test}; repeatable."
+    ),
+]
+"""Paths are made absolute where they come in, so that all that is printed later can be used from
+anywhere."""
+Model = Annotated[Optional[str], typer.Option(help="Encoder: hub name or folder.")]  # noqa: UP045
+Settings = Annotated[list[str], typer.Option("--set", help="path=value; repeatable.")]
+Seed = Annotated[int, typer.Option(help="Seed of all random numbers.")]
+Runs = Annotated[
+    Path,
+    typer.Option("--runs-dir", envvar="PROKD_RUNS", resolve_path=True, help="Folder of all runs."),
+]
+Output = Annotated[
+    Path,
+    typer.Option(
+        envvar="PROKD_OUTPUT", resolve_path=True, help="Folder of runs/, studies/, exports/ ..."
+    ),
+]
+Cache = Annotated[
+    Optional[Path],  # noqa: UP045
+    typer.Option(
+        "--cache-dir",
+        envvar="PROKD_CACHE",
+        resolve_path=True,
+        help="Folder of subwords and features; ~/.cache/prokd by default.",
+    ),
+]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
+Separator = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(
+        help="Between the columns of local files: tab, space or any text; else detected."
+    ),
+]
+TagColumn = Annotated[
+    Optional[int],  # noqa: UP045
+    typer.Option(help="Column of the tags in local files, from 0, or -1 from the right."),
+]
+Place = Optional[Path]  # noqa: UP045
+
+
+def experiment(
+    *,
+    method: str = DEFAULT,
+    preset: str,
+    reading: str | None,
+    language: str,
+    source: str,
+    dataset: str | None,
+    model: str | None,
+    seed: int,
+    settings: list[str],
+) -> ExperimentConfig:
+    """Build the configuration that command-line options describe."""
+    overrides: dict[str, Any] = {"target": language, "seed": seed, **sources(source, method)}
+    if dataset is not None:
+        overrides["data.dataset"] = dataset
+    if model is not None:
+        overrides["encoder.name"] = encoder_name(model)
+    given = parse_overrides(settings)
+    config = build_config(preset, reading, overrides | given, method=method)
+    check_effect(config, given)
+    return config
+
+
+def encoder_name(given: str) -> str:
+    """Return the absolute path of an encoder that is a folder, else the name as it was given."""
+    folder = Path(given).expanduser()
+    return str(folder.resolve()) if folder.is_dir() else given
+
+
+def sources(given: str, method: str) -> dict[str, Any]:
+    """Return the settings that name the source languages, one or several.
+
+    Raises:
+        UserError: There is none, or several for a method that takes one.
+    """
+    first, *others = codes([given], "--source")
+    if not others:
+        return {"source": first}
+    if not method_named(method).many_sources:
+        raise UserError(f"the method {method} takes one source language, but got {given}.")
+    return {"source": first, "more_sources": others}
+
+
+def codes(languages: Sequence[str], option: str = "--lang", what: str = "a language") -> list[str]:
+    """Return the languages that were given one by one or separated by commas, each once.
+
+    >>> codes(["en,nl", "ar", "nl"])
+    ['en', 'nl', 'ar']
+
+    Raises:
+        UserError: There is none.
+    """
+    parts = [part.strip() for text in languages for part in text.split(",")]
+    found = list(dict.fromkeys(part for part in parts if part))
+    if not found:
+        raise UserError(f"{option} must name {what}, but got {','.join(languages)!r}.")
+    return found
+
+
+def writable_cache(given: Path | None) -> Path:
+    """Return the folder of the cache, which can be written: the given one, or the default.
+
+    Raises:
+        UserError: It cannot be written.
+    """
+    folder = given or default_cache()
+    check_writable(folder, "--cache-dir")
+    return folder
+
+
+def separator_of(name: str | None) -> str | None:
+    r"""Return the characters that a separator's name stands for; None stays None.
+
+    >>> separator_of("tab"), separator_of(";")
+    ('\t', ';')
+    """
+    if name == "":
+        raise UserError("the separator must be tab, space or other characters, but got none.")
+    return None if name is None else SEPARATORS.get(name, name)

@@ -1,0 +1,1 @@
+"""What every room uses: names, text, places of files."""

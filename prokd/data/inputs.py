@@ -1,0 +1,135 @@
+"""Sentences to be tagged: raw text, CoNLL columns or JSON lines of words."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+
+from prokd.common.text import decode_text, split_lines
+from prokd.data.columns import parse_columns
+from prokd.data.readers import parse_json_lines
+from prokd.data.schemes import clean_tag, is_tag
+from prokd.data.words import UNDETERMINED, Word, blank_words, split_words
+from prokd.errors import UserError
+
+FORMS = ("auto", "text", "conll", "jsonl")
+SUFFIXES = {".conll": "conll", ".bio": "conll", ".tsv": "conll", ".jsonl": "jsonl"}
+"""Forms that a file's name tells; of other files, the content does."""
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """A sentence to be tagged.
+
+    Args:
+        text: The line as it was given, or the words of tokenised input joined by blanks.
+        words: Its words, with their places in the text.
+        line: Number, from 1, of the line where it begins.
+    """
+
+    text: str
+    words: list[Word]
+    line: int
+
+
+def read_input(file: Path) -> str:
+    """Return the text of a file, or of standard input for ``-``; gzip is unpacked.
+
+    Raises:
+        UserError: It cannot be read, or is no UTF-8.
+    """
+    if str(file) == "-":
+        return decode_text(sys.stdin.buffer.read(), "standard input")
+    try:
+        return decode_text(file.read_bytes(), str(file))
+    except OSError as error:
+        raise UserError(f"{file} cannot be read: {error.strerror}.") from None
+
+
+def sentences_of(
+    text: str,
+    name: str,
+    *,
+    form: str = "auto",
+    language: str = UNDETERMINED,
+    split: bool = True,
+) -> list[Sentence]:
+    """Return the sentences of a text, one a line if it is raw; blank lines are none.
+
+    Args:
+        text: The whole text.
+        name: Of the file, for messages and for its suffix.
+        form: "text", "conll", "jsonl", or "auto": what suffix and content tell.
+        language: Whose rules split the words of raw text.
+        split: Whether raw text is split into words; if not, blanks alone separate them.
+
+    Raises:
+        UserError: An unknown form, or a text that does not have it.
+    """
+    if form not in FORMS:
+        raise UserError(f"the input must be one of {', '.join(FORMS)}, but got {form!r}.")
+    if form == "auto":
+        form = detected_form(text, name)
+    if form == "conll":
+        sentences, _, lines = parse_columns(
+            text, name, labelled=False, separator=None, tag_column=None
+        )
+        return [_of_words(*pair) for pair in zip(sentences, lines, strict=True)]
+    if form == "jsonl":
+        raw = parse_json_lines(text, name, labelled=False)
+        return [_of_words(*pair) for pair in zip(raw.words, raw.lines, strict=True)]
+    result = [
+        raw_sentence(line, number, language=language, split=split)
+        for number, line in enumerate(split_lines(text), start=1)
+    ]
+    return [sentence for sentence in result if sentence.words]
+
+
+def raw_sentence(
+    text: str, line: int = 1, *, language: str = UNDETERMINED, split: bool = True
+) -> Sentence:
+    """Return raw text as one sentence, as `sentences_of` does with a line."""
+    return Sentence(text, split_words(text, language) if split else blank_words(text), line)
+
+
+def detected_form(text: str, name: str) -> str:
+    r"""Return "text", "conll" or "jsonl".
+
+    A suffix that tells the form goes first. Else lines that are all JSON objects with words are
+    JSON lines, and lines in columns of which the last or second is a tag throughout are CoNLL.
+
+    >>> detected_form("Anna\tB-PER\nlives\tO\n", "x.txt"), detected_form("Anna lives", "x.txt")
+    ('conll', 'text')
+    """
+    suffixes = [suffix for suffix in PurePath(name).suffixes if suffix != ".gz"]
+    if suffixes and suffixes[-1] in SUFFIXES:
+        return SUFFIXES[suffixes[-1]]
+    lines = [line for line in split_lines(text) if line.strip()]
+    if lines and all(_is_record(line) for line in lines):
+        return "jsonl"
+    rows = [line.split() for line in lines if not line.startswith(("# ", "-DOCSTART-"))]
+    if rows and all(len(row) == len(rows[0]) > 1 for row in rows):
+        for column in {1, len(rows[0]) - 1}:
+            if all(is_tag(clean_tag(row[column])) for row in rows):
+                return "conll"
+    return "text"
+
+
+def _is_record(line: str) -> bool:
+    if not line.lstrip().startswith("{"):
+        return False
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(record, dict) and ("tokens" in record or "words" in record)
+
+
+def _of_words(words: list[str], lines: list[int]) -> Sentence:
+    placed, start = [], 0
+    for word in words:
+        placed.append(Word(word, start, start + len(word)))
+        start += len(word) + 1
+    return Sentence(" ".join(words), placed, lines[0])

@@ -1,0 +1,176 @@
+"""The methods: one folder each, found by name; other packages add theirs by entry points."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import cache
+from importlib.metadata import entry_points
+from typing import Any
+
+from pydantic import ValidationError
+
+from prokd.common.names import ending
+from prokd.config import ExperimentConfig, validation_sentence, with_overrides
+from prokd.config.presets import PRESETS
+from prokd.errors import UserError
+from prokd.method import Graph, Method
+from prokd.methods.baseline.method import BASELINE
+from prokd.methods.prokd.method import PROKD
+from prokd.methods.tsl.method import TSL
+
+GROUP = "prokd.methods"
+"""Entry points of other packages: each is a `Method`, or a module-level name that is one."""
+DEFAULT = PROKD.name
+_OWN = (PROKD, TSL, BASELINE)
+
+
+@cache
+def methods() -> dict[str, Method]:
+    """Return all methods by name: our own, then those of other packages.
+
+    Raises:
+        UserError: An entry point that cannot be loaded, is no method, or has a name that is taken.
+    """
+    found = {method.name: method for method in _OWN}
+    for entry in entry_points(group=GROUP):
+        place = f"the entry point {entry.name} = {entry.value} of the group {GROUP}"
+        try:
+            method = entry.load()
+        except Exception as error:
+            raise UserError(f"{place} cannot be loaded: {error}") from None
+        if not isinstance(method, Method):
+            raise UserError(f"{place} must be a prokd.method.Method, but is {method!r}.")
+        if found.get(method.name, method) is not method:
+            raise UserError(f"{place}: the name {method.name} must be new, but is taken.")
+        found[method.name] = method
+    return found
+
+
+def method_named(name: str) -> Method:
+    """Return a method by its name; UserError, with what there is, if there is none."""
+    known = methods()
+    if name not in known:
+        rule = f"the method must be one of {', '.join(known)}"
+        raise UserError(f"{rule}, {ending(name, known)}")
+    return known[name]
+
+
+def method_of(config: ExperimentConfig) -> Method:
+    """Return the method of an experiment."""
+    return method_named(config.method)
+
+
+def graph_of(config: ExperimentConfig) -> Graph:
+    """Return the stages of an experiment."""
+    return method_of(config).graph(config)
+
+
+def needed_corpora(config: ExperimentConfig) -> tuple[str, ...]:
+    """Return the names of all that the stages of an experiment read, see `StageSpec.corpus`."""
+    names: dict[str, None] = {}
+    for spec in graph_of(config).stages:
+        for name in spec.reads(spec.view(config)):
+            names[spec.corpus(name, config)] = None
+    return tuple(names)
+
+
+def read_config(tree: Mapping[str, Any]) -> ExperimentConfig:
+    """Return an experiment from its settings as `model_dump` gives them.
+
+    Raises:
+        UserError: No such method, or settings that it does not have.
+    """
+    try:
+        return method_named(str(tree.get("method", DEFAULT))).config.model_validate(tree)
+    except ValidationError as error:
+        raise UserError(validation_sentence(error)) from None
+
+
+def build_config(
+    preset: str = "paper",
+    reading: str | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    *,
+    method: str = DEFAULT,
+) -> ExperimentConfig:
+    """Build a configuration: defaults, then the preset, the reading and the overrides.
+
+    Args:
+        preset: ``paper``, ``fast`` or ``mini``.
+        reading: One of the method's; None = its first.
+        overrides: Values by dotted path, e.g. ``{"student.fusion_weight": 0.9}``.
+        method: Its name.
+
+    Raises:
+        UserError: An unknown name or path, or a value out of its range.
+
+    Example:
+        >>> build_config(reading="literal").prototypes.update_rate
+        0.001
+    """
+    chosen = method_named(method)
+    reading = reading or chosen.reading
+    for kind, name, known in (("preset", preset, PRESETS), ("reading", reading, chosen.readings)):
+        if name not in known:
+            rule = f"the {kind} must be one of {', '.join(known)}"
+            raise UserError(f"{rule}, {ending(name, known)}")
+    values = {**PRESETS[preset], **chosen.presets.get(preset, {}), **chosen.readings[reading]}
+    default = chosen.config.model_validate({"method": method})
+    return with_overrides(default, values | dict(overrides or {}))
+
+
+def without_components(removed: Iterable[str], *, method: str = DEFAULT) -> dict[str, Any]:
+    """Return the overrides that take parts of a method away.
+
+    Where two parts set one setting, the one that the method names first wins.
+
+    Args:
+        removed: Names among the method's components.
+        method: Its name.
+
+    Raises:
+        UserError: An unknown component.
+
+    Example:
+        >>> without_components(["ST", "CL"])
+        {'student.schedule': 'distillation'}
+    """
+    components = method_named(method).components
+    wanted = set(removed)
+    for name in sorted(wanted - set(components)):
+        rule = f"a component must be one of {', '.join(components)}"
+        raise UserError(f"{rule}, {ending(name, components)}")
+    overrides: dict[str, Any] = {}
+    for name in reversed(list(components)):
+        overrides |= components[name] if name in wanted else {}
+    return overrides
+
+
+def in_method(config: ExperimentConfig, method: str) -> ExperimentConfig:
+    """Return another method's configuration with all settings that both methods have.
+
+    Args:
+        config: Of any method.
+        method: Name of the other.
+
+    Raises:
+        UserError: No such method, or settings that it refuses together.
+    """
+    if method == config.method:
+        return config
+    default = method_named(method).config.model_validate({"method": method})
+    tree = _shared(default.model_dump(), config.model_dump()) | {"method": method}
+    try:
+        return type(default).model_validate(tree)
+    except ValidationError as error:
+        raise UserError(validation_sentence(error)) from None
+
+
+def _shared(own: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the first tree with the values of the second at the places that both have."""
+    return {
+        name: _shared(value, other[name])
+        if isinstance(value, dict) and isinstance(other.get(name), dict)
+        else other.get(name, value)
+        for name, value in own.items()
+    }

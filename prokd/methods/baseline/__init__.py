@@ -1,0 +1,1 @@
+"""The source-trained tagger as it is: direct transfer."""

@@ -1,0 +1,1 @@
+"""Teacher-student learning (Wu et al., ACL 2020, arXiv:2004.12440)."""

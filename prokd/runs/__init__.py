@@ -1,0 +1,1 @@
+"""One folder for each stage run: its identity, its checkpoints, its results."""

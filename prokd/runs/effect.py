@@ -1,0 +1,56 @@
+"""Settings that somebody gives and that change nothing: told, never silently passed over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from prokd.config import ExperimentConfig, with_precision
+from prokd.errors import UserError
+from prokd.methods import graph_of
+
+BY_CONTENT = ("method", "encoder.name", "data.dataset", "source", "target")
+"""Settings that act through the text and the weights that they lead to."""
+
+
+def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested settings by dotted path.
+
+    >>> flatten({"a": {"b": 1}, "c": 2})
+    {'a.b': 1, 'c': 2}
+    """
+    flat: dict[str, Any] = {}
+    for name, value in tree.items():
+        path = f"{prefix}{name}"
+        flat |= flatten(value, f"{path}.") if isinstance(value, dict) else {path: value}
+    return flat
+
+
+def acting(config: ExperimentConfig) -> set[str]:
+    """Return the settings that the numbers of any stage depend on, by dotted path."""
+    settled = with_precision(config, "fp32")  # what auto stands for does not matter here
+    found = set(BY_CONTENT)
+    for spec in graph_of(settled).stages:
+        found |= set(flatten(spec.effective(spec.view(settled))))
+    return found
+
+
+def check_effect(config: ExperimentConfig, paths: Iterable[str], where: str = "") -> None:
+    """Make sure that settings which somebody gave act on a stage.
+
+    Args:
+        config: The experiment with them in it.
+        paths: The settings, by dotted path.
+        where: Where they stand, put in front of the sentence: "variants.x.set: ", say.
+
+    Raises:
+        UserError: One that acts on none, beside the other settings.
+    """
+    effective = acting(config)
+    for path in paths:
+        if path not in effective:
+            raise UserError(
+                f"{where}the setting {path} must have an effect, but has none beside the other "
+                f"settings of this experiment: leave it out, or set what it belongs to "
+                f"(docs/paper.md)."
+            )

@@ -1,0 +1,145 @@
+"""A student that learns what a teacher says of unlabelled target text, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from prokd.data import EncodedCorpus, collate
+from prokd.encoder.classifier import TokenClassifier
+from prokd.scoring.evaluation import LabelledSplit, probabilities
+from prokd.stages.context import Context
+from prokd.stages.criteria import unlabelled_criteria
+from prokd.stages.optimization import Optimization
+from prokd.stages.pace import paced
+from prokd.stages.running_means import RunningMeans
+from prokd.stages.seeding import seed_everything
+from prokd.stages.stage import STUDENT_STREAM, epoch_generator, training_batches
+from prokd.terms.distillation import distillation_loss
+
+Loss = Callable[[Tensor, Tensor, int], Tensor]
+"""From p and logits, float, (N, C), and the number of sentences of a batch to a scalar."""
+
+
+class DistillationStage:
+    """Trains a student on a frozen teacher's probabilities, by Eq. (2) or a loss of one's own.
+
+    Args:
+        model: The classifier to train.
+        config: The experiment; its section ``student`` says how.
+        target_train: Target sentences without labels.
+        source_dev: Labelled source sentences to score on.
+        teacher_probabilities: float, (num_kept_words, C), p for target train.
+        pad_token_id: Of the tokenizer.
+        name: Of the stage, in front of its metrics.
+        loss: What is trained down; None = Eq. (2).
+    """
+
+    def __init__(
+        self,
+        *,
+        model: TokenClassifier,
+        config: Any,
+        target_train: EncodedCorpus,
+        source_dev: LabelledSplit,
+        teacher_probabilities: npt.NDArray[np.floating],
+        pad_token_id: int,
+        name: str = "student",
+        loss: Loss | None = None,
+    ) -> None:
+        """Make the optimiser; put the teacher's probabilities on the device."""
+        self.model, self.config, self.settings, self.name = model, config, config.student, name
+        self.loss = loss or self._distillation
+        self.loss_name = "loss" if loss else "distillation_loss"
+        model.micro_batch_tokens = self.settings.micro_batch_tokens
+        self.target_train, self.source_dev = target_train, source_dev
+        self.pad_token_id = pad_token_id
+        self.epoch, self.num_epochs = 0, self.settings.epochs
+        self.teacher_probabilities = normalised(teacher_probabilities).to(model.device)
+        num_steps = sum(len(self._batches(epoch)) for epoch in range(self.num_epochs))
+        self.optimization = Optimization(model, self.settings, num_steps=num_steps)
+
+    def run_epoch(self) -> dict[str, float]:
+        """Train one epoch; CollapsedRun if a loss or a gradient is not finite."""
+        seed_everything(self.config.seed, self.epoch)
+        means = RunningMeans(self.model.device)
+        self.model.train()
+        batches = paced(self._batches(self.epoch), self.name, self.epoch, self.num_epochs)
+        for indices in batches:
+            batch = collate(self.target_train, indices, self.pad_token_id)
+            batch = batch.to(self.model.device, non_blocking=True)
+            with self.model.autocast():
+                _, logits_NC = self.model(batch)
+            teacher_NC = self.teacher_probabilities[batch.word_index_N]
+            loss = self.loss(teacher_NC, logits_NC, len(indices))
+            means.add(f"{self.name}/gradient_norm", self.optimization.step(loss))
+            means.add(f"{self.name}/{self.loss_name}", loss, batch.num_tokens)
+        self.epoch += 1
+        self.optimization.check(self.name, self.epoch)
+        scores = self.source_dev.quick_scores(self.model, self.pad_token_id)
+        source = self.config.source
+        return means.result() | {f"dev/{source}/{name}": v for name, v in scores.items()}
+
+    def _distillation(self, teacher_NC: Tensor, logits_NC: Tensor, num_sentences: int) -> Tensor:
+        return distillation_loss(
+            teacher_NC,
+            torch.softmax(logits_NC.float(), dim=-1),
+            class_reduction=self.settings.distillation_reduction,
+            num_sentences=num_sentences,
+            reduction=self.settings.loss_reduction,
+        )
+
+    def criteria(self) -> dict[str, float]:
+        """Return `criteria.unlabelled_criteria` of the student as it is now."""
+        return unlabelled_criteria(
+            self.model, self.target_train, self.pad_token_id, self.teacher_probabilities
+        )
+
+    def _batches(self, epoch: int) -> list[Any]:
+        generator = epoch_generator(self.config.seed, epoch, STUDENT_STREAM)
+        return training_batches(self.target_train, self.settings, generator)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that a resumed run needs to equal an uninterrupted one."""
+        return {
+            "epoch": self.epoch,
+            "weights": self.model.trained_state(),
+            "optimization": self.optimization.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from what `state_dict` returned."""
+        self.epoch = state["epoch"]
+        self.model.load_state_dict(state["weights"], strict=False)
+        self.optimization.load_state_dict(state["optimization"])
+
+
+def normalised(probabilities_NC: npt.NDArray[np.floating]) -> torch.Tensor:
+    """Return stored probabilities as float32, (N, C), rows summing to 1 again."""
+    values_NC = torch.from_numpy(np.array(probabilities_NC, dtype=np.float32))
+    return values_NC / values_NC.sum(dim=-1, keepdim=True)
+
+
+def start_of(config: Any) -> str | None:
+    """Return the stage whose weights a student starts from; None = the encoder's."""
+    return "teacher" if config.student.start == "teacher" else None
+
+
+def build_distillation(context: Context) -> DistillationStage:
+    """Build a student of the stage ``teacher``."""
+    known = context.outputs("teacher", probabilities)
+    model = context.model(start_of(context.config))
+    return DistillationStage(
+        model=model,
+        config=context.config,
+        target_train=context.target_train(model),
+        source_dev=context.source_dev(model),
+        teacher_probabilities=known,
+        pad_token_id=context.pad_token_id,
+        name=context.name,
+    )

@@ -1,0 +1,96 @@
+"""The memory of one run: how much it took at most, what to do when it runs out, giving it back."""
+
+from __future__ import annotations
+
+import gc
+import resource
+import sys
+from pathlib import Path
+
+import torch
+
+from prokd.config import OptimizationConfig
+from prokd.errors import UserError
+from prokd.method import StageSpec
+from prokd.stages.stage import Stage
+
+_RESET, _STATUS = Path("/proc/self/clear_refs"), Path("/proc/self/status")
+
+
+def release_memory() -> None:
+    """Collect what nothing refers to any more and return cached GPU memory to the device."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+class PeakMemory:
+    """The most memory that was in use since this was made.
+
+    On a GPU: what PyTorch had allocated there. On a CPU: the resident memory of the whole process,
+    with its libraries and the pages of mapped files that it touched; where the system cannot
+    start a new count, since the process began.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        """Start a new count."""
+        self.device = device
+        if device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(device)
+            return
+        try:
+            _RESET.write_text("5")
+        except OSError:
+            return
+
+    def megabytes(self) -> float:
+        """Return the peak so far, in units of 2**20 bytes."""
+        if self.device.type == "cuda":
+            return torch.cuda.max_memory_allocated(self.device) / 2**20
+        try:
+            lines = _STATUS.read_text().splitlines()
+        except OSError:
+            unit = 2**20 if sys.platform == "darwin" else 2**10
+            return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+        return next(float(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 2**10
+
+
+def ran_out_of_memory(error: BaseException) -> bool:
+    """Return whether an error says that a device, or the machine, has no memory left."""
+    kinds = (torch.OutOfMemoryError, MemoryError)
+    return isinstance(error, kinds) or "can't allocate memory" in str(error)
+
+
+def epoch_within_memory(stage: Stage) -> dict[str, float] | None:
+    """Train one epoch and return its metrics; None if memory ran out meanwhile."""
+    try:
+        return stage.run_epoch()
+    except (RuntimeError, MemoryError) as error:
+        if not ran_out_of_memory(error):
+            raise
+    return None  # after the block: the error holds what was in memory
+
+
+def smaller_parts(
+    spec: StageSpec, config: OptimizationConfig, *, max_length: int, device: torch.device
+) -> int:
+    """Return half the subwords that go through a model at once, for another try.
+
+    Args:
+        spec: The stage, for the message.
+        config: Its settings.
+        max_length: Most subwords of a sentence, which is not split.
+        device: Whose memory ran out.
+
+    Raises:
+        UserError: One sentence at once is too much already.
+    """
+    largest = min(config.batch_sentences * max_length, max(config.batch_tokens, max_length))
+    now = min(config.micro_batch_tokens or largest, largest)
+    if now <= max_length:
+        raise UserError(
+            f"the {spec.name} does not fit into the memory of {device} with one sentence at a "
+            f"time: lower data.max_length ({max_length}) or {spec.section}.batch_sentences "
+            f"({config.batch_sentences}), or run fewer trials on one device."
+        )
+    return max(now // 2, max_length)

@@ -1,5 +1,0 @@
-"""The student: distillation and prototypical self-training on target text (Eq. 2, 4, 5, 8-13)."""
-
-from prokd.student.stage import StudentStage
-
-__all__ = ["StudentStage"]

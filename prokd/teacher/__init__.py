@@ -1,5 +1,0 @@
-"""The teacher: tagging on the source, prototypes aligned with the target (Eq. 1, 3-7)."""
-
-from prokd.teacher.stage import TeacherStage
-
-__all__ = ["TeacherStage"]

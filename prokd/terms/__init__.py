@@ -1,0 +1,1 @@
+"""Equations that methods share: one paper term a file, pure functions on tensors."""

@@ -1,0 +1,1 @@
+"""A stage run from end to end."""

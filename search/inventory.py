@@ -1,0 +1,56 @@
+"""What lies in run folders before anything is trained, and what is still missing beside it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from search.shared_run import SharedRun
+
+if TYPE_CHECKING:
+    from search.engine import Engine
+
+
+class Inventory:
+    """Looks at the folders of runs: what is whole, what was scored, and on which data.
+
+    Args:
+        engine: Knows the data, counts what is reused and says what is damaged.
+        oracle: Whether finished results have to be scored on labelled target dev too.
+    """
+
+    def __init__(self, engine: Engine, *, oracle: bool) -> None:
+        """Look at nothing yet."""
+        self.engine, self.oracle = engine, oracle
+
+    def discard_if_damaged(self, run: SharedRun) -> None:
+        """Remove a run whose files are not what was written, and say so."""
+        if (sentence := run.folder.discard_if_damaged()) is not None:
+            self.engine.progress.say(sentence)
+
+    def note_reused(self, run: SharedRun) -> None:
+        """Count a run that was there already."""
+        self.engine.reuse.reused.setdefault(run.stage, set()).add(run.key)
+
+    def note_continued(self, run: SharedRun) -> None:
+        """Count the epochs that an unfinished run has behind it, if it has."""
+        folder = run.folder
+        if not folder.done and folder.checkpoints():
+            self.engine.reuse.continued[run.key] = len(folder.history())
+
+    def is_unreported(self, run: SharedRun) -> bool:
+        """Tell whether a finished run is without a report on the test corpora as they are now."""
+        report = run.folder.report()
+        current = self.engine.descriptions.report(run.experiment.view(run.stage))
+        return report is None or report["fingerprint"] != current
+
+    def is_transfer_unreported(self, run: SharedRun) -> bool:
+        """Tell whether a finished run is scored beside the result, and `is_unreported`."""
+        return run.stage == run.experiment.transfer_stage and self.is_unreported(run)
+
+    def is_unscored(self, run: SharedRun) -> bool:
+        """Tell whether a result is still without the oracle's score that was asked for."""
+        if not self.oracle:
+            return False
+        known = run.folder.oracle()
+        current = self.engine.descriptions.oracle(run.experiment.config)
+        return known is None or known["fingerprint"] != current

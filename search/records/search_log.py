@@ -1,0 +1,176 @@
+"""The MLflow runs of a search: one for the search, one for each trial, above the stage runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from optuna.trial import FrozenTrial, TrialState
+
+from prokd.runs.effect import flatten
+from prokd.runs.folder import ORACLE
+from search.experiments import Experiment
+from search.outcomes import Outcome
+from search.records.record import (
+    FAILED,
+    FINISHED,
+    KILLED,
+    RUNNING,
+    Final,
+    Record,
+    Step,
+    data_tags,
+    experiment_name,
+    signature_tags,
+    stamp,
+)
+from search.records.tracking import Tracker
+from search.results import means, row
+from search.spaces import in_symbols, in_words
+from search.spec import SearchSpec
+from search.study import PRUNED_AFTER, REASON
+from search.workers.trainables import DONE
+
+
+class SearchLog:
+    """Marks a search and its trials as changed.
+
+    Args:
+        tracker: Sends their records.
+        spec: What is searched.
+        study: Name of the study.
+        data: Fingerprints of what is read.
+    """
+
+    def __init__(
+        self, tracker: Tracker, spec: SearchSpec, study: str, data: Mapping[str, str]
+    ) -> None:
+        """Name the search; nothing is logged yet."""
+        self.tracker, self.spec, self.study, self.data = tracker, spec, study, data
+        self.key = f"search:{study}"
+        self.tags = {"select": spec.select}
+        self.tags |= {"oracle": "true"} if spec.select == ORACLE else {}
+        self._steps: list[Step] = []
+        self._best = float("-inf")
+
+    def open(self, complete: Sequence[FrozenTrial]) -> None:
+        """Mark the search as running.
+
+        Args:
+            complete: The trials that have a value already.
+        """
+        for trial in sorted(complete, key=_end):
+            self._add(trial)
+        self._search(RUNNING)
+
+    def trial(
+        self, trial: FrozenTrial, experiments: Sequence[Experiment], *, running: bool = False
+    ) -> str:
+        """Mark a trial as changed.
+
+        Args:
+            trial: As the study knows it now.
+            experiments: One for each seed.
+            running: Whether its stages are about to train, if it has no end yet.
+
+        Returns:
+            Its key.
+        """
+        key = f"trial:{self.study}:{trial.number}"
+        reason = str(trial.user_attrs.get(REASON, ""))
+        status = _status(trial, running)
+
+        def read() -> Record:
+            finals = {"means": self._means(trial, experiments)} if status == FINISHED else {}
+            return Record(
+                key=key,
+                experiment=experiment_name(self.spec.base),
+                name=f"trial {trial.number} {in_symbols(trial.params)}",
+                status=status,
+                parent=self.key,
+                tags={
+                    "kind": "trial",
+                    "trial": str(trial.number),
+                    **self.tags,
+                    **signature_tags(experiments),
+                },
+                params=dict(trial.params),
+                reason=reason,
+                finals=finals,
+            )
+
+        self.tracker.changed(key, f"trial {trial.number} of {self.study}", read)
+        return key
+
+    def told(self, trial: FrozenTrial) -> None:
+        """Mark the search as changed by a trial that has got its value."""
+        self._add(trial)
+        self._search(RUNNING)
+
+    def close(self, leaderboard: Path, *, finished: bool) -> None:
+        """Mark the search as ended.
+
+        Args:
+            leaderboard: Logged as an artifact, if it is there.
+            finished: Whether nothing is left to do.
+        """
+        self._search(FINISHED if finished else KILLED, leaderboard)
+
+    def _add(self, trial: FrozenTrial) -> None:
+        value = float(trial.value or 0.0)
+        self._best = max(self._best, value)
+        numbers = {"objective": value, "best_objective": self._best}
+        self._steps.append((len(self._steps) + 1, int(1000 * _end(trial)[0]), numbers))
+
+    def _search(self, status: str, leaderboard: Path | None = None) -> None:
+        spec = self.spec
+
+        def read() -> Record:
+            settings = flatten(spec.base.model_dump(mode="json", exclude={"seed"}))
+            values = {path: in_words(choices) for path, choices in spec.space.items()}
+            texts = {"space.json": json.dumps(values, indent=2, ensure_ascii=False)}
+            if leaderboard is not None and leaderboard.exists():
+                texts[leaderboard.name] = leaderboard.read_text(encoding="utf-8")
+            return Record(
+                key=self.key,
+                experiment=experiment_name(spec.base),
+                name=f"search {self.study}",
+                status=status,
+                tags={
+                    "kind": "search",
+                    "method": spec.base.method,
+                    "study": self.study,
+                    **self.tags,
+                    **data_tags(self.data),
+                },
+                params={k: v for k, v in settings.items() if k not in spec.space}
+                | {"seeds": " ".join(map(str, spec.seeds))},
+                steps=tuple(self._steps),
+                since=0,
+                texts=texts,
+            )
+
+        self.tracker.changed(self.key, f"the search {self.study}", read)
+
+    def _means(self, trial: FrozenTrial, experiments: Sequence[Experiment]) -> Final:
+        """Return what the seeds' folders say; the study's value alone if those were removed."""
+        rows = [row(e, Outcome(DONE), self.spec.select) for e in experiments]
+        folders = [e.result.path for e in experiments]
+        files = [folder / name for folder in folders for name in ("result.json", "report.json")]
+        found = means(rows) or {"mean/objective": float(trial.value or 0.0)}
+        return stamp(files) or int(1000 * _end(trial)[0]), found
+
+
+def _end(trial: FrozenTrial) -> tuple[float, int]:
+    """Return when a trial ended, in seconds since 1970, and its number: what trials sort by."""
+    ended = trial.datetime_complete
+    return (ended.timestamp() if ended else 0.0), trial.number
+
+
+def _status(trial: FrozenTrial, running: bool) -> str:
+    if trial.state == TrialState.COMPLETE:
+        return FINISHED
+    if not trial.state.is_finished():
+        return RUNNING if running else KILLED
+    return KILLED if PRUNED_AFTER in trial.user_attrs else FAILED

@@ -1,0 +1,1 @@
+"""Searches on a cluster, started and watched from outside."""

@@ -1,0 +1,1 @@
+"""Who trains: processes of a Ray, one stage run after the other in each."""

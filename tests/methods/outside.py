@@ -1,0 +1,65 @@
+"""Methods from outside the packages: written into a folder and found by their entry points."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+SHORT = {
+    "teacher.epochs": 2,
+    "student.epochs": 2,
+    "teacher.batch_sentences": 4,
+    "student.batch_sentences": 4,
+    "teacher.learning_rate": 3e-3,
+    "student.learning_rate": 3e-3,
+}
+"""So few updates find an entity at all: a result that finds none is not exported."""
+
+
+def install(folder: Path, name: str, code: str, value: str) -> Path:
+    """Write a package as an installer would leave it: a module and its entry point."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.py").write_text(code, encoding="utf-8")
+    info = folder / f"{name}-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[prokd.methods]\n{name} = {name}:{value}\n")
+    return folder
+
+
+def printed_example() -> str:
+    """Return the complete method that docs/methods.md prints."""
+    text = (ROOT / "docs" / "methods.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    return str(code)
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """Return an environment in which a folder's packages are there, for workers too."""
+    path = os.pathsep.join([str(folder), str(ROOT), os.environ.get("PYTHONPATH", "")])
+    return os.environ | {"PYTHONPATH": path, "MLFLOW_TRACKING_URI": ""}
+
+
+def command(module: str, *words: object, settings: dict[str, object] = SHORT) -> list[str]:
+    """Return the command line of a search or an ablation on a tiny corpus."""
+    given = [word for path, value in settings.items() for word in ("--set", f"{path}={value}")]
+    place = [sys.executable, "-m", module, "--preset", "mini", "--lang", "ar"]
+    return [*place, "--cpus-per-trial", "1", *map(str, words), *given]
+
+
+def run(module: str, folder: Path, *words: object, **options: object) -> str:
+    """Run a command to its end and return what it prints."""
+    done = subprocess.run(
+        command(module, *words, **options),  # type: ignore[arg-type]
+        env=environment(folder),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout

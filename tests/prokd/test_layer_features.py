@@ -1,0 +1,104 @@
+"""Features of all layers and [CLS] are the library's, on every path of the encoder."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from prokd.data import collate
+from prokd.encoder.classifier import TokenClassifier
+from prokd.encoder.layer_features import layer_features
+from prokd.encoder.layers import freeze
+from prokd.training.corpora import Corpora
+from tests import tiny
+
+LAYERS = (0, 1, 2, 3)
+CLOSE = {"rtol": 1e-4, "atol": 1e-5}
+
+
+@pytest.fixture(params=["bert", "roberta"])
+def encoder(request, tmp_path):
+    from transformers import AutoModel
+
+    folder = tiny.write_encoder(tmp_path / "encoder", kind=request.param)
+    return AutoModel.from_pretrained(folder, add_pooling_layer=False).eval()
+
+
+@pytest.fixture
+def batch(tiny_config, tiny_runtime):
+    encoded = Corpora(tiny_config, tiny_runtime).source_train
+    return collate(encoded, [0, 5, 2, 7, 1], 0)
+
+
+def model_of(encoder, frozen):
+    if frozen is not None:
+        freeze(encoder, layers=frozen, embeddings=True)
+    return TokenClassifier(encoder, 7, dropout=0.0).eval()
+
+
+def expected(encoder, batch):
+    output = encoder(
+        input_ids=batch.input_ids_BT,
+        attention_mask=batch.attention_mask_BT,
+        output_hidden_states=True,
+    )
+    tokens = {n: output.hidden_states[n].flatten(0, 1)[batch.token_index_N] for n in LAYERS}
+    return tokens, output.last_hidden_state[:, 0]
+
+
+def check(found, encoder, batch):
+    tokens, cls_BD = expected(encoder, batch)
+    assert list(found.tokens) == list(LAYERS)
+    for number in LAYERS:
+        assert torch.allclose(found.tokens[number], tokens[number], **CLOSE), number
+    assert torch.allclose(found.cls_BD, cls_BD, **CLOSE)
+
+
+@pytest.mark.parametrize("path", ["packed", "padded", "library", "in parts"])
+@pytest.mark.parametrize("frozen", [None, 0, 1, 2, 3])
+def test_they_are_those_of_the_library(encoder, batch, frozen, path):
+    model = model_of(encoder, frozen)
+    if path == "padded":
+        model.top_layers = ()  # as on a GPU
+    elif path == "library":
+        model.is_layered = False
+    elif path == "in parts":
+        model.micro_batch_tokens = 2 * batch.input_ids_BT.shape[1]
+    with torch.no_grad():
+        check(layer_features(model, batch, LAYERS), encoder, batch)
+
+
+@pytest.mark.parametrize("frozen", [0, 1, 2, 3])
+def test_what_is_kept_of_the_frozen_part_gives_the_same(encoder, batch, frozen):
+    model = model_of(encoder, frozen)
+    with torch.no_grad():
+        kept = model.with_bottom(batch)
+        assert kept.bottom_BTD is not None
+        check(layer_features(model, kept, LAYERS), encoder, batch)
+        marked = replace(kept, bottom_BTD=kept.bottom_BTD + 1)
+        above = layer_features(model, marked, [3]).tokens[3]
+    assert not torch.allclose(above, expected(encoder, batch)[0][3])  # it is what is used
+
+
+def test_the_last_layer_is_what_the_classifier_reads(encoder, batch):
+    model = model_of(encoder, 1)
+    features_ND, _ = model(batch)
+    found = layer_features(model, batch, [3])
+    assert torch.allclose(found.tokens[3], features_ND, **CLOSE)
+
+
+@pytest.mark.parametrize("micro", [None, 24])
+def test_gradient_reaches_what_is_trained_and_nothing_else(encoder, batch, micro):
+    model = model_of(encoder, 1)
+    model.micro_batch_tokens = micro
+    found = layer_features(model, batch, [1, 2, 3])
+    (found.tokens[2].square().sum() + found.cls_BD.square().sum()).backward()
+    tokens, cls_BD = expected(encoder, batch)
+    own = {name: p.grad.clone() for name, p in encoder.named_parameters() if p.grad is not None}
+    encoder.zero_grad()
+    (tokens[2].square().sum() + cls_BD.square().sum()).backward()
+    theirs = {n: p.grad for n, p in encoder.named_parameters() if p.grad is not None}
+    assert own.keys() == theirs.keys()
+    for name, value in own.items():
+        assert torch.allclose(value, theirs[name], rtol=1e-3, atol=1e-5), name
+    assert not any("layer.0." in name or "embeddings" in name for name in own)
