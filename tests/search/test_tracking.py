@@ -236,6 +236,7 @@ def test_commit_and_changes_of_the_code(tmp_path):
 
 
 def test_a_run_names_the_command_that_started_it(runtime, output):
+    environment.cache_clear()  # another test may have asked from another folder
     experiment = _experiment(runtime)
     experiment.folder("teacher").path.mkdir(parents=True)
     tags = _send(experiment, "teacher", output).data.tags
