@@ -212,31 +212,6 @@ def test_no_test_number_reaches_the_study(finished):
         assert "test/" not in path.read_text(encoding="utf-8")
 
 
-def test_running_again_trains_nothing_and_more_trials_train_the_rest(finished):
-    run_search, search, summary = finished
-    before = _stamps(search.engine.runtime.runs_dir)
-    client = MlflowClient(search.engine.tracker.uri)
-    where = [client.get_experiment_by_name("prokd/phrasebook/en-ar").experiment_id]
-    num_runs = len(client.search_runs(where))
-    (model,) = client.search_logged_models(where)
-    run = client.get_run(model.source_run_id)
-    assert run.info.end_time
-    assert not client.search_logged_models(["0"])
-    assert model.artifact_location.startswith((search.output / "mlartifacts").as_uri())
-    again, same = run_search(trials=3)
-    assert again.engine.reuse.epochs == 0
-    assert [s.trial for s in same.standings] == [s.trial for s in summary.standings]
-    assert _stamps(search.engine.runtime.runs_dir) == before
-    assert len(client.search_runs(where)) == num_runs
-    assert [found.model_id for found in client.search_logged_models(where)] == [model.model_id]
-    assert client.get_run(run.info.run_id).info.end_time == run.info.end_time
-    more, larger = run_search(trials=4)
-    assert len(larger.standings) == 4
-    after = _stamps(search.engine.runtime.runs_dir)
-    assert {name: after[name] for name in before} == before
-    assert len(more.engine.reuse.trained["student"]) == 1
-
-
 def test_a_settled_search_needs_no_ray_unless_a_run_is_damaged(finished):
     from search.launch import opened, run_searches
     from search.rest import search_at_rest
@@ -273,6 +248,31 @@ def test_a_settled_search_needs_no_ray_unless_a_run_is_damaged(finished):
     finally:
         for path, content in kept.items():
             path.write_bytes(content)
+
+
+def test_running_again_trains_nothing_and_more_trials_train_the_rest(finished):
+    run_search, search, summary = finished
+    before = _stamps(search.engine.runtime.runs_dir)
+    client = MlflowClient(search.engine.tracker.uri)
+    where = [client.get_experiment_by_name("prokd/phrasebook/en-ar").experiment_id]
+    num_runs = len(client.search_runs(where))
+    (model,) = client.search_logged_models(where)
+    run = client.get_run(model.source_run_id)
+    assert run.info.end_time
+    assert not client.search_logged_models(["0"])
+    assert model.artifact_location.startswith((search.output / "mlartifacts").as_uri())
+    again, same = run_search(trials=3)
+    assert again.engine.reuse.epochs == 0
+    assert [s.trial for s in same.standings] == [s.trial for s in summary.standings]
+    assert _stamps(search.engine.runtime.runs_dir) == before
+    assert len(client.search_runs(where)) == num_runs
+    assert [found.model_id for found in client.search_logged_models(where)] == [model.model_id]
+    assert client.get_run(run.info.run_id).info.end_time == run.info.end_time
+    more, larger = run_search(trials=4)
+    assert len(larger.standings) == 4
+    after = _stamps(search.engine.runtime.runs_dir)
+    assert {name: after[name] for name in before} == before
+    assert len(more.engine.reuse.trained["student"]) == 1
 
 
 def test_another_store_gets_all_of_a_finished_search(finished, tmp_path, monkeypatch):
