@@ -13,6 +13,7 @@ from typing import Any
 # Read by Ray when it is imported: it is told to speak little and to leave Ctrl-C to the driver.
 os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
 os.environ.setdefault("RAY_DEDUP_LOGS", "1")
+os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")  # of steps asked for ahead: told by us
 os.environ.setdefault("RAY_raylet_start_wait_time_s", "180")  # a busy machine takes its time
 os.environ.setdefault("RAY_worker_niceness", "0")  # 15 by default: anything else would go first
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
