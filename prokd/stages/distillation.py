@@ -17,6 +17,7 @@ from prokd.stages.context import Context
 from prokd.stages.criteria import unlabelled_criteria
 from prokd.stages.optimization import Optimization
 from prokd.stages.pace import paced
+from prokd.stages.progress import named_scores, progress_of, restore
 from prokd.stages.running_means import RunningMeans
 from prokd.stages.seeding import seed_everything
 from prokd.stages.stage import STUDENT_STREAM, epoch_generator, training_batches
@@ -81,9 +82,7 @@ class DistillationStage:
             means.add(f"{self.name}/{self.loss_name}", loss, batch.num_tokens)
         self.epoch += 1
         self.optimization.check(self.name, self.epoch)
-        scores = self.source_dev.quick_scores(self.model, self.pad_token_id)
-        source = self.config.source
-        return means.result() | {f"dev/{source}/{name}": v for name, v in scores.items()}
+        return means.result() | named_scores(self, self.config.source)
 
     def _distillation(self, teacher_NC: Tensor, logits_NC: Tensor, num_sentences: int) -> Tensor:
         return distillation_loss(
@@ -106,17 +105,11 @@ class DistillationStage:
 
     def state_dict(self) -> dict[str, Any]:
         """Return all that a resumed run needs to equal an uninterrupted one."""
-        return {
-            "epoch": self.epoch,
-            "weights": self.model.trained_state(),
-            "optimization": self.optimization.state_dict(),
-        }
+        return progress_of(self)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from what `state_dict` returned."""
-        self.epoch = state["epoch"]
-        self.model.load_state_dict(state["weights"], strict=False)
-        self.optimization.load_state_dict(state["optimization"])
+        restore(self, state)
 
 
 def normalised(probabilities_NC: npt.NDArray[np.floating]) -> torch.Tensor:
@@ -130,16 +123,20 @@ def start_of(config: Any) -> str | None:
     return "teacher" if config.student.start == "teacher" else None
 
 
-def build_distillation(context: Context) -> DistillationStage:
-    """Build a student of the stage ``teacher``."""
+def parts_of_student(context: Context) -> dict[str, Any]:
+    """Return what any student of the stage ``teacher`` is built from, by argument."""
     known = context.outputs("teacher", probabilities)
     model = context.model(start_of(context.config))
-    return DistillationStage(
-        model=model,
-        config=context.config,
-        target_train=context.target_train(model),
-        source_dev=context.source_dev(model),
-        teacher_probabilities=known,
-        pad_token_id=context.pad_token_id,
-        name=context.name,
-    )
+    return {
+        "model": model,
+        "config": context.config,
+        "target_train": context.target_train(model),
+        "source_dev": context.source_dev(model),
+        "teacher_probabilities": known,
+        "pad_token_id": context.pad_token_id,
+    }
+
+
+def build_distillation(context: Context) -> DistillationStage:
+    """Build a student of the stage ``teacher``."""
+    return DistillationStage(**parts_of_student(context), name=context.name)

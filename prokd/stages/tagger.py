@@ -11,6 +11,7 @@ from prokd.scoring.evaluation import LabelledSplit
 from prokd.stages.context import Context
 from prokd.stages.optimization import Optimization
 from prokd.stages.pace import paced
+from prokd.stages.progress import named_scores, progress_of, restore
 from prokd.stages.running_means import RunningMeans
 from prokd.stages.seeding import seed_everything
 from prokd.stages.stage import SOURCE_STREAM, epoch_generator, training_batches
@@ -72,9 +73,7 @@ class TaggerStage:
             means.add(f"{self.name}/tagging_loss", loss, batch.num_tokens)
         self.epoch += 1
         self.optimization.check(self.name, self.epoch)
-        scores = self.source_dev.quick_scores(self.model, self.pad_token_id)
-        source = self.config.source
-        return means.result() | {f"dev/{source}/{name}": v for name, v in scores.items()}
+        return means.result() | named_scores(self, self.config.source)
 
     def criteria(self) -> dict[str, float]:
         """Return nothing: it looks at no target text."""
@@ -86,17 +85,11 @@ class TaggerStage:
 
     def state_dict(self) -> dict[str, Any]:
         """Return all that a resumed run needs to equal an uninterrupted one."""
-        return {
-            "epoch": self.epoch,
-            "weights": self.model.trained_state(),
-            "optimization": self.optimization.state_dict(),
-        }
+        return progress_of(self)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from what `state_dict` returned."""
-        self.epoch = state["epoch"]
-        self.model.load_state_dict(state["weights"], strict=False)
-        self.optimization.load_state_dict(state["optimization"])
+        restore(self, state)
 
 
 def build_tagger(context: Context) -> TaggerStage:

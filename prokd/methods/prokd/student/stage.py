@@ -47,6 +47,7 @@ from prokd.stages.criteria import unlabelled_criteria
 from prokd.stages.distillation import normalised
 from prokd.stages.optimization import Optimization
 from prokd.stages.pace import paced
+from prokd.stages.progress import named_scores, progress_of, restore
 from prokd.stages.running_means import RunningMeans
 from prokd.stages.seeding import seed_everything
 from prokd.stages.stage import STUDENT_STREAM, epoch_generator, training_batches
@@ -142,9 +143,7 @@ class StudentStage:
         if alpha < 1:
             check_health(metrics, self.config.student.collapse_agreement, self.epoch)
         metrics = with_tag_names(metrics, self.target_train.tag_set.names)
-        scores = self.source_dev.quick_scores(self.model, self.pad_token_id)
-        source = self.config.source
-        return metrics | {f"dev/{source}/{name}": value for name, value in scores.items()}
+        return metrics | named_scores(self, self.config.source)
 
     def criteria(self) -> dict[str, float]:
         """Return `criteria.unlabelled_criteria` of the student as it is now."""
@@ -186,15 +185,11 @@ class StudentStage:
     def state_dict(self) -> dict[str, Any]:
         """Return all that a resumed run needs to equal an uninterrupted one."""
         return {
-            "epoch": self.epoch,
-            "weights": self.model.trained_state(),
-            "optimization": self.optimization.state_dict(),
+            **progress_of(self),
             "bank": self.bank.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from what `state_dict` returned."""
-        self.epoch = state["epoch"]
-        self.model.load_state_dict(state["weights"], strict=False)
-        self.optimization.load_state_dict(state["optimization"])
+        restore(self, state)
         self.bank.load_state_dict(state["bank"])

@@ -38,6 +38,7 @@ from prokd.methods.prokd.weights import configured_weights
 from prokd.scoring.evaluation import LabelledSplit, class_shares, corpus_prototypes
 from prokd.stages.optimization import Optimization
 from prokd.stages.pace import paced
+from prokd.stages.progress import progress_of, restore
 from prokd.stages.running_means import RunningMeans
 from prokd.stages.seeding import seed_everything
 from prokd.stages.stage import (
@@ -211,9 +212,7 @@ class TeacherStage:
     def state_dict(self) -> dict[str, Any]:
         """Return all that a resumed run needs to equal an uninterrupted one."""
         return {
-            "epoch": self.epoch,
-            "weights": self.model.trained_state(),
-            "optimization": self.optimization.state_dict(),
+            **progress_of(self),
             "source_bank": self.source_bank.state_dict(),
             "target_bank": self.target_bank.state_dict(),
             "best_token_f1": self.best_token_f1,
@@ -222,9 +221,7 @@ class TeacherStage:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from what `state_dict` returned."""
-        self.epoch = state["epoch"]
-        self.model.load_state_dict(state["weights"], strict=False)
-        self.optimization.load_state_dict(state["optimization"])
+        restore(self, state)
         self.source_bank.load_state_dict(state["source_bank"])
         self.target_bank.load_state_dict(state["target_bank"])
         self.best_token_f1 = state["best_token_f1"]
