@@ -70,14 +70,18 @@ def _runtime(
 
 
 def _train_with_needs(stage: str, config: ExperimentConfig, runtime: RuntimeConfig) -> None:
+    from prokd.training.run import data_fingerprints
+
+    fingerprints = data_fingerprints(config, runtime)  # of what all stages read
     for name in [*graph_of(config).before(stage), stage]:
-        _train(name, config, runtime)
+        _train(name, config, runtime, fingerprints)
 
 
-def _train(name: str, config: ExperimentConfig, runtime: RuntimeConfig) -> None:
-    from prokd.training.run import StageRun, data_fingerprints
+def _train(
+    name: str, config: ExperimentConfig, runtime: RuntimeConfig, fingerprints: dict[str, str]
+) -> None:
+    from prokd.training.run import StageRun
 
-    fingerprints = data_fingerprints(config, runtime)
     with StageRun(name, config, runtime, fingerprints=fingerprints) as run:
         if run.done:
             typer.echo(f"{run.folder.path} is finished already; nothing is trained again.")
