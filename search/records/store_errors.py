@@ -55,6 +55,11 @@ def why_away(error: BaseException) -> str | None:
     return "does not answer" if is_so else None
 
 
+def is_contended(error: BaseException) -> bool:
+    """Tell whether another driver wrote the same at the same moment; the next try finds it."""
+    return "IntegrityError" in str(error)
+
+
 def why_unusable(error: BaseException, uri: str) -> str:
     """Return a sentence on a store that does not answer its first question as it should.
 

@@ -27,7 +27,7 @@ from search.records.datasets import DataSet
 from search.records.models import Model, publish
 from search.records.record import Record, stage_record
 from search.records.store import Store
-from search.records.store_errors import NO_ROOM, reason, why_away, why_unusable
+from search.records.store_errors import NO_ROOM, is_contended, reason, why_away, why_unusable
 
 logger = logging.getLogger(__name__)
 PATIENCE = float(os.environ.get("PROKD_MLFLOW_PATIENCE", "120"))
@@ -214,7 +214,7 @@ class Tracker:
 
     def _failed(self, change: Change, error: Exception, away: str | None) -> list[str]:
         tries = change.tries + (away is None)
-        if why_away(error) is not None and tries < TRIES:
+        if (why_away(error) is not None or is_contended(error)) and tries < TRIES:
             self._pending.put_back(replace(change, tries=tries))
             if away is None:
                 return []
