@@ -51,7 +51,7 @@ def test_an_installation_says_what_it_does_and_that_it_failed(tmp_path: Path) ->
         shutil.copy(ROOT / name, tmp_path)
     (tmp_path / "requirements.lock").write_text("six==1.17.0\n")
     made = subprocess.run(
-        ["make", "run", f"PYTHON={sys.executable}"],
+        ["make", "--no-print-directory", "run", f"PYTHON={sys.executable}"],
         cwd=tmp_path,
         env=os.environ | {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "", "MAKEFLAGS": ""},
         capture_output=True,

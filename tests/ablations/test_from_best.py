@@ -78,7 +78,10 @@ def test_the_best_point_of_searches_on_the_same_data(tmp_path, monkeypatch):
 def best_data(output, first):
     from prokd.runs.folder import RunFolder
 
-    return RunFolder(output / "runs", "student", first.results[0]).identity()["fingerprints"]
+    student = RunFolder(output / "runs", "student", first.results[0]).identity()
+    (needed,) = student["needs"]
+    teacher = RunFolder(output / "runs", "teacher", needed).identity()
+    return teacher["fingerprints"] | student["fingerprints"]
 
 
 def test_without_a_search_there_is_no_best_point(tmp_path):

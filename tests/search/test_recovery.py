@@ -106,10 +106,11 @@ def test_killed_driver(corpus, tmp_path):
     )
     assert again.returncode == 0, again.stderr
     *first, third = again.stdout.splitlines()[:3]
-    last = again.stdout.splitlines()[-1]
+    store, runs_page = again.stdout.splitlines()[-2:]
     assert first == ["reading the data ...", "starting Ray ..."]
     assert third.startswith("running on a local Ray")
-    assert "-m mlflow ui --backend-store-uri sqlite:///" in last
+    assert "-m mlflow ui --backend-store-uri sqlite:///" in store
+    assert runs_page.startswith("runs of prokd/phrasebook/en-ar: http://127.0.0.1:5000/#/")
     assert "kept from 1 interrupted run" in again.stdout
     assert "students: 2 trained, 1 reused" in again.stdout
     after = _histories(runs)
