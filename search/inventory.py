@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from search.experiments import DataDescriptions, Experiment
 from search.shared_run import SharedRun
 
 if TYPE_CHECKING:
@@ -39,9 +40,7 @@ class Inventory:
 
     def is_unreported(self, run: SharedRun) -> bool:
         """Tell whether a finished run is without a report on the test corpora as they are now."""
-        report = run.folder.report()
-        current = self.engine.descriptions.report(run.experiment.view(run.stage))
-        return report is None or report["fingerprint"] != current
+        return is_unreported(run.experiment, run.stage, self.engine.descriptions)
 
     def is_transfer_unreported(self, run: SharedRun) -> bool:
         """Tell whether a finished run is scored beside the result, and `is_unreported`."""
@@ -49,8 +48,17 @@ class Inventory:
 
     def is_unscored(self, run: SharedRun) -> bool:
         """Tell whether a result is still without the oracle's score that was asked for."""
-        if not self.oracle:
-            return False
-        known = run.folder.oracle()
-        current = self.engine.descriptions.oracle(run.experiment.config)
-        return known is None or known["fingerprint"] != current
+        return self.oracle and is_unscored(run.experiment, run.stage, self.engine.descriptions)
+
+
+def is_unreported(experiment: Experiment, stage: str, descriptions: DataDescriptions) -> bool:
+    """Tell whether a stage's run is without a report on the test corpora as they are now."""
+    report = experiment.folder(stage).report()
+    current = descriptions.report(experiment.view(stage))
+    return report is None or report["fingerprint"] != current
+
+
+def is_unscored(experiment: Experiment, stage: str, descriptions: DataDescriptions) -> bool:
+    """Tell whether a stage's run is without the oracle's score on target dev as it is now."""
+    known = experiment.folder(stage).oracle()
+    return known is None or known["fingerprint"] != descriptions.oracle(experiment.config)

@@ -14,6 +14,7 @@ from prokd.config.precision import CPU, GPU
 from prokd.config.settings import AutocastType
 from prokd.runs.folder import ORACLE
 from search.experiments import DataDescriptions, Experiment
+from search.inventory import is_unreported, is_unscored
 from search.precision import expected_precision
 from search.samplers import key
 from search.spaces import size
@@ -75,19 +76,13 @@ def is_finished(experiment: Experiment, descriptions: DataDescriptions, oracle: 
         descriptions: Fingerprints of the data.
         oracle: Whether the result has to be scored on labelled target dev.
     """
-    result, stage = experiment.result, experiment.transfer_stage
-    scored = [(experiment.result_stage, result)]
-    scored += [(stage, experiment.folder(stage))] if stage else []
-    for name, folder in scored:
-        current = descriptions.report(experiment.view(name))
-        if folder.done and (folder.report() or {}).get("fingerprint") != current:
+    for name in filter(None, (experiment.result_stage, experiment.transfer_stage)):
+        if experiment.folder(name).done and is_unreported(experiment, name, descriptions):
             return False
-    if not result.done:
+    if not experiment.result.done:
         folders = map(experiment.folder, experiment.graph.names)
         return any(folder.failure() is not None for folder in folders)
-    if not oracle:
-        return True
-    return (result.oracle() or {}).get("fingerprint") == descriptions.oracle(experiment.config)
+    return not (oracle and is_unscored(experiment, experiment.result_stage, descriptions))
 
 
 def is_settled(
