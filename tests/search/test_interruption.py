@@ -28,6 +28,8 @@ def _start(command, folder):
         cwd=folder,
         env=environment,
         start_new_session=True,
+        # Where the tests run in the background it is ignored, which a command would keep.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 
