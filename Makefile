@@ -28,7 +28,7 @@ run: install
 	$(BIN)/python search/run.py --preset mini --lang ar $(RUN_ARGS)
 
 test: install
-	$(BIN)/python -m pytest -q -n 2 --dist loadscope
+	$(BIN)/python -m pytest -q -n 2 --dist loadscope --no-loadscope-reorder
 	$(MAKE) --no-print-directory check
 
 # A search is disturbed in ten ways, twice each, and must end like an undisturbed one.

@@ -60,7 +60,8 @@ class Engine:
         tracker: Logs every stage run.
         progress: Shows what happens.
         descriptions: Fingerprints that were read already.
-        max_failures: How often a run is started again after a lost worker.
+        pool: Processes that train, which stay warm when the engine closes; None = its own.
+        max_failures: How often a run is started again after a lost worker, in a pool of its own.
         deadline: Seconds since 1970 after which no epoch is started; None = no end.
 
     Attributes:
@@ -76,6 +77,7 @@ class Engine:
         tracker: Tracker,
         progress: Progress,
         descriptions: DataDescriptions | None = None,
+        pool: Pool | None = None,
         max_failures: int = 2,
         deadline: float | None = None,
     ) -> None:
@@ -83,7 +85,7 @@ class Engine:
         threads = runtime.threads or cluster.threads
         self.runtime = absolute(runtime).model_copy(update={"threads": threads})
         self.cluster, self.storage = cluster, output / "ray_results"
-        self.pool = Pool(cluster, max_failures)
+        self.pool, self._is_lent = pool or Pool(cluster, max_failures), pool is not None
         self.tracker, self.progress = tracker, progress
         self.descriptions = descriptions or DataDescriptions(runtime)
         self.deadline = deadline
@@ -104,8 +106,12 @@ class Engine:
         self.stop_file.touch()
 
     def close(self) -> None:
-        """End the processes that train; remove what a stop has left for them to see."""
-        self.pool.close()
+        """End the processes that train, but idle ones of a pool that was lent.
+
+        Remove what a stop has left for them to see.
+        """
+        if self.pool.working or not self._is_lent:
+            self.pool.close()
         self.stop_file.unlink(missing_ok=True)
 
     def leave(self) -> None:

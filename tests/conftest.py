@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,6 +21,33 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 
+LONGEST_FIRST = (
+    "tests/cluster/test_chaos.py",
+    "tests/search/test_search.py",
+    "tests/search/test_pool.py",
+    "tests/methods/test_graph.py",
+    "tests/search/test_recovery.py",
+    "tests/benchmarks/test_table.py",
+    "tests/search/",
+    "tests/methods/",
+    "tests/ablations/",
+    "tests/prokd/test_cli.py",
+    "tests/recipes/",
+)
+"""What takes long begins first, so that no process is left alone with it at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Order modules by `LONGEST_FIRST`; the tests of a module stay in their order."""
+
+    def place(item: pytest.Item) -> int:
+        name = item.nodeid
+        long = (n for n, start in enumerate(LONGEST_FIRST) if name.startswith(start))
+        return next(long, len(LONGEST_FIRST))
+
+    items.sort(key=place)
+
+
 @pytest.fixture(scope="session")
 def prokd_data() -> Path:
     """Folder with data/ and encoders/, named by PROKD_DATA; the test is skipped without it."""
@@ -26,6 +55,38 @@ def prokd_data() -> Path:
     if not folder:
         pytest.skip("set PROKD_DATA to a folder with data/wikiann, data/news and encoders/")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def local_ray(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A Ray for one trial at a time: on small machines that starts faster than two."""
+    from search.workers.cluster import Resources, connected
+    from search.workers.connection import LOCAL
+
+    with connected(
+        LOCAL, Resources(cpus=1), tmp_path_factory.mktemp("ray"), num_cpus=1
+    ) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def warm_pool(local_ray: Any) -> Iterator[Any]:
+    """The process that trains there: it imports what trains once for all tests.
+
+    Whoever needs the one place for a process of their own closes it; it starts anew when needed.
+    """
+    from search.workers.pool import Pool
+
+    pool = Pool(local_ray)
+    yield pool
+    pool.close()
+
+
+@pytest.fixture
+def free_ray(local_ray: Any, warm_pool: Any) -> Any:
+    """The Ray of the tests while no process of theirs is there."""
+    warm_pool.close()
+    return local_ray
 
 
 @pytest.fixture(scope="session")

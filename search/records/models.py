@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
+import threading
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,6 +21,8 @@ from mlflow.entities import LoggedModelStatus
 
 REQUIREMENTS = ("torch", "transformers")
 CHAMPION = "champion"
+STORES = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")
+_ONE_STORE = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -123,15 +126,17 @@ def register(store: Store, run: Known, uri: str, model: Model) -> bool:
 
 @contextmanager
 def _as_current(store: Store) -> Iterator[None]:
-    """Let MLflow's global functions use a store."""
-    before = os.environ.get("MLFLOW_TRACKING_URI")
-    mlflow.set_tracking_uri(store.uri)
-    mlflow.set_registry_uri(store.uri)
-    try:
-        yield
-    finally:
-        mlflow.set_tracking_uri("")
-        mlflow.set_registry_uri("")
-        os.environ.pop("MLFLOW_TRACKING_URI", None)
-        if before is not None:
-            os.environ["MLFLOW_TRACKING_URI"] = before
+    """Let MLflow's global functions use a store, one at a time: a process may have several."""
+    with _ONE_STORE:
+        before = {name: os.environ.get(name) for name in STORES}
+        mlflow.set_tracking_uri(store.uri)
+        mlflow.set_registry_uri(store.uri)
+        try:
+            yield
+        finally:
+            mlflow.set_tracking_uri("")
+            mlflow.set_registry_uri("")
+            for name, value in before.items():  # both functions set them, for child processes
+                os.environ.pop(name, None)
+                if value is not None:
+                    os.environ[name] = value

@@ -37,21 +37,17 @@ def _invoke(app, *arguments):
     return result.stdout
 
 
-def test_the_best_point_of_searches_on_the_same_data(tmp_path, monkeypatch):
+def test_the_best_point_of_searches_on_the_same_data(tmp_path, free_ray, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    from search.workers.cluster import Resources, connected
-    from search.workers.connection import LOCAL
-
     output, space = tmp_path / "out", tmp_path / "space.yaml"
     space.write_text(SPACE)
     common = ["--preset", "mini", "--lang", "ar", "--output", output]
     flags = [f"--set={path}={value}" for path, value in QUICK.items()]
     other = [f"--set={p}={v}" for p, v in (QUICK | {"data.source_train_limit": 40}).items()]
-    with connected(LOCAL, Resources(), tmp_path):
-        ranged = [*common, "--space", space, "--trials", 2, "--export-best", 1]
-        _invoke(search, *ranged, *flags)
-        _invoke(search, *common, "--space=paper", "--trials", 1, "--export-best", 0, *flags)
-        _invoke(search, *ranged, *other)  # on other data: never taken
+    ranged = [*common, "--space", space, "--trials", 2, "--export-best", 1]
+    _invoke(search, *ranged, *flags)
+    _invoke(search, *common, "--space=paper", "--trials", 1, "--export-best", 0, *flags)
+    _invoke(search, *ranged, *other)  # on other data: never taken
     config = build_config("mini", overrides={"target": "ar", **QUICK})
     descriptions = DataDescriptions(RuntimeConfig(runs_dir=output / "runs"))
     boards = {path: read_first(path) for path in output.glob(f"exports/*/{LEADERBOARD}")}

@@ -1,7 +1,5 @@
 """The command, from its options to the report; what is there already is not trained again."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +9,7 @@ from typer.testing import CliRunner
 from ablations.run import app
 from prokd.errors import UserError
 from search.records.datasets import REPORT, SELECTION, UNLABELLED
+from tests import preloaded
 
 ROOT = Path(__file__).resolve().parents[2]
 SPEC = """
@@ -76,23 +75,19 @@ def test_mistakes(arguments, more, message):
 
 
 def test_as_a_script_a_mistake_is_one_sentence_and_status_2(tmp_path):
-    command = [sys.executable, str(ROOT / "ablations" / "run.py"), "--spec", "none"]
-    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    command = [str(ROOT / "ablations" / "run.py"), "--spec", "none"]
+    result = preloaded.run(command, cwd=tmp_path)
     assert result.returncode == 2
     assert result.stderr.startswith("error: a spec must be one of")
     assert result.stderr.count("\n") == 1
 
 
 @pytest.mark.ray
-def test_from_nothing_to_the_report_and_again(arguments, tmp_path, monkeypatch):
+def test_from_nothing_to_the_report_and_again(arguments, free_ray, tmp_path, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    from search.workers.cluster import Resources, connected
-    from search.workers.connection import LOCAL
-
-    with connected(LOCAL, Resources(), tmp_path):  # one Ray for all
-        first = _invoke(arguments)
-        second = _invoke([*arguments, "--set", "student.fusion_weight=0.9", "--dry-run"])
-        third = _invoke(arguments)
+    first = _invoke(arguments)
+    second = _invoke([*arguments, "--set", "student.fusion_weight=0.9", "--dry-run"])
+    third = _invoke(arguments)
     fourth = _invoke([*arguments, "--gpus-per-trial", "0"])  # whatever Ray this process has
     assert "all is trained: no Ray is started" in fourth
     assert fourth.partition("teachers: ")[2] == third.partition("teachers: ")[2]

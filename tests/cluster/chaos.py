@@ -25,6 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests import preloaded
 from tests.mlflow_server import mlflow_server
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -56,7 +57,7 @@ class World:
     done: dict[str, int] = field(default_factory=dict)
     trained_twice: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    drivers: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    drivers: list[preloaded.Process] = field(default_factory=list)
 
     @property
     def output(self) -> Path:
@@ -66,11 +67,11 @@ class World:
     def runs(self) -> Path:
         return self.output / "runs"
 
-    def start(self) -> subprocess.Popen[bytes]:
+    def start(self) -> preloaded.Process:
         """Start a driver; it writes to a log of its own."""
         if not self.uri and not self.drivers:
             copy_empty_store(self.folder.parent, self.output)
-        command = [sys.executable, str(ROOT / "search" / "run.py"), "--preset", "mini"]
+        command = [str(ROOT / "search" / "run.py"), "--preset", "mini"]
         command += [
             "--lang",
             "ar",
@@ -89,8 +90,12 @@ class World:
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
         environment |= {"MLFLOW_TRACKING_URI": self.uri} if self.uri else {}
         with (self.folder / f"driver-{len(self.drivers)}.log").open("wb") as log:
-            driver = subprocess.Popen(
-                command, env=environment, stdout=log, stderr=log, cwd=self.folder
+            driver = preloaded.start(
+                command,
+                env=environment,
+                stdout=log.fileno(),
+                stderr=log.fileno(),
+                cwd=self.folder,
             )
         self.drivers.append(driver)
         return driver
@@ -111,7 +116,7 @@ class World:
             lines += len(path.read_bytes().splitlines())
         return lines
 
-    def wait_for(self, condition: Callable[[], bool], driver: subprocess.Popen[bytes]) -> bool:
+    def wait_for(self, condition: Callable[[], bool], driver: preloaded.Process) -> bool:
         """Wait until something is so; False if the driver ended before."""
         end = time.monotonic() + PATIENCE
         while not condition():
@@ -123,7 +128,7 @@ class World:
             time.sleep(0.03)
         return True
 
-    def random_moment(self, driver: subprocess.Popen[bytes]) -> None:
+    def random_moment(self, driver: preloaded.Process) -> None:
         """Wait until a random number of epochs is on disk, and a moment more."""
         number, pause = self.random.randrange(EPOCHS), self.random.uniform(0, 0.4)
         is_there = self.wait_for(lambda: b"running on" in self.log().encode(), driver)
@@ -131,7 +136,7 @@ class World:
         time.sleep(pause)
         self.notes.append(f"after epoch {self.epochs()}" if is_there else "too late")
 
-    def end(self, driver: subprocess.Popen[bytes]) -> int:
+    def end(self, driver: preloaded.Process) -> int:
         """Wait for a driver's end and return its exit code."""
         self.wait_for(lambda: driver.poll() is not None, driver)
         self.epochs()

@@ -1,5 +1,6 @@
 """A few rounds of chaos; `make chaos` plays them all, many times."""
 
+import os
 import subprocess
 
 import pytest
@@ -7,6 +8,8 @@ import pytest
 from tests.cluster import chaos
 from tests.search.conftest import write_corpus
 
+# A driver whose head is gone looks for it so long; Ray's own patience is a minute.
+os.environ.setdefault("RAY_gcs_rpc_server_reconnect_timeout_s", "5")
 pytestmark = [
     pytest.mark.ray,
     pytest.mark.skipif(not chaos.Path("/proc/self/stat").exists(), reason="reads /proc"),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
+
+from tests import preloaded
 
 ROOT = Path(__file__).resolve().parents[2]
 SHORT = {
@@ -47,19 +47,17 @@ def environment(folder: Path) -> dict[str, str]:
 def command(module: str, *words: object, settings: dict[str, object] = SHORT) -> list[str]:
     """Return the command line of a search or an ablation on a tiny corpus."""
     given = [word for path, value in settings.items() for word in ("--set", f"{path}={value}")]
-    place = [sys.executable, "-m", module, "--preset", "mini", "--lang", "ar"]
+    place = ["-m", module, "--preset", "mini", "--lang", "ar"]
     return [*place, "--address", "local", "--cpus-per-trial", "1", *map(str, words), *given]
 
 
 def run(module: str, folder: Path, *words: object, **options: object) -> str:
     """Run a command to its end and return what it prints."""
-    done = subprocess.run(
+    done = preloaded.run(
         command(module, *words, **options),  # type: ignore[arg-type]
+        cwd=ROOT,
         env=environment(folder),
-        capture_output=True,
-        text=True,
         timeout=300,
-        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

@@ -1,13 +1,11 @@
 """Three teachers, of which one starts from another, and a student of two of them."""
 
 import hashlib
-import os
-import signal
-import subprocess
 import time
 
 import pytest
 
+from tests import preloaded
 from tests.methods import outside
 from tests.search.conftest import write_corpus
 
@@ -144,19 +142,21 @@ def test_a_graph_is_trained_once_killed_and_resumed(tmp_path):
         "teacher",
         "tuned",
     ]
-    with subprocess.Popen(
-        outside.command("search.run", *words, "--output", cut, settings=SETTINGS),
-        env=outside.environment(package),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    ) as process:
+    with (tmp_path / "log").open("wb") as log:
+        process = preloaded.start(
+            outside.command("search.run", *words, "--output", cut, settings=SETTINGS),
+            cwd=outside.ROOT,
+            env=outside.environment(package),
+            stdout=log.fileno(),
+            stderr=log.fileno(),
+        )
         until = time.monotonic() + 120
         while not list(cut.glob("runs/tuned-*/history.jsonl")):
             assert process.poll() is None
             assert time.monotonic() < until
             time.sleep(0.02)
-        os.kill(process.pid, signal.SIGKILL)
+        process.kill()
+        process.wait()
     again = outside.run("search.run", package, *words, "--output", cut, settings=SETTINGS)
     assert "sources: 0 trained, 1 reused" in again
     assert weights(cut) == expected

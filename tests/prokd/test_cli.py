@@ -16,20 +16,14 @@ from prokd.config import RuntimeConfig
 from prokd.methods import build_config
 from prokd.training.corpora import Corpora
 from prokd.training.run import StageRun, export
+from tests import preloaded
 
 UNICODE = "\udcff"
 """What Python makes of the byte 0xff on a command line."""
 
 
 def prokd(*arguments: str | Path, cwd: Path, text: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "prokd.cli", *map(str, arguments)],
-        cwd=cwd,
-        input=text,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return preloaded.run(["-m", "prokd.cli", *map(str, arguments)], cwd=cwd, text=text)
 
 
 def test_one_run_from_training_to_prediction(

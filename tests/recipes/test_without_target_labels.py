@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +11,7 @@ import tiny
 from prokd.config import ExperimentConfig, RuntimeConfig
 from prokd.errors import UserError
 from prokd.training.run import StageRun, data_fingerprints
+from tests import preloaded
 
 
 def _weights(config: ExperimentConfig, runtime: RuntimeConfig) -> dict[str, str]:
@@ -59,14 +58,8 @@ def test_the_command_finishes_and_says_what_is_not_scored(
     (tiny_data / "en" / "test.txt").unlink()
     settings = tiny.settings(tiny_encoder)
     flags = [f"--set={path}={value}" for path, value in settings.items() if path != "target"]
-    command = [sys.executable, "-m", "prokd.cli", "train-student", "--lang", "xx", *flags]
-    done = subprocess.run(
-        [*command, "--data-dir", str(tiny_data), "--export", "out"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = ["-m", "prokd.cli", "train-student", "--lang", "xx", *flags]
+    done = preloaded.run([*command, "--data-dir", str(tiny_data), "--export", "out"], cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     for language in ("en", "xx"):
         assert f"test/{language}" in done.stdout

@@ -97,21 +97,9 @@ def own_store(monkeypatch):
     monkeypatch.delenv(STORE)
 
 
-@pytest.fixture(scope="session")
-def local_ray(tmp_path_factory):
-    """A Ray for one trial at a time: on small machines that starts faster than two."""
-    from search.workers.cluster import Resources, connected
-    from search.workers.connection import LOCAL
-
-    with connected(
-        LOCAL, Resources(cpus=1), tmp_path_factory.mktemp("ray"), num_cpus=1
-    ) as cluster:
-        yield cluster
-
-
 @pytest.fixture
-def open_engine(local_ray, runtime, output):
-    """Make engines on the shared Ray."""
+def open_engine(local_ray, warm_pool, runtime, output):
+    """Make engines on the shared Ray, with the shared process unless they say `max_failures`."""
     from rich.console import Console
 
     from search.engine import Engine
@@ -122,6 +110,10 @@ def open_engine(local_ray, runtime, output):
     def make(runtime=runtime, output=output, **arguments):
         progress = Progress(Console(width=200, record=True, quiet=False))
         tracker = Tracker(output, "cpu")
+        if "max_failures" in arguments:
+            warm_pool.close()
+        else:
+            arguments["pool"] = warm_pool
         for engine in made:  # there is room for one worker
             engine.close()
         made.append(

@@ -1,13 +1,12 @@
 """A search of which every trial failed ends with status 3 and the commonest reason."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from prokd.errors import CollapsedRun
 from search.launch import check_results, nothing_finished
+from tests import preloaded
 
 ROOT = Path(__file__).parents[2]
 
@@ -39,12 +38,8 @@ def test_a_search_of_which_all_trials_collapse(corpus, tmp_path):
     for setting in ("teacher.epochs=2", "student.epochs=2", "student.collapse_agreement=1.0"):
         options += ["--set", setting]
     places = ["--output", str(tmp_path / "out"), "--cache-dir", str(tmp_path / "cache")]
-    ended = subprocess.run(
-        [sys.executable, str(ROOT / "search" / "run.py"), *options, *places],
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-    )
+    command = [str(ROOT / "search" / "run.py"), *options, *places]
+    ended = preloaded.run(command, cwd=tmp_path)
     assert ended.returncode == 3, ended.stdout + ended.stderr
     assert ended.stderr.count("failed: the only one of the trials of the study") == 1
     assert "Traceback" not in ended.stderr

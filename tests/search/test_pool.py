@@ -59,12 +59,12 @@ class _Told:
 
 
 @pytest.fixture
-def make_pool(local_ray):
+def make_pool(free_ray):
     _wait(lambda: not _processes(), seconds=60)  # those of other tests
     made = []
 
     def make(width=1, **arguments):
-        cluster = replace(local_ray, width=width, cpus=local_ray.cpus / width)
+        cluster = replace(free_ray, width=width, cpus=free_ray.cpus / width)
         made.append(Pool(cluster, **arguments))
         return made[-1]
 
@@ -74,8 +74,11 @@ def make_pool(local_ray):
 
 
 @pytest.fixture
-def pool(make_pool):
-    return make_pool(max_failures=0)
+def pool(warm_pool):
+    yield warm_pool
+    warm_pool.judge = None
+    if warm_pool.working:
+        warm_pool.close()
 
 
 @pytest.fixture
@@ -119,6 +122,8 @@ def test_one_process_takes_all_jobs(pool, make_job):
 
 
 def test_warmed_up_processes_take_the_first_jobs(pool, make_job):
+    pool.close()
+    _wait(lambda: not _processes(), seconds=60)
     pool.warm_up()
     _wait(_processes, seconds=60)
     warm = _processes()

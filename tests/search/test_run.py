@@ -10,6 +10,7 @@ from prokd.errors import UserError
 from search.configs import base_configs
 from search.options import parse_seconds, parse_seeds
 from search.run import app
+from tests import preloaded
 
 ROOT = Path(__file__).parents[2]
 runner = CliRunner()
@@ -123,13 +124,7 @@ def test_an_oracle_is_called_so_before_anything_starts(corpus, tmp_path):
     ],
 )
 def test_a_mistake_is_one_sentence_and_status_2(more, message, tmp_path):
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "search" / "run.py"), *more],
-        cwd=tmp_path,
-        env={**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "hf")},
-        capture_output=True,
-        text=True,
-    )
+    done = preloaded.run([str(ROOT / "search" / "run.py"), *more], cwd=tmp_path)
     assert done.returncode == 2
     assert done.stdout in ("", "reading the data ...\n")
     (line,) = done.stderr.strip().splitlines()

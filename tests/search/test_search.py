@@ -54,7 +54,7 @@ def _weights(runs_dir):
 
 
 @pytest.fixture(scope="module")
-def finished(local_ray, corpus, cache, tmp_path_factory):
+def finished(local_ray, warm_pool, corpus, cache, tmp_path_factory):
     """A search of three trials that has ended, and what it said."""
     from rich.console import Console
 
@@ -70,7 +70,14 @@ def finished(local_ray, corpus, cache, tmp_path_factory):
 
     def search(**arguments):
         progress = Progress(Console(width=200, record=True))
-        engine = Engine(runtime, local_ray, output, tracker=Tracker(output), progress=progress)
+        engine = Engine(
+            runtime,
+            local_ray,
+            output,
+            tracker=Tracker(output),
+            progress=progress,
+            pool=warm_pool,
+        )
         made = Search(_spec(**arguments), engine, output)
         try:
             return made, made.run()

@@ -144,7 +144,7 @@ def test_waiting_for_a_run_that_another_process_trains_ends_when_told(
 
 
 @pytest.mark.ray
-def test_any_tuner_of_a_users_own_trains_stage_runs(local_ray, make_job, runtime, tmp_path):
+def test_any_tuner_of_a_users_own_trains_stage_runs(free_ray, make_job, runtime, tmp_path):
     from ray import tune
 
     class Heard(tune.Callback):
@@ -155,7 +155,7 @@ def test_any_tuner_of_a_users_own_trains_stage_runs(local_ray, make_job, runtime
 
     def fit(name, space):
         tuner = tune.Tuner(
-            tune.with_resources(StageTrainable, {"cpu": local_ray.cpus}),
+            tune.with_resources(StageTrainable, {"cpu": free_ray.cpus}),
             param_space=space,
             tune_config=tune.TuneConfig(max_concurrent_trials=1, reuse_actors=True),
             run_config=tune.RunConfig(
