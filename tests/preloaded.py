@@ -235,6 +235,8 @@ def _become(order: dict[str, Any], streams: Sequence[int], added: Mapping[str, s
         os.close(stream)
     os.environ.clear()
     os.environ.update(dict(added) | order["env"])
+    # Ray looks at it when it is imported, and turns it on later in a process that has none.
+    os.environ.pop("RAY_AUTH_MODE", None)
     sys.path[:0] = filter(None, order["env"].get("PYTHONPATH", "").split(os.pathsep))
     os.chdir(order["cwd"])
     sys.argv = list(order["command"])

@@ -48,7 +48,7 @@ def command(module: str, *words: object, settings: dict[str, object] = SHORT) ->
     """Return the command line of a search or an ablation on a tiny corpus."""
     given = [word for path, value in settings.items() for word in ("--set", f"{path}={value}")]
     place = ["-m", module, "--preset", "mini", "--lang", "ar"]
-    return [*place, "--address", "local", "--cpus-per-trial", "1", *map(str, words), *given]
+    return [*place, "--cpus-per-trial", "1", *map(str, words), *given]
 
 
 def run(module: str, folder: Path, *words: object, **options: object) -> str:

@@ -123,8 +123,9 @@ def weights(out):
 
 
 @pytest.mark.ray
-def test_a_graph_is_trained_once_killed_and_resumed(tmp_path):
+def test_a_graph_is_trained_once_killed_and_resumed(tmp_path, ray_with):
     package = outside.install(tmp_path / "package", "three", THREE, "METHOD")
+    ray_with(package)
     corpus, cache = write_corpus(tmp_path / "corpus"), tmp_path / "cache"
     places = ("--data-dir", corpus, "--cache-dir", cache)
     words = ("--method", "three", *places, "--trials", 2, "--select", "confidence")

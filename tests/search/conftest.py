@@ -1,5 +1,6 @@
 """A tiny bilingual corpus, a tiny search, one Ray for all tests of this folder."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -97,8 +98,22 @@ def own_store(monkeypatch):
     monkeypatch.delenv(STORE)
 
 
+@pytest.fixture(scope="session")
+def new_store(tmp_path_factory):
+    """Put an empty MLflow store into a folder; to make its tables takes a second each time."""
+    template = tmp_path_factory.mktemp("store") / "mlflow.db"
+    MlflowClient(f"sqlite:///{template}").search_experiments()
+
+    def make(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        if not (folder / template.name).exists():
+            shutil.copy(template, folder)
+
+    return make
+
+
 @pytest.fixture
-def open_engine(local_ray, warm_pool, runtime, output):
+def open_engine(local_ray, warm_pool, new_store, runtime, output):
     """Make engines on the shared Ray, with the shared process unless they say `max_failures`."""
     from rich.console import Console
 
@@ -109,6 +124,7 @@ def open_engine(local_ray, warm_pool, runtime, output):
 
     def make(runtime=runtime, output=output, **arguments):
         progress = Progress(Console(width=200, record=True, quiet=False))
+        new_store(output)
         tracker = Tracker(output, "cpu")
         if "max_failures" in arguments:
             warm_pool.close()

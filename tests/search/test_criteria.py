@@ -90,7 +90,7 @@ def _champion(search, name):
 
 
 @pytest.fixture(scope="module")
-def plain(local_ray, warm_pool, corpus, cache, tmp_path_factory):
+def plain(local_ray, warm_pool, new_store, corpus, cache, tmp_path_factory):
     """A search without any oracle, what it left behind, and a maker of others."""
     from rich.console import Console
 
@@ -107,6 +107,7 @@ def plain(local_ray, warm_pool, corpus, cache, tmp_path_factory):
         progress = Progress(Console(width=200, record=True))
         for engine in engines:  # there is room for one worker
             engine.close()
+        new_store(output)
         tracker = Tracker(output)
         engines.append(
             Engine(runtime, local_ray, output, tracker=tracker, progress=progress, pool=warm_pool)

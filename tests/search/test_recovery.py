@@ -2,9 +2,6 @@
 
 import json
 import os
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -12,6 +9,8 @@ import optuna
 import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
+
+from tests import preloaded
 
 pytestmark = [
     pytest.mark.ray,
@@ -53,7 +52,7 @@ def _wait(condition, seconds=300):
 def test_killed_driver(corpus, tmp_path):
     output = tmp_path / "out"
     epochs = {"teacher": 2, "student": 5}
-    command = [sys.executable, str(ROOT / "search" / "run.py"), "--preset", "mini"]
+    command = [str(ROOT / "search" / "run.py"), "--preset", "mini"]
     command += [
         "--lang",
         "ar",
@@ -68,6 +67,7 @@ def test_killed_driver(corpus, tmp_path):
     ]
     command += ["--cpus-per-trial", str(os.cpu_count())]  # one at a time
     command += ["--data-dir", str(corpus), "--output", str(output)]
+    command += ["--cache-dir", str(tmp_path / "cache")]
     settings = {
         "student.collapse_agreement": 0,
         "teacher.collapse_fall": 0,
@@ -77,8 +77,6 @@ def test_killed_driver(corpus, tmp_path):
     settings |= {f"{kind}.epochs": number for kind, number in epochs.items()}
     for path, value in settings.items():
         command += ["--set", f"{path}={value}"]
-    environment = {**os.environ, "HOME": str(tmp_path), "OMP_NUM_THREADS": "1"}
-    environment.pop("PYTHONPATH", None)
     runs = output / "runs"
 
     def is_under_way():  # one student is done, the next one is not
@@ -86,24 +84,20 @@ def test_killed_driver(corpus, tmp_path):
         return len(students) == 2 and any((runs / n / "DONE").exists() for n in students)
 
     with (tmp_path / "log").open("w") as log:
-        driver = subprocess.Popen(
-            command, env=environment, stdout=log, stderr=log, cwd=tmp_path, start_new_session=True
-        )
+        driver = preloaded.start(command, cwd=tmp_path, stdout=log.fileno(), stderr=log.fileno())
         try:
             _wait(lambda: is_under_way() or driver.poll() is not None)
             assert driver.poll() is None, (tmp_path / "log").read_text()
             commands = _descendants(driver.pid).items()
             workers = [pid for pid, command in commands if "StageWorker" in command]
         finally:
-            driver.send_signal(signal.SIGKILL)
+            driver.kill()
             driver.wait()
     _wait(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers))
     before = _histories(runs)
     finished = {path.parent: path.stat().st_mtime_ns for path in runs.glob("*/DONE")}
 
-    again = subprocess.run(
-        command, env=environment, capture_output=True, text=True, cwd=tmp_path, check=False
-    )
+    again = preloaded.run(command, cwd=tmp_path)
     assert again.returncode == 0, again.stderr
     *first, third = again.stdout.splitlines()[:3]
     store, runs_page = again.stdout.splitlines()[-2:]
@@ -128,9 +122,7 @@ def test_killed_driver(corpus, tmp_path):
     assert len({json.dumps(trial.params) for trial in study.trials}) == 3
 
     # Once more, with nothing left to train: the same words but for what was trained, and no Ray.
-    third = subprocess.run(
-        command, env=environment, capture_output=True, text=True, cwd=tmp_path, check=False
-    )
+    third = preloaded.run(command, cwd=tmp_path)
     assert (third.returncode, third.stderr) == (0, "")
     words = third.stdout.splitlines()
     assert words[:2] == ["reading the data ...", "all is trained: no Ray is started"]

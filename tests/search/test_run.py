@@ -69,19 +69,14 @@ def test_mistakes_are_told(changes, message):
 
 
 def test_dry_run_counts_the_grid_and_starts_nothing(corpus, tmp_path):
-    result = runner.invoke(
-        app,
-        _tiny(
-            corpus,
-            tmp_path,
-            *("--space=paper", "--grid", "--dry-run", "--seeds", "2", "--address", "local"),
-        ),
-    )
-    assert result.exit_code == 0, result.output
-    assert "300 trials x 2 seeds, of the grid" in result.output
-    assert "teachers: 10 (0 done, 10 to train)" in result.output
-    assert "students: 600 (0 done, 600 to train)" in result.output
-    assert "of training (measured on a few steps here)" in result.output
+    words = ("--space=paper", "--grid", "--dry-run", "--seeds", "2", "--address", "local")
+    command = [str(ROOT / "search" / "run.py"), *_tiny(corpus, tmp_path, *words)]
+    result = preloaded.run(command, cwd=tmp_path)  # no Ray of the tests is connected to there
+    assert result.returncode == 0, result.stderr
+    assert "300 trials x 2 seeds, of the grid" in result.stdout
+    assert "teachers: 10 (0 done, 10 to train)" in result.stdout
+    assert "students: 600 (0 done, 600 to train)" in result.stdout
+    assert "of training (measured on a few steps here)" in result.stdout
     assert not list(tmp_path.iterdir())
 
 

@@ -54,7 +54,7 @@ def _weights(runs_dir):
 
 
 @pytest.fixture(scope="module")
-def finished(local_ray, warm_pool, corpus, cache, tmp_path_factory):
+def finished(local_ray, warm_pool, new_store, corpus, cache, tmp_path_factory):
     """A search of three trials that has ended, and what it said."""
     from rich.console import Console
 
@@ -64,6 +64,7 @@ def finished(local_ray, warm_pool, corpus, cache, tmp_path_factory):
     from search.records.tracking import Tracker
 
     output = tmp_path_factory.mktemp("finished")
+    new_store(output)
     runtime = RuntimeConfig(
         data_dirs=(corpus,), cache_dir=cache, runs_dir=output / "runs", device="cpu"
     )
