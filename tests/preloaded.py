@@ -47,15 +47,15 @@ HARMLESS = "jemalloc_bg_thd"
 class Process:
     """A command that runs, with the part of `subprocess.Popen` that tests use."""
 
-    def __init__(self, pid: int, args: Sequence[str]) -> None:
-        self.pid, self.args = pid, list(args)
+    def __init__(self, server: _Server, pid: int, args: Sequence[str]) -> None:
+        self.server, self.pid, self.args = server, pid, list(args)
         self.returncode: int | None = None
 
     def poll(self) -> int | None:
         """Return the exit status, as `subprocess` counts it, or None while it runs."""
         if self.returncode is None:
-            _server().look()
-            self.returncode = _server().ended.pop(self.pid, None)
+            self.server.look()
+            self.returncode = self.server.ended.pop(self.pid, None)
         return self.returncode
 
     def wait(self, timeout: float | None = None) -> int:
@@ -64,7 +64,7 @@ class Process:
         while (code := self.poll()) is None:
             if end is not None and time.monotonic() > end:
                 raise subprocess.TimeoutExpired(self.args, timeout or 0)
-            _server().look(0.05)
+            self.server.look(0.05)
         return code
 
     def send_signal(self, number: int) -> None:
@@ -78,9 +78,9 @@ class Process:
 class _Server:
     """The process with the imports, and the line to it."""
 
-    def __init__(self) -> None:
+    def __init__(self, environment: Mapping[str, str]) -> None:
         self.line, theirs = socket.socketpair()
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+        environment = {**environment, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
         command = [sys.executable, "-m", "tests.preloaded", str(theirs.fileno())]
         self.process = subprocess.Popen(
             command, env=environment, cwd=ROOT, pass_fds=[theirs.fileno()]
@@ -114,15 +114,17 @@ class _Server:
         return self._started.pop()
 
 
-_servers: dict[int, _Server] = {}
+_servers: dict[str | None, _Server] = {}
+"""By the one thing that Ray reads when it is imported and that differs between tests."""
 
 
-def _server() -> _Server:
-    """Return the server of this process, which ends when its line does."""
-    if os.getpid() not in _servers:
-        _servers[os.getpid()] = _Server()
-        atexit.register(_servers[os.getpid()].process.kill)
-    return _servers[os.getpid()]
+def _server(environment: Mapping[str, str]) -> _Server:
+    """Return the server for an environment, which ends when its line does."""
+    mode = environment.get("RAY_AUTH_MODE")
+    if mode not in _servers:
+        _servers[mode] = _Server(environment)
+        atexit.register(_servers[mode].process.kill)
+    return _servers[mode]
 
 
 def start(
@@ -144,15 +146,12 @@ def start(
         stdin: Descriptor that it reads; None = nothing.
         env: Its environment; None = that of this process.
     """
-    order = {
-        "command": list(command),
-        "cwd": str(cwd),
-        "env": dict(os.environ if env is None else env),
-    }
-    if stdin is not None:
-        return Process(_server().start(order, [stdin, stdout, stderr]), command)
+    environment = dict(os.environ if env is None else env)
+    order = {"command": list(command), "cwd": str(cwd), "env": environment}
+    server = _server(environment)
     with open(os.devnull) as nothing:
-        return Process(_server().start(order, [nothing.fileno(), stdout, stderr]), command)
+        given = nothing.fileno() if stdin is None else stdin
+        return Process(server, server.start(order, [given, stdout, stderr]), command)
 
 
 def run(
@@ -235,8 +234,6 @@ def _become(order: dict[str, Any], streams: Sequence[int], added: Mapping[str, s
         os.close(stream)
     os.environ.clear()
     os.environ.update(dict(added) | order["env"])
-    # Ray looks at it when it is imported, and turns it on later in a process that has none.
-    os.environ.pop("RAY_AUTH_MODE", None)
     sys.path[:0] = filter(None, order["env"].get("PYTHONPATH", "").split(os.pathsep))
     os.chdir(order["cwd"])
     sys.argv = list(order["command"])
