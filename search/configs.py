@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import typer
+
 from prokd.cli.options import codes, encoder_name, sources
 from prokd.common.names import ending
 from prokd.config import ExperimentConfig, parse_overrides
 from prokd.errors import UserError
 from prokd.methods import build_config
+from prokd.methods.rates import with_suited_rates
 from prokd.runs.effect import check_effect
 from prokd.runs.folder import SOURCE_DEV
 from search.results import criteria_of
@@ -55,19 +58,26 @@ def base_configs(
     if model is not None:
         values["encoder.name"] = encoder_name(model)
     targets = codes(languages)
-    configs = [
-        build_config(
+    fitted = [
+        with_suited_rates(
+            build_config(
+                preset,
+                reading,
+                {**sources(source, method), "target": target, **values},
+                method=method,
+            ),
             preset,
-            reading,
-            {**sources(source, method), "target": target, **values},
-            method=method,
+            values,
         )
         for target in targets
     ]
+    configs = [config for config, _ in fitted]
     if any(config.target in config.sources for config in configs):
         raise UserError(f"source and target must differ, but got {source!r} for both.")
     for config in configs:
         check_effect(config, fixed)
+    if sentence := fitted[0][1]:
+        typer.echo(sentence)
     return configs, list(fixed)
 
 

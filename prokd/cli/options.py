@@ -12,6 +12,7 @@ from prokd.common.places import check_writable, default_cache
 from prokd.config import ExperimentConfig, parse_overrides
 from prokd.errors import UserError
 from prokd.methods import DEFAULT, build_config, method_named
+from prokd.methods.rates import with_suited_rates
 from prokd.runs.effect import check_effect
 
 SEPARATORS = {"tab": "\t", "\\t": "\t", "space": " "}
@@ -90,6 +91,9 @@ def experiment(
         overrides["encoder.name"] = encoder_name(model)
     given = parse_overrides(settings)
     config = build_config(preset, reading, overrides | given, method=method)
+    config, sentence = with_suited_rates(config, preset, overrides | given)
+    if sentence:
+        typer.echo(sentence)
     check_effect(config, given)
     return config
 

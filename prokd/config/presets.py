@@ -18,15 +18,19 @@ PRESETS: dict[str, dict[str, Any]] = {
 """``paper`` is the protocol of the papers, ``fast`` a shorter one, ``mini`` the embedded default;
 every other setting keeps its default."""
 
+WIDTHS = {"fast": 768, "mini": 192}
+"""Features of the encoder that a preset's learning rates are for; ``paper`` keeps the paper's."""
+
 
 def stage_presets(*sections: str) -> dict[str, dict[str, Any]]:
     """Return what presets set of a stage, for each of some sections of a method's settings.
 
     >>> stage_presets("teacher")["fast"]
-    {'teacher.epochs': 3}
+    {'teacher.epochs': 3, 'teacher.learning_rate': 5e-05}
     """
+    fast = {"epochs": 3, "learning_rate": 5e-5}
     mini = {"epochs": 3, "learning_rate": 1e-3, "batch_sentences": 32, "batch_pool": 1}
     return {
-        "fast": {f"{section}.epochs": 3 for section in sections},
+        "fast": {f"{section}.{name}": v for section in sections for name, v in fast.items()},
         "mini": {f"{section}.{name}": v for section in sections for name, v in mini.items()},
     }
