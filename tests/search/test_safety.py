@@ -15,9 +15,12 @@ from search.experiments import DataDescriptions
 from search.records.tracking import Tracker
 from search.workers import nodes
 from search.workers.trainables import StageTrainable, job
+from tests import preloaded
 from tests.search.conftest import tiny_config
 from tests.search.test_recovery import _descendants
 
+ROOT = Path(__file__).resolve().parents[2]
+WITH_ROOT = {**os.environ, "PYTHONPATH": str(ROOT)}
 LOCALHOST = {"0100007F", "0000000000000000FFFF00000100007F", "0" * 24 + "01000000"}
 
 
@@ -32,9 +35,18 @@ def _listening():
     return found
 
 
-@pytest.mark.ray
-@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="reads sockets from /proc")
-def test_a_local_ray_listens_on_localhost_alone(local_ray):
+ALONE = """
+from pathlib import Path
+from search.workers.cluster import Resources, connected
+from search.workers.connection import LOCAL
+from tests.search.test_safety import addresses_below
+with connected(LOCAL, Resources(), Path({folder!r}), num_cpus=1):
+    print(*addresses_below())
+"""
+
+
+def addresses_below():
+    """Return where this process and those below it listen."""
     addresses, listening = set(), _listening()
     for process in [os.getpid(), *_descendants(os.getpid())]:
         for link in Path(f"/proc/{process}/fd").glob("*"):
@@ -43,6 +55,17 @@ def test_a_local_ray_listens_on_localhost_alone(local_ray):
             except OSError:
                 continue
             addresses |= {listening.get(name[len("socket:[") : -1], "")} - {""}
+    return addresses
+
+
+@pytest.mark.ray
+@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="reads sockets from /proc")
+def test_a_local_ray_listens_on_localhost_alone(tmp_path):
+    # In a process of its own: that of the tests may have had other Rays.
+    (tmp_path / "alone.py").write_text(ALONE.format(folder=str(tmp_path)))
+    done = preloaded.run([str(tmp_path / "alone.py")], cwd=ROOT, env=WITH_ROOT)
+    assert done.returncode == 0, done.stderr
+    addresses = set(done.stdout.split())
     assert addresses
     assert addresses <= LOCALHOST
 
