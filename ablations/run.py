@@ -41,8 +41,8 @@ from prokd.cli.options import (
     writable_cache,
 )
 from prokd.common.places import check_output
-from prokd.config import RuntimeConfig
-from prokd.methods import method_named
+from prokd.config import RuntimeConfig, parse_overrides
+from prokd.methods import default_reading
 from search.configs import base_configs
 from search.experiments import DataDescriptions
 from search.options import Languages, Settings, Text, parse_seconds, parse_seeds
@@ -61,7 +61,9 @@ def ablation(
         str, typer.Option("--spec", help="table4, components or a YAML file of your own.")
     ] = "table4",
     preset: Annotated[Text, typer.Option(help="paper, fast or mini (embedded, offline).")] = None,
-    reading: Annotated[Text, typer.Option(help="stable or literal (as printed).")] = None,
+    reading: Annotated[
+        Text, typer.Option(help="literal (as printed) or stable (for weak encoders).")
+    ] = None,
     source: Annotated[Text, typer.Option(help="Source language; en by default.")] = None,
     dataset: Annotated[Text, typer.Option(help="wikiann, conll or phrasebook.")] = None,
     data_dirs: DataDirs = [],  # noqa: B006
@@ -91,7 +93,15 @@ def ablation(
     budget = None if time_budget is None else parse_seconds(time_budget)
     spec = load_spec(spec_name)
     preset = preset or spec.preset or "paper"
-    reading = reading or spec.reading or method_named(spec.method).reading
+    reading = (
+        reading
+        or spec.reading
+        or default_reading(
+            spec.method,
+            preset,
+            {*spec.base, *parse_overrides(settings), *(["encoder.name"] if model else [])},
+        )
+    )
     configs, fixed = base_configs(
         method=spec.method,
         preset=preset,

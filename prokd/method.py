@@ -155,6 +155,7 @@ class Method:
         components: Overrides that remove each part of the method, for ablations.
         readings: Overrides by name where the paper can be read in several ways; the first is the
             default.
+        embedded_reading: The default with the embedded encoder, which is weak, in its stead.
         presets: Overrides that it adds to presets (`config.presets.PRESETS`).
         together: Settings of which one can take another's effect away: spaces are checked at all
             combinations of their ends.
@@ -172,7 +173,10 @@ class Method:
     spaces: Mapping[str, Mapping[str, Any]]
     symbols: Mapping[str, str] = field(default_factory=dict)
     components: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    readings: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {"stable": {}})
+    readings: Mapping[str, Mapping[str, Any]] = field(
+        default_factory=lambda: {"literal": {}, "stable": {}}
+    )
+    embedded_reading: str | None = None
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     together: tuple[str, ...] = ()
     criteria: tuple[str, ...] = ()
@@ -180,7 +184,7 @@ class Method:
     many_sources: bool = False
     timing: Callable[[Any], Mapping[str, Any]] = lambda config: {}
 
-    @property
-    def reading(self) -> str:
-        """The default reading."""
-        return next(iter(self.readings))
+    def reading(self, *, embedded: bool) -> str:
+        """Return the default reading, with the embedded encoder or with another one."""
+        first = next(iter(self.readings))
+        return (self.embedded_reading or first) if embedded else first

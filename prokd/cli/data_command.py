@@ -38,7 +38,7 @@ def data(
     for language in wanted:
         config = experiment(
             preset=preset,
-            reading="stable",
+            reading=None,
             language=language,
             source="en",
             dataset=dataset,

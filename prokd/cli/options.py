@@ -22,7 +22,7 @@ Preset = Annotated[str, typer.Option(help="paper, fast or mini (embedded, needs 
 MethodName = Annotated[str, typer.Option("--method", help="prokd, tsl, baseline or another's.")]
 Reading = Annotated[
     Optional[str],  # noqa: UP045
-    typer.Option(help="stable (what works; the default) or literal (as printed)."),
+    typer.Option(help="literal (as printed; the default) or stable (for weak encoders)."),
 ]
 Language = Annotated[str, typer.Option("--lang", help="Target language.")]
 Source = Annotated[str, typer.Option(help="Source language.")]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import cache
 from importlib.metadata import entry_points
 from typing import Any
@@ -97,7 +97,8 @@ def build_config(
 
     Args:
         preset: ``paper``, ``fast`` or ``mini``.
-        reading: One of the method's; None = its first.
+        reading: One of the method's; None = its default, which may be another with the embedded
+            encoder.
         overrides: Values by dotted path, e.g. ``{"student.fusion_weight": 0.9}``.
         method: Its name.
 
@@ -105,11 +106,11 @@ def build_config(
         UserError: An unknown name or path, or a value out of its range.
 
     Example:
-        >>> build_config(reading="literal").prototypes.update_rate
-        0.001
+        >>> build_config().student.distance, build_config("mini").student.distance
+        ('raw', 'unit')
     """
     chosen = method_named(method)
-    reading = reading or chosen.reading
+    reading = reading or default_reading(method, preset, overrides or {})
     for kind, name, known in (("preset", preset, PRESETS), ("reading", reading, chosen.readings)):
         if name not in known:
             rule = f"the {kind} must be one of {', '.join(known)}"
@@ -117,6 +118,18 @@ def build_config(
     values = {**PRESETS[preset], **chosen.presets.get(preset, {}), **chosen.readings[reading]}
     default = chosen.config.model_validate({"method": method})
     return with_overrides(default, values | dict(overrides or {}))
+
+
+def default_reading(method: str, preset: str, given: Collection[str]) -> str:
+    """Return the reading of the paper that is taken where none is asked for.
+
+    Args:
+        method: Its name.
+        preset: What the experiment starts from.
+        given: Settings that are chosen: an encoder among them is not the embedded one.
+    """
+    embedded = preset == "mini" and "encoder.name" not in given
+    return method_named(method).reading(embedded=embedded)
 
 
 def without_components(removed: Iterable[str], *, method: str = DEFAULT) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from prokd.config import (
     with_overrides,
 )
 from prokd.errors import UserError
-from prokd.methods import build_config, without_components
+from prokd.methods import build_config, default_reading, without_components
 from prokd.methods.prokd.config import ProKDConfig
 from prokd.methods.prokd.method import PROKD
 from prokd.methods.prokd.readings import READINGS
@@ -232,3 +232,14 @@ class TestComponents:
             UserError, match="a component must be one of CA, ST, PK, CL, but got 'KD'"
         ):
             without_components(["KD"])
+
+
+def test_the_paper_is_read_as_printed_but_for_the_embedded_encoder() -> None:
+    literal, stable = (build_config("mini", name) for name in ("literal", "stable"))
+    assert build_config("mini") == stable != literal
+    assert build_config() == build_config("paper", "literal")
+    assert build_config("fast") == build_config("fast", "literal")
+    given = {"encoder.name": "/models/other"}
+    assert build_config("mini", overrides=given) == build_config("mini", "literal", given)
+    assert default_reading("prokd", "mini", given) == "literal"
+    assert build_config("mini", method="tsl") == build_config("mini", "stable", method="tsl")

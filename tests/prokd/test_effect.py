@@ -27,8 +27,8 @@ def test_settings_that_take_the_effect_of_another_away(
     settings: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(UserError, match=message):
-        build_config(overrides=settings)
-    build_config(overrides={**settings, "teacher.alignment.weight": 0.0})
+        build_config(reading="stable", overrides=settings)
+    build_config(reading="stable", overrides={**settings, "teacher.alignment.weight": 0.0})
 
 
 @pytest.mark.parametrize(

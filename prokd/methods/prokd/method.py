@@ -52,6 +52,14 @@ STUDENT = StageSpec(
 )
 _GRAPH = Graph((TEACHER, STUDENT))
 
+
+def _presets() -> dict[str, dict[str, Any]]:
+    """Return the presets: self-training goes on gaining where distillation alone has ended."""
+    presets = stage_presets("teacher", "student")
+    presets["fast"]["student.epochs"] = 6
+    return presets
+
+
 PROKD = Method(
     name="prokd",
     title="ProKD",
@@ -74,7 +82,8 @@ PROKD = Method(
         "CL": {"student.schedule": "constant"},
     },
     readings=READINGS,
-    presets=stage_presets("teacher", "student"),
+    embedded_reading="stable",
+    presets=_presets(),
     together=TOGETHER,
     criteria=CRITERIA,
     transfer="teacher",
