@@ -7,5 +7,5 @@ deep-learning library, so that a configuration or an ablation spec can be read i
 import os
 
 # Read by OpenMP when torch is imported: threads that wait sleep, instead of spinning on cores that
-# other processes need (LOG.md: 56 s instead of 267 s on a busy machine).
+# other processes need (docs/log/engineering.md: 56 s instead of 267 s on a busy machine).
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -1,7 +1,7 @@
 """Readings of the paper: `literal` as printed (the defaults), `stable` for weak encoders.
 
 On a real encoder the printed form is the better one; on an encoder that hardly knows the target it
-is below plain distillation, and `stable` above it (LOG.md).
+is below plain distillation, and `stable` above it (docs/log/).
 """
 
 from __future__ import annotations

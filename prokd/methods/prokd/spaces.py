@@ -7,10 +7,10 @@ from typing import Any
 _TEMPERATURES = [0.5, 0.6, 0.7, 0.8, 0.9]
 
 SPACES: dict[str, dict[str, Any]] = {
-    # What moves entity F1 on the target, by importance (fANOVA) over 60 students on a real
-    # encoder: LOG.md, "What a search should vary". λ, τ1, τ2, the length of Eq. 8's vectors,
-    # dropout, the first aligned epoch, the class prior and the numbers of epochs moved it less and
-    # stay where the preset has them.
+    # What moves entity F1 on the target, by importance (fANOVA) over 60 students of the reading
+    # `stable` on a real encoder: docs/log/real-encoder.md, "What a search should vary". λ, τ1, τ2,
+    # the length of Eq. 8's vectors, dropout, the first aligned epoch, the class prior and the
+    # numbers of epochs moved it less and stay where the preset has them.
     "default": {
         "teacher.learning_rate": {"times": [0.25, 4], "log": True},
         "teacher.head_learning_rate_factor": {"low": 1, "high": 10, "log": True},
