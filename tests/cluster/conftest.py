@@ -1,0 +1,45 @@
+"""A Ray that can be disturbed, and a round of chaos on it."""
+
+import os
+import subprocess
+
+import pytest
+
+from tests.cluster import chaos
+from tests.search.conftest import write_corpus
+
+# A driver whose head is gone looks for it so long; Ray's own patience is a minute.
+os.environ.setdefault("RAY_gcs_rpc_server_reconnect_timeout_s", "5")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("chaos")
+    ray = chaos.Ray()
+    try:
+        yield folder, write_corpus(folder / "corpus"), ray
+    finally:
+        ray.stop()
+
+
+@pytest.fixture
+def play(place, tmp_path, monkeypatch):
+    """Play one round of a fault."""
+    monkeypatch.setenv("PROKD_CHAOS_MLFLOW_SECONDS", "5")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+
+    def run(fault):
+        if fault == "disk_full" and not _may_mount(tmp_path):
+            pytest.skip("fills a disk of its own, which it has not the right to mount")
+        chaos.play(fault, 100, *place)
+
+    return run
+
+
+def _may_mount(folder):
+    there = subprocess.run(
+        ["unshare", "--mount", "mount", "-t", "tmpfs", "none", str(folder)],
+        capture_output=True,
+        check=False,
+    )
+    return there.returncode == 0
