@@ -27,9 +27,8 @@ endef
 run: install
 	$(BIN)/python search/run.py --preset mini --lang ar $(RUN_ARGS)
 
-# Three at a time on two cores: half of the time of tests with processes of their own is waiting.
 test: install
-	$(BIN)/python -m pytest -q -n 3 --dist loadscope --no-loadscope-reorder
+	$(BIN)/python -m pytest -q -n 2 --dist loadscope --no-loadscope-reorder
 	$(MAKE) --no-print-directory check
 
 # A search is disturbed in ten ways, twice each, and must end like an undisturbed one.
