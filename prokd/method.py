@@ -183,8 +183,3 @@ class Method:
     transfer: str | None = None
     many_sources: bool = False
     timing: Callable[[Any], Mapping[str, Any]] = lambda config: {}
-
-    def reading(self, *, embedded: bool) -> str:
-        """Return the default reading, with the embedded encoder or with another one."""
-        first = next(iter(self.readings))
-        return (self.embedded_reading or first) if embedded else first

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
 import typer
@@ -58,26 +59,16 @@ def base_configs(
     if model is not None:
         values["encoder.name"] = encoder_name(model)
     targets = codes(languages)
-    fitted = [
-        with_suited_rates(
-            build_config(
-                preset,
-                reading,
-                {**sources(source, method), "target": target, **values},
-                method=method,
-            ),
-            preset,
-            values,
-        )
-        for target in targets
-    ]
-    configs = [config for config, _ in fitted]
+    say = cache(typer.echo)  # one sentence for all targets
+    configs = []
+    for target in targets:
+        own = {**sources(source, method), "target": target, **values}
+        config = build_config(preset, reading, own, method=method)
+        configs.append(with_suited_rates(config, preset, values, say))
     if any(config.target in config.sources for config in configs):
         raise UserError(f"source and target must differ, but got {source!r} for both.")
     for config in configs:
         check_effect(config, fixed)
-    if sentence := fitted[0][1]:
-        typer.echo(sentence)
     return configs, list(fixed)
 
 

@@ -23,7 +23,6 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 LONGEST_FIRST = (
     "tests/cluster/test_chaos.py",
-    "tests/cluster/test_chaos_of_files.py",
     "tests/search/test_search.py",
     "tests/search/test_pool.py",
     "tests/methods/test_graph.py",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -92,3 +93,20 @@ def mlflow_server(folder: Path, login: tuple[str, str] | None = None) -> Iterato
         yield server
     finally:
         server.stop()
+
+
+def copy_empty_store(templates: Path, output: Path) -> None:
+    """Put an empty MLflow store where there is none; to make its tables anew takes a second.
+
+    Args:
+        templates: Folder of the store that is copied, which is made there once.
+        output: Gets ``mlflow.db``.
+    """
+    from mlflow.tracking import MlflowClient
+
+    template, store = templates / "empty.db", output / "mlflow.db"
+    if not template.exists():
+        MlflowClient(f"sqlite:///{template}").search_experiments()
+    output.mkdir(parents=True, exist_ok=True)
+    if not store.exists():
+        shutil.copy(template, store)

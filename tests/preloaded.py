@@ -252,6 +252,7 @@ def _go() -> None:
 
 
 if __name__ == "__main__":
-    sys.path.remove(str(ROOT)) if str(ROOT) in sys.path else None
+    if str(ROOT) in sys.path:
+        sys.path.remove(str(ROOT))
     _serve(socket.socket(fileno=int(sys.argv[1])))
     _go()

@@ -45,6 +45,7 @@ def data(
             model=model,
             seed=0,
             settings=settings,
+            say=lambda sentence: None,  # nothing is trained
         )
     from prokd.data import data_report, format_report
     from prokd.encoder.files import load_tokenizer

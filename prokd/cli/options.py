@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Optional
 
@@ -82,8 +82,9 @@ def experiment(
     model: str | None,
     seed: int,
     settings: list[str],
+    say: Callable[[str], object] = typer.echo,
 ) -> ExperimentConfig:
-    """Build the configuration that command-line options describe."""
+    """Build the configuration that command-line options describe; say what is fitted to them."""
     overrides: dict[str, Any] = {"target": language, "seed": seed, **sources(source, method)}
     if dataset is not None:
         overrides["data.dataset"] = dataset
@@ -91,9 +92,7 @@ def experiment(
         overrides["encoder.name"] = encoder_name(model)
     given = parse_overrides(settings)
     config = build_config(preset, reading, overrides | given, method=method)
-    config, sentence = with_suited_rates(config, preset, overrides | given)
-    if sentence:
-        typer.echo(sentence)
+    config = with_suited_rates(config, preset, overrides | given, say)
     check_effect(config, given)
     return config
 

@@ -128,8 +128,10 @@ def default_reading(method: str, preset: str, given: Collection[str]) -> str:
         preset: What the experiment starts from.
         given: Settings that are chosen: an encoder among them is not the embedded one.
     """
+    chosen = method_named(method)
     embedded = preset == "mini" and "encoder.name" not in given
-    return method_named(method).reading(embedded=embedded)
+    own = chosen.embedded_reading if embedded else None
+    return own or next(iter(chosen.readings))
 
 
 def without_components(removed: Iterable[str], *, method: str = DEFAULT) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from prokd.config import ExperimentConfig, with_overrides
 from prokd.config.presets import WIDTHS
@@ -31,8 +31,11 @@ def suited_rate(rate: float, width: int, known: int) -> float:
 
 
 def with_suited_rates(
-    config: ExperimentConfig, preset: str, given: Collection[str]
-) -> tuple[ExperimentConfig, str | None]:
+    config: ExperimentConfig,
+    preset: str,
+    given: Collection[str],
+    say: Callable[[str], object],
+) -> ExperimentConfig:
     """Fit learning rates to an encoder that is not the preset's own.
 
     The preset ``paper`` keeps the paper's rates whatever the encoder.
@@ -41,31 +44,28 @@ def with_suited_rates(
         config: The experiment.
         preset: That it was built from.
         given: Settings that a person has chosen: they stay.
-
-    Returns:
-        The experiment, and a sentence for a person if a rate was changed.
+        say: Tells a person in a sentence which rates were changed, if any was.
 
     Raises:
         UserError: The encoder is not there, or says nothing of its width.
     """
     known = WIDTHS.get(preset)
     if known is None or "encoder.name" not in given:
-        return config, None
+        return config
     from prokd.encoder.files import encoder_settings
 
     width = getattr(encoder_settings(config.encoder.name), "hidden_size", None)
     if not width or width == known:
-        return config, None
+        return config
     changes = {}
     for spec in graph_of(config).stages:
         path = f"{spec.section}.learning_rate"
         if path not in given:
             changes[path] = suited_rate(spec.settings(config).learning_rate, width, known)
-    if not changes:
-        return config, None
-    told = ", ".join(f"{path}={rate:g}" for path, rate in changes.items())
-    sentence = (
-        f"the encoder is {width} wide, the preset {preset} is for {known}: {told} (--set changes "
-        f"them)"
-    )
-    return with_overrides(config, changes), sentence
+    if changes:
+        told = ", ".join(f"{path}={rate:g}" for path, rate in changes.items())
+        say(
+            f"the encoder is {width} wide, the preset {preset} is for {known}: {told} (--set "
+            f"changes them)"
+        )
+    return with_overrides(config, changes)

@@ -237,7 +237,7 @@ class Tracker:
     def _answers(self) -> bool:
         try:
             return self._opened().answers()
-        except Exception:
+        except Exception:  # it cannot even be opened, whatever MLflow raises for that
             return False
 
     def _opened(self) -> Store:

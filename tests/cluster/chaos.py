@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from tests import preloaded
-from tests.mlflow_server import mlflow_server
+from tests.mlflow_server import copy_empty_store, mlflow_server
 
 ROOT = Path(__file__).resolve().parents[2]
 os.environ.setdefault("RAY_worker_niceness", "0")  # else workers starve on a busy machine
@@ -197,17 +197,6 @@ class World:
             text = Path(f"/proc/{process}/stat").read_text()
             process = int(text.rpartition(")")[2].split()[1])
         return False
-
-
-def copy_empty_store(folder: Path, output: Path) -> None:
-    """Put an empty MLflow store into place; making its tables anew takes seconds each time."""
-    from mlflow.tracking import MlflowClient
-
-    template = folder / "empty.db"
-    if not template.exists():
-        MlflowClient(f"sqlite:///{template}").search_experiments()
-    output.mkdir(parents=True, exist_ok=True)
-    shutil.copy(template, output / "mlflow.db")
 
 
 # The faults: each strikes a search that runs, and leaves it to be finished.

@@ -185,6 +185,11 @@ def test_data_of_several_languages(
     assert rows["xx", "train"][12] == "unlabelled"
     assert rows["xx", "dev"][2:] == ["-", "-", "-", "-", "-", "-", "absent", "-", "-"]
     assert rows["en", "train"][2] == "96"
+    # Nothing is trained: no word on learning rates, whatever the preset.
+    status, again, said = type_line("data", "--preset", "mini", "--lang", "en,xx", *known)
+    assert status == 0, said
+    assert "learning_rate" not in again
+    assert again.split()[:3] == printed.split()[:3]
 
 
 def test_a_wrong_language_is_told_with_the_pattern_as_it_is(

@@ -1,6 +1,6 @@
-"""A tiny bilingual corpus, a tiny search, one Ray for all tests of this folder."""
+"""A tiny bilingual corpus, a tiny search, engines on the Ray of the tests."""
 
-import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,7 @@ from prokd.methods import build_config
 from search.progress import Progress
 from search.space_files import PAPER, load_space
 from search.spec import SearchSpec
+from tests.mlflow_server import copy_empty_store
 
 STORE = "MLFLOW_TRACKING_URI"
 SIZES = {"train": 64, "dev": 24, "test": 24}
@@ -100,16 +101,8 @@ def own_store(monkeypatch):
 
 @pytest.fixture(scope="session")
 def new_store(tmp_path_factory):
-    """Put an empty MLflow store into a folder; to make its tables takes a second each time."""
-    template = tmp_path_factory.mktemp("store") / "mlflow.db"
-    MlflowClient(f"sqlite:///{template}").search_experiments()
-
-    def make(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        if not (folder / template.name).exists():
-            shutil.copy(template, folder)
-
-    return make
+    """Put an empty MLflow store into a folder, see `copy_empty_store`."""
+    return partial(copy_empty_store, tmp_path_factory.mktemp("store"))
 
 
 @pytest.fixture

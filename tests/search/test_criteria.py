@@ -83,9 +83,8 @@ def _student_metrics(search):
 
 def _champion(search, name):
     assert not search.engine.tracker.send_rest()
-    uri = (
-        search.engine.tracker.uri
-    )  # another tracker may be at work, whose registry is global then
+    # Another tracker may be at work, whose registry is the global one then.
+    uri = search.engine.tracker.uri
     return MlflowClient(uri, registry_uri=uri).get_model_version_by_alias(name, "champion").tags
 
 
