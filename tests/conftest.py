@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -62,10 +63,14 @@ def local_ray(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A Ray for one trial at a time: on small machines that starts faster than two."""
     from search.workers.cluster import Resources, connected
     from search.workers.connection import LOCAL
+    from tests import preloaded
 
-    with connected(
-        LOCAL, Resources(cpus=1), tmp_path_factory.mktemp("ray"), num_cpus=1
-    ) as cluster:
+    folder = tmp_path_factory.mktemp("ray")
+    with ExitStack() as until_the_end:
+        with preloaded.quick_workers():
+            cluster = until_the_end.enter_context(
+                connected(LOCAL, Resources(cpus=1), folder, num_cpus=1)
+            )
         yield cluster
 
 

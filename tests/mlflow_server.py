@@ -6,14 +6,14 @@ import os
 import shutil
 import signal
 import socket
-import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests import preloaded
 
 LOGIN = """[mlflow]
 default_permission = READ
@@ -37,7 +37,7 @@ class Server:
     folder: Path
     port: int
     login: tuple[str, str] | None = None
-    _process: subprocess.Popen[bytes] | None = None
+    _process: preloaded.Process | None = None
 
     @property
     def uri(self) -> str:
@@ -46,7 +46,7 @@ class Server:
 
     def start(self, seconds: float = 180) -> None:
         """Start it and wait until it answers."""
-        command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1"]
+        command = ["-m", "mlflow", "server", "--host", "127.0.0.1"]
         command += ["--port", str(self.port), "--workers", "1"]
         command += ["--backend-store-uri", f"sqlite:///{self.folder / 'server.db'}"]
         command += ["--artifacts-destination", str(self.folder / "served")]
@@ -60,8 +60,9 @@ class Server:
             environment["MLFLOW_AUTH_CONFIG_PATH"] = str(settings)
             environment["MLFLOW_FLASK_SERVER_SECRET_KEY"] = "of this test"
         with (self.folder / "mlflow.log").open("ab") as log:
-            self._process = subprocess.Popen(
-                command, env=environment, stdout=log, stderr=log, start_new_session=True
+            streams = {"stdout": log.fileno(), "stderr": log.fileno()}
+            self._process = preloaded.start(
+                command, env=environment, cwd=self.folder, leads=True, **streams
             )
         end = time.monotonic() + seconds
         while time.monotonic() < end:

@@ -4,44 +4,74 @@ A first process imports what the commands import, then waits; each command is a 
 process with its own arguments, environment, working folder, streams and end. What it saves is the
 seconds of imports, of which each start of a search would have its own. What a module reads from
 the environment when it is imported is read once: tests of such things start an interpreter.
+
+Where a command starts Python itself, it does so with an `INTERPRETER` that takes the same way for
+Ray's workers and MLflow's server, and is a plain one for all else.
 """
 
 from __future__ import annotations
 
 import atexit
 import contextlib
+import functools
 import gc
 import json
 import os
 import runpy
 import select
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[1]
 MODULES = (
-    "search.workers.cluster",  # first: it sets what Ray reads when it is imported
-    "search.launch",
-    "search.criteria",
-    "search.records.models",
-    "ablations.execute",
     "prokd.cli.app",
     "prokd.training.run",
     "prokd.scoring.pipeline",
+    "mlflow.cli",
     "mlflow.transformers",
     "mlflow.store.tracking.sqlalchemy_store",
     "mlflow.store.model_registry.sqlalchemy_store",
     "transformers.models.bert.modeling_bert",
+    "uvicorn",
+    "search.records.models",
+    "search.criteria",
 )
+AND_RAY = ("search.workers.cluster", "search.launch", "ablations.execute")
+"""What commands import as well; Ray reads who a worker is from its environment when imported."""
 HARMLESS = "jemalloc_bg_thd"
 """A thread of pyarrow's allocator, which knows what to do when its process forks."""
+INTERPRETER = """\
+#!{real} -ISE
+import os, sys
+given = sys.argv[1:]
+if given[:2] != ["-m", "uvicorn"] and not (given and given[0].endswith({forked})):
+    os.execv({real!r}, [{self!r}, *given])
+import json, signal, socket
+order = {{"command": given, "cwd": os.getcwd(), "env": dict(os.environ), "leads": True}}
+content = json.dumps(order).encode()
+line = socket.socket(socket.AF_UNIX)
+line.connect({line!r})
+socket.send_fds(line, [len(content).to_bytes(8, "little")], [0, 1, 2])
+line.sendall(content)
+heard = line.makefile()
+child = json.loads(heard.readline())[1]
+signal.signal(signal.SIGTERM, lambda *_: os.kill(child, signal.SIGTERM))
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+code = json.loads(heard.readline() or "[0, 0, 1]")[2]
+os._exit(code if code >= 0 else 128 - code)
+"""
+FORKED = ("/ray/_private/workers/setup_worker.py", "/ray/_private/workers/default_worker.py")
+"""The scripts that `INTERPRETER` runs in a fork, as it does ``-m uvicorn``."""
 
 
 class Process:
@@ -78,14 +108,19 @@ class Process:
 class _Server:
     """The process with the imports, and the line to it."""
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    def __init__(self) -> None:
         self.line, theirs = socket.socketpair()
-        environment = {**environment, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-        command = [sys.executable, "-m", "tests.preloaded", str(theirs.fileno())]
-        self.process = subprocess.Popen(
-            command, env=environment, cwd=ROOT, pass_fds=[theirs.fileno()]
-        )
-        theirs.close()
+        self._folder = tempfile.TemporaryDirectory(prefix="prokd-python-")
+        self.interpreter = _write_interpreter(Path(self._folder.name))
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+        command = [sys.executable, "-m", "tests.preloaded", str(self.interpreter)]
+        with theirs, socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(_line_of(self.interpreter)))
+            listener.listen(64)  # who asks before the imports are done waits
+            lines = [theirs.fileno(), listener.fileno()]
+            self.process = subprocess.Popen(
+                [*command, *map(str, lines)], env=environment, cwd=ROOT, pass_fds=lines
+            )
         self.ended: dict[int, int] = {}
         self._rest = b""
         self._started: list[int] = []
@@ -114,17 +149,41 @@ class _Server:
         return self._started.pop()
 
 
-_servers: dict[str | None, _Server] = {}
-"""By the one thing that Ray reads when it is imported and that differs between tests."""
+def _line_of(interpreter: Path) -> Path:
+    return interpreter.parents[1] / "line"
 
 
-def _server(environment: Mapping[str, str]) -> _Server:
-    """Return the server for an environment, which ends when its line does."""
-    mode = environment.get("RAY_AUTH_MODE")
-    if mode not in _servers:
-        _servers[mode] = _Server(environment)
-        atexit.register(_servers[mode].process.kill)
-    return _servers[mode]
+def _write_interpreter(folder: Path) -> Path:
+    """Write a twin of this Python's environment whose interpreter asks for forks; return it."""
+    here = Path(sys.prefix)
+    if (named := here / "pyvenv.cfg").exists():
+        shutil.copy(named, folder)
+    (folder / "lib").symlink_to(here / "lib")
+    (folder / "bin").mkdir()
+    for path in (here / "bin").iterdir():
+        (folder / "bin" / path.name).symlink_to(path)
+    interpreter = folder / "bin" / Path(sys.executable).name
+    interpreter.unlink()
+    given = {"real": sys.executable, "self": str(interpreter), "forked": FORKED}
+    interpreter.write_text(INTERPRETER.format(**given, line=str(_line_of(interpreter))))
+    interpreter.chmod(0o755)
+    return interpreter
+
+
+@functools.cache
+def _server() -> _Server:
+    """Return the server, which ends when its line does."""
+    server = _Server()
+    atexit.register(server.process.kill)
+    return server
+
+
+@contextlib.contextmanager
+def quick_workers() -> Iterator[None]:
+    """Let a Ray that this process starts get its workers as forks."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "executable", str(_server().interpreter))
+        yield
 
 
 def start(
@@ -135,6 +194,7 @@ def start(
     stderr: int,
     stdin: int | None = None,
     env: Mapping[str, str] | None = None,
+    leads: bool = False,
 ) -> Process:
     """Start ``[script or -m, ...]``, a Python command without its interpreter.
 
@@ -145,10 +205,11 @@ def start(
         stderr: Descriptor that it writes to.
         stdin: Descriptor that it reads; None = nothing.
         env: Its environment; None = that of this process.
+        leads: Whether it has a process group of its own.
     """
     environment = dict(os.environ if env is None else env)
-    order = {"command": list(command), "cwd": str(cwd), "env": environment}
-    server = _server(environment)
+    order = {"command": list(command), "cwd": str(cwd), "env": environment, "leads": leads}
+    server = _server()
     with open(os.devnull) as nothing:
         given = nothing.fileno() if stdin is None else stdin
         return Process(server, server.start(order, [given, stdout, stderr]), command)
@@ -185,57 +246,140 @@ def _threads() -> set[str]:
     return {path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm")}
 
 
-def _serve(line: socket.socket) -> None:
-    """Import, then fork for each order; return in the fork alone."""
-    before = dict(os.environ)
-    for module in MODULES:
-        __import__(module)
-    assert (threads := _threads()) <= {"python", HARMLESS}, f"a fork leaves {threads} behind"
-    gc.freeze()  # else every fork's collector would look through all of it
-    added = {name: value for name, value in os.environ.items() if name not in before}
-    woken, wakes = os.pipe()
-    os.set_blocking(wakes, False)
-    signal.set_wakeup_fd(wakes)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
-    while True:
-        ready, _, _ = select.select([line, woken], [], [])
-        if woken in ready:
-            os.read(woken, 4096)
+class _Forks:
+    """What a process that forks knows of its forks: who asked for each.
+
+    Args:
+        line: To the tests, which ask for commands there; None: interpreters alone ask.
+        listener: Where interpreters ask; None: none do.
+        keeper: A process with whose end this one ends.
+    """
+
+    def __init__(
+        self,
+        line: socket.socket | None = None,
+        listener: socket.socket | None = None,
+        keeper: int | None = None,
+    ) -> None:
+        self.line, self.listener, self.keeper = line, listener, keeper
+        self.asked_by: dict[int, socket.socket] = {}
+        self._woken, self._wakes = os.pipe()
+        for descriptor in (self._woken, self._wakes):
+            os.set_blocking(descriptor, False)
+        signal.set_wakeup_fd(self._wakes)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+
+    def wait(self) -> list[socket.socket]:
+        """Wait until somebody asks for a fork, or one ends; tell of ends."""
+        interpreters = {
+            line.fileno(): child for child, line in self.asked_by.items() if line is not self.line
+        }
+        given = [line for line in (self.line, self.listener) if line]
+        ready, _, _ = select.select([*given, self._woken, *interpreters], [], [])
+        for descriptor in interpreters.keys() & set(ready):
+            self._hear_of_its_end(interpreters[descriptor])
+        if self._woken in ready:
+            os.read(self._woken, 4096)
             with contextlib.suppress(ChildProcessError):
                 while (ended := os.waitpid(-1, os.WNOHANG))[0]:
-                    code = os.waitstatus_to_exitcode(ended[1])
-                    line.sendall(json.dumps(["ended", ended[0], code]).encode() + b"\n")
-        if line in ready:
-            size, streams, _, _ = socket.recv_fds(line, 8, 3)
-            if not size:
-                os._exit(0)
-            content = b""
-            while len(content) < int.from_bytes(size, "little"):
-                content += line.recv(int.from_bytes(size, "little") - len(content))
-            order = json.loads(content)
-            if not (child := os.fork()):
-                os.close(woken)
-                os.close(wakes)
+                    self._tell(ended[0], os.waitstatus_to_exitcode(ended[1]))
+        asking = [self.line] if self.line and self.line in ready else []
+        if self.listener and self.listener in ready:
+            asking.append(self.listener.accept()[0])
+        return asking
+
+    def _hear_of_its_end(self, child: int) -> None:
+        """A killed interpreter takes its fork with it."""
+        self.asked_by.pop(child).close()
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child, signal.SIGKILL)
+
+    def _tell(self, child: int, code: int) -> None:
+        if child == self.keeper:
+            os._exit(0)
+        if line := self.asked_by.pop(child, None):
+            with contextlib.suppress(OSError):
+                line.sendall(json.dumps(["ended", child, code]).encode() + b"\n")
+            if line is not self.line:
                 line.close()
-                _become(order, streams, added)
-                return
-            for stream in streams:
-                os.close(stream)
-            line.sendall(json.dumps(["started", child]).encode() + b"\n")
+
+    def fork(self, added: Mapping[str, str]) -> None:
+        """Fork for whoever asks; return in the fork alone, as the process that was ordered."""
+        while True:
+            for asking in self.wait():
+                order, streams = _hear(asking)
+                if not (child := os.fork()):
+                    self._forget(asking)
+                    _become(order, streams, added)
+                    return
+                for stream in streams:
+                    os.close(stream)
+                self.asked_by[child] = asking
+                asking.sendall(json.dumps(["started", child]).encode() + b"\n")
+
+    def _forget(self, asking: socket.socket) -> None:
+        """Close what belongs to the process that forks."""
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        os.close(self._woken)
+        os.close(self._wakes)
+        for line in (asking, self.line, self.listener, *self.asked_by.values()):
+            if line:
+                line.close()
+
+
+def _hear(line: socket.socket) -> tuple[dict[str, Any], list[int]]:
+    """Read an order and its streams."""
+    size, streams, _, _ = socket.recv_fds(line, 8, 3)
+    if not size:
+        os._exit(0)
+    content = b""
+    while len(content) < int.from_bytes(size, "little"):
+        content += line.recv(int.from_bytes(size, "little") - len(content))
+    return json.loads(content), streams
+
+
+def _serve(interpreter: str, line: socket.socket, listener: socket.socket) -> None:
+    """Import, then fork for each order; return in the fork alone.
+
+    One process forks workers; a fork of it imports Ray too, forks commands, and ends when the
+    tests do, and the first with it.
+    """
+    before = dict(os.environ)
+    sys.executable = interpreter
+    _import(MODULES)
+    if keeper := os.fork():
+        line.close()
+        forks = _Forks(listener=listener, keeper=keeper)
+    else:
+        listener.close()
+        _import(AND_RAY)
+        forks = _Forks(line)
+    forks.fork({name: value for name, value in os.environ.items() if name not in before})
+
+
+def _import(modules: Sequence[str]) -> None:
+    for module in modules:
+        __import__(module)
+    assert (threads := _threads()) <= {"python", HARMLESS}, f"a fork leaves {threads} behind"
+    gc.collect()
+    gc.freeze()  # else every fork's collector would look through all of it
 
 
 def _become(order: dict[str, Any], streams: Sequence[int], added: Mapping[str, str]) -> None:
     """Turn a fork into the process that was ordered."""
-    signal.set_wakeup_fd(-1)
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)
     os.environ.clear()
     os.environ.update(dict(added) | order["env"])
+    if order["leads"]:
+        os.setsid()  # Ray kills a worker with its process group, which is the tests' else
     sys.path[:0] = filter(None, order["env"].get("PYTHONPATH", "").split(os.pathsep))
     os.chdir(order["cwd"])
+    if ray := sys.modules.get("ray"):
+        ray._raylet.Config.initialize("")  # it has read another environment
     sys.argv = list(order["command"])
 
 
@@ -254,5 +398,5 @@ def _go() -> None:
 if __name__ == "__main__":
     if str(ROOT) in sys.path:
         sys.path.remove(str(ROOT))
-    _serve(socket.socket(fileno=int(sys.argv[1])))
+    _serve(sys.argv[1], *(socket.socket(fileno=int(number)) for number in sys.argv[2:]))
     _go()

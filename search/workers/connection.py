@@ -22,7 +22,7 @@ os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
 os.environ.setdefault("TUNE_WARN_INSUFFICENT_RESOURCE_THRESHOLD_S", "600")
 
 import ray
-from ray._private import ray_constants, services
+from ray._private import ray_constants
 from ray.util import get_node_ip_address
 
 from prokd.common.import_path import ROOT
@@ -86,10 +86,9 @@ def _given(address: str | None) -> str | None:
 def _started_here() -> str | None:
     """Return the address of the Ray that `ray start` started last here, if it still answers.
 
-    No public name of Ray tells it without connecting: `ray.init` of "auto" looks through all
-    processes and connects.
+    `ray.init` of "auto" would look through all processes as well, and connect.
     """
-    found: str | None = services.find_bootstrap_address(None)
+    found = ray_folders.address_of_last_start()
     return found if found and _answers(found) else None  # else a trace of a Ray that is gone
 
 

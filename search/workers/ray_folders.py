@@ -40,6 +40,24 @@ def import_folder() -> Path:
     return folder
 
 
+def address_of_last_start() -> str | None:
+    """Return the address of the Ray that `ray start` started last on this machine, if any.
+
+    It may be gone since. The documentation of `ray.init` says where the address lies.
+    """
+    path = Path(_temporary_files()) / "ray" / "ray_current_cluster"
+    try:
+        return path.read_text(encoding="utf-8").strip() or None
+    except OSError:
+        return None
+
+
+def _temporary_files() -> str:
+    is_linux = sys.platform.startswith("linux")  # Ray reads TMPDIR nowhere else
+    general = os.environ.get("TMPDIR") if is_linux else None
+    return os.environ.get("RAY_TMPDIR") or general or str(USUAL)
+
+
 def session_folder() -> str | None:
     """Return where a Ray that is started here keeps its files; None = where it wants to.
 
@@ -47,9 +65,7 @@ def session_folder() -> str | None:
         UserError: The path of the folder for temporary files is too long or has characters that
             Ray does not take, and ``/tmp`` cannot be written.
     """
-    is_linux = sys.platform.startswith("linux")  # Ray reads TMPDIR nowhere else
-    general = os.environ.get("TMPDIR") if is_linux else None
-    given = os.environ.get("RAY_TMPDIR") or general or str(USUAL)
+    given = _temporary_files()
     why = _why_not(given)
     if why is None:
         return None

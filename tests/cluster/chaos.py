@@ -424,7 +424,8 @@ class Ray:
         arguments = {"num_cpus": 1, "include_dashboard": False}
         for attempt in range(5):  # Ray gives a new node 30 seconds, whatever the machine does
             try:
-                self.cluster = Cluster(initialize_head=True, head_node_args=arguments)
+                with preloaded.quick_workers():
+                    self.cluster = Cluster(initialize_head=True, head_node_args=arguments)
                 break
             except Exception as error:  # Ray raises no class of its own for it
                 if attempt == 4 or "timed out during startup" not in str(error):
@@ -432,7 +433,8 @@ class Ray:
         self.address = self.cluster.address
 
     def add_node(self, **arguments: Any) -> Any:
-        return self.cluster.add_node(**arguments)
+        with preloaded.quick_workers():
+            return self.cluster.add_node(**arguments)
 
     def remove_node(self, node: Any, **arguments: Any) -> None:
         self.cluster.remove_node(node, **arguments)
