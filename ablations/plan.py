@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ablations.spec import AblationSpec
-from prokd.config import ExperimentConfig, with_overrides, with_precision
+from prokd.config import ExperimentConfig, with_precision
 from prokd.config.settings import AutocastType
 from prokd.errors import UserError
 from prokd.methods import DEFAULT, graph_of
@@ -63,14 +63,6 @@ class AblationPlan:
 
     def _settled(self, config: ExperimentConfig) -> ExperimentConfig:
         return config if self.precision is None else with_precision(config, self.precision)
-
-
-def with_base_settings(
-    spec: AblationSpec, configs: Sequence[ExperimentConfig], fixed: Sequence[str]
-) -> list[ExperimentConfig]:
-    """Apply a spec's own settings to configurations, but for those that the command line fixed."""
-    own = {path: value for path, value in spec.base.items() if path not in fixed}
-    return [with_overrides(config, own) for config in configs]
 
 
 def best_point(

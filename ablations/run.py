@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from ablations.execute import precision_at_rest, show_plan, train, with_best_points
-from ablations.plan import AblationPlan, with_base_settings
+from ablations.plan import AblationPlan
 from ablations.spec import load_spec
 from prokd.cli.app import run_app
 from prokd.cli.options import (
@@ -102,7 +102,7 @@ def ablation(
             {*spec.base, *parse_overrides(settings), *(["encoder.name"] if model else [])},
         )
     )
-    configs, fixed = base_configs(
+    bases, fixed = base_configs(
         method=spec.method,
         preset=preset,
         reading=reading,
@@ -111,10 +111,10 @@ def ablation(
         dataset=dataset,
         model=model,
         settings=settings,
+        beneath=spec.base,
     )
     given = {"source": source, "data.dataset": dataset, "encoder.name": model}
     fixed += [path for path, value in given.items() if value is not None]
-    bases = with_base_settings(spec, configs, fixed)
     check_output(output)
     descriptions = DataDescriptions(
         RuntimeConfig(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
 
@@ -47,13 +47,17 @@ def base_configs(
     dataset: str | None,
     model: str | None,
     settings: list[str],
+    beneath: Mapping[str, Any] | None = None,
 ) -> tuple[list[ExperimentConfig], list[str]]:
-    """Return one configuration for each target language, and the settings that were fixed."""
+    """Return one configuration for each target language, and the settings that were fixed.
+
+    What the command line says goes before ``beneath``: settings of a file, by dotted path.
+    """
     fixed = parse_overrides(settings)
     for path, option in OWN_OPTIONS.items():
         if path in fixed:
             raise UserError(f"the setting {path!r} must be given by {option}, not by --set.")
-    values: dict[str, Any] = dict(fixed)
+    values: dict[str, Any] = {**(beneath or {}), **fixed}
     if dataset is not None:
         values["data.dataset"] = dataset
     if model is not None:
@@ -62,7 +66,7 @@ def base_configs(
     say = cache(typer.echo)  # one sentence for all targets
     configs = []
     for target in targets:
-        own = {**sources(source, method), "target": target, **values}
+        own = values | sources(source, method) | {"target": target}
         config = build_config(preset, reading, own, method=method)
         configs.append(with_suited_rates(config, preset, values, say))
     if any(config.target in config.sources for config in configs):

@@ -1,6 +1,7 @@
-from ablations.plan import AblationPlan, with_base_settings
+from ablations.plan import AblationPlan
 from ablations.spec import AblationSpec, load_spec
-from prokd.methods import build_config
+from prokd.methods.rates import suited_rate
+from search.configs import base_configs
 from search.plan import need
 
 SKILL = {"full": 0.5, "w/o CA": 0.3, "w/o ST": 0.4, "w/o PK": 0.4, "w/o CL": 0.5, "TSL": 0.2}
@@ -47,14 +48,34 @@ def test_only_what_is_missing_counts(finished, make_plan):
     assert need(finished.experiments(other), "student").done == 6
 
 
+def _bases(spec, *settings, model=None):
+    options = {"reading": None, "languages": ["xx"], "source": "en", "dataset": None}
+    return base_configs(
+        method="prokd",
+        preset="mini",
+        model=model,
+        settings=list(settings),
+        beneath=spec.base,
+        **options,
+    )[0][0]
+
+
+def _with_base(**base):
+    variants = {"full": {}, "less": {"without": ["PK"]}}
+    return AblationSpec(name="own", title="t", claim="c", variants=variants, base=base)
+
+
 def test_the_command_line_wins_over_a_specs_settings():
-    spec = AblationSpec(
-        name="own",
-        title="t",
-        claim="c",
-        variants={"full": {}, "less": {"without": ["PK"]}},
-        base={"student.epochs": 2, "teacher.epochs": 2},
-    )
-    configs = [build_config(overrides={"teacher.epochs": 7})]
-    (config,) = with_base_settings(spec, configs, ["teacher.epochs"])
+    spec = _with_base(**{"student.epochs": 2, "teacher.epochs": 2})
+    config = _bases(spec, "teacher.epochs=7")
     assert (config.student.epochs, config.teacher.epochs) == (2, 7)
+
+
+def test_the_encoder_of_a_spec_gets_rates_that_suit_it(tiny_encoder, capsys):
+    spec = _with_base(**{"encoder.name": str(tiny_encoder), "student.learning_rate": 2e-3})
+    config = _bases(spec)
+    assert config.encoder.name == str(tiny_encoder)
+    assert config.teacher.learning_rate == suited_rate(1e-3, 32, 192)
+    assert config.student.learning_rate == 2e-3
+    assert "teacher.learning_rate" in (said := capsys.readouterr().out)
+    assert "student" not in said
