@@ -62,7 +62,7 @@ def ablation(
     ] = "table4",
     preset: Annotated[Text, typer.Option(help="paper, fast or mini (embedded, offline).")] = None,
     reading: Annotated[
-        Text, typer.Option(help="literal (as printed) or stable (for weak encoders).")
+        Text, typer.Option(help="soft, literal (as printed) or stable (weak encoders).")
     ] = None,
     source: Annotated[Text, typer.Option(help="Source language; en by default.")] = None,
     dataset: Annotated[Text, typer.Option(help="wikiann, conll or phrasebook.")] = None,

@@ -22,7 +22,7 @@ Preset = Annotated[str, typer.Option(help="paper, fast or mini (embedded, needs 
 MethodName = Annotated[str, typer.Option("--method", help="prokd, tsl, baseline or another's.")]
 Reading = Annotated[
     Optional[str],  # noqa: UP045
-    typer.Option(help="literal (as printed; the default) or stable (for weak encoders)."),
+    typer.Option(help="ProKD: soft (default), literal (as printed) or stable (weak encoders)."),
 ]
 Language = Annotated[str, typer.Option("--lang", help="Target language.")]
 Source = Annotated[str, typer.Option(help="Source language.")]

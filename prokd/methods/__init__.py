@@ -107,7 +107,7 @@ def build_config(
 
     Example:
         >>> build_config().student.distance, build_config("mini").student.distance
-        ('raw', 'unit')
+        ('scaled', 'unit')
     """
     chosen = method_named(method)
     reading = reading or default_reading(method, preset, overrides or {})

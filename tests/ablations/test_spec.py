@@ -6,6 +6,7 @@ from ablations.spec import SPECS_DIR, AblationSpec, load_spec, spec_path
 from prokd.errors import UserError
 from prokd.methods import build_config
 from prokd.methods.prokd.method import PROKD
+from prokd.methods.prokd.readings import READINGS
 from prokd.runs.identity import stage_signature
 
 GOOD = """
@@ -64,7 +65,7 @@ def test_table4_holds_the_papers_variants_and_figures():
         ("TSL", {"teacher.alignment.weight": 0.0, "student.schedule": "distillation"}),
     ],
 )
-@pytest.mark.parametrize("reading", ["stable", "literal"])
+@pytest.mark.parametrize("reading", READINGS)
 @pytest.mark.parametrize("preset", ["paper", "fast", "mini"])
 def test_a_variant_is_the_base_plus_its_changes(variant, changes, preset, reading):
     base = build_config(preset, reading)

@@ -234,12 +234,12 @@ class TestComponents:
             without_components(["KD"])
 
 
-def test_the_paper_is_read_as_printed_but_for_the_embedded_encoder() -> None:
-    literal, stable = (build_config("mini", name) for name in ("literal", "stable"))
-    assert build_config("mini") == stable != literal
-    assert build_config() == build_config("paper", "literal")
-    assert build_config("fast") == build_config("fast", "literal")
+def test_the_prior_has_a_say_by_default_but_with_the_embedded_encoder() -> None:
+    soft, stable = (build_config("mini", name) for name in ("soft", "stable"))
+    assert build_config("mini") == stable != soft
+    assert build_config() == build_config("paper", "soft")
+    assert build_config("fast") == build_config("fast", "soft")
     given = {"encoder.name": "/models/other"}
-    assert build_config("mini", overrides=given) == build_config("mini", "literal", given)
-    assert default_reading("prokd", "mini", given) == "literal"
+    assert build_config("mini", overrides=given) == build_config("mini", "soft", given)
+    assert default_reading("prokd", "mini", given) == "soft"
     assert build_config("mini", method="tsl") == build_config("mini", "stable", method="tsl")

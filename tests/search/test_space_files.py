@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from prokd.errors import UserError
 from prokd.methods import build_config
+from prokd.methods.prokd.readings import READINGS
 from search.execution import Outcome
 from search.experiments import Experiment
 from search.leaderboard import leaderboard, table
@@ -41,7 +42,7 @@ def write(tmp_path):
 
 
 @pytest.mark.parametrize("preset", ["paper", "fast", "mini"])
-@pytest.mark.parametrize("reading", ["stable", "literal"])
+@pytest.mark.parametrize("reading", READINGS)
 @pytest.mark.parametrize("name", named_spaces(build_config()))
 def test_a_named_space_fits_every_preset_and_reading(name, preset, reading):
     base = build_config(preset, reading)

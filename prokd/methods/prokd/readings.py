@@ -1,7 +1,10 @@
-"""Readings of the paper: `literal` as printed (the defaults), `stable` for weak encoders.
+"""Readings of the paper: `soft` (the default), `literal` as printed, `stable` for weak encoders.
 
-On a real encoder the printed form is the better one; on an encoder that hardly knows the target it
-is below plain distillation, and `stable` above it (docs/log/).
+With raw distances Eq. 8 is one-hot, whatever the printed temperature, so that the teacher's prior
+of Eq. 10 cannot correct it: where the student makes many updates, its labels drift away from the
+teacher's, and it ends below plain distillation. Distances over the square root of the feature size
+leave the prior its say (docs/log/real-encoder.md). On an encoder that hardly knows the target both
+are below plain distillation, and `stable` is above it (docs/log/weak-encoder.md).
 """
 
 from __future__ import annotations
@@ -9,6 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 READINGS: dict[str, dict[str, Any]] = {
+    "soft": {"student.distance": "scaled"},
     "literal": {},
     "stable": {
         "teacher.alignment.summation": "per_class",
