@@ -17,6 +17,8 @@ S5. The stable reading takes the likeliest valid IOB2 tags of a sentence as pseu
 S6. The stable reading looks at target text without dropout before it labels it
     (`pseudo_label_features`).
 S7. The frozen part of the encoder runs without dropout, as the teacher's (T5).
+S8. The soft reading divides the distances of Eq. 8 by the root of the feature size: the teacher's
+    prior then corrects what is near two prototypes (`distance`).
 """
 
 from __future__ import annotations
