@@ -307,7 +307,13 @@ class _Forks:
         """Fork for whoever asks; return in the fork alone, as the process that was ordered."""
         while True:
             for asking in self.wait():
-                order, streams = _hear(asking)
+                heard = _hear(asking)
+                if heard is None:  # an interpreter that was killed, or the tests have ended
+                    if asking is self.line:
+                        os._exit(0)
+                    asking.close()
+                    continue
+                order, streams = heard
                 if not (child := os.fork()):
                     self._forget(asking)
                     _become(order, streams, added)
@@ -315,7 +321,8 @@ class _Forks:
                 for stream in streams:
                     os.close(stream)
                 self.asked_by[child] = asking
-                asking.sendall(json.dumps(["started", child]).encode() + b"\n")
+                with contextlib.suppress(OSError):  # it is heard of in the next round
+                    asking.sendall(json.dumps(["started", child]).encode() + b"\n")
 
     def _forget(self, asking: socket.socket) -> None:
         """Close what belongs to the process that forks."""
@@ -328,15 +335,18 @@ class _Forks:
                 line.close()
 
 
-def _hear(line: socket.socket) -> tuple[dict[str, Any], list[int]]:
-    """Read an order and its streams."""
-    size, streams, _, _ = socket.recv_fds(line, 8, 3)
-    if not size:
-        os._exit(0)
-    content = b""
-    while len(content) < int.from_bytes(size, "little"):
-        content += line.recv(int.from_bytes(size, "little") - len(content))
-    return json.loads(content), streams
+def _hear(line: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
+    """Read an order and its streams; None where nobody is there to give one."""
+    streams: list[int] = []
+    with contextlib.suppress(ConnectionError, json.JSONDecodeError):
+        size, streams, _, _ = socket.recv_fds(line, 8, 3)
+        content, wanted = b"", int.from_bytes(size, "little")
+        while len(content) < wanted and (part := line.recv(wanted - len(content))):
+            content += part
+        return json.loads(content), streams
+    for stream in streams:
+        os.close(stream)
+    return None
 
 
 def _serve(interpreter: str, line: socket.socket, listener: socket.socket) -> None:
