@@ -12,7 +12,7 @@ SPACES: dict[str, dict[str, Any]] = {
     # length of Eq. 8's vectors, dropout, the first aligned epoch, the class prior and the numbers
     # of epochs moved it less and stay where the preset has them. Two settings are here by single
     # comparisons of other readings: a student from the teacher's weights costs 5 points ("Which
-    # reading") and is left out; τ2, which with β says how much the teacher's prior corrects, is
+    # reading"), which source dev does not see ("Choosing without labels"), and is left out; τ2, which with β says how much the teacher's prior corrects, is
     # worth up to 4 ("More unlabelled text") and is in.
     "default": {
         "teacher.learning_rate": {"times": [0.25, 4], "log": True},

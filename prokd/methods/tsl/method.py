@@ -66,10 +66,11 @@ TSL = Method(
     config=TSLConfig,
     graph=lambda config: _graph(config.sources),
     spaces={
+        # Without the student's start: source dev prefers one from the teacher's weights, whatever
+        # it is worth on the target (docs/log/real-encoder.md, "Choosing without labels").
         "default": {
             "teacher.learning_rate": {"times": [0.25, 4], "log": True},
             "teacher.head_learning_rate_factor": {"low": 1, "high": 10, "log": True},
-            "student.start": ["encoder", "teacher"],
             "student.learning_rate": {"times": [0.25, 4], "log": True},
             "student.head_learning_rate_factor": {"low": 1, "high": 10, "log": True},
             "student.distillation_reduction": ["sum", "mean"],
