@@ -10,10 +10,10 @@ SPACES: dict[str, dict[str, Any]] = {
     # What moves entity F1 on the target, by importance (fANOVA) over 60 students of the reading
     # `stable` on a real encoder: docs/log/real-encoder.md, "What a search should vary". λ, τ1, the
     # length of Eq. 8's vectors, dropout, the first aligned epoch, the class prior and the numbers
-    # of epochs moved it less and stay where the preset has them. Two settings are here by single
-    # comparisons of other readings: a student from the teacher's weights costs 5 points ("Which
-    # reading"), which source dev does not see ("Choosing without labels"), and is left out; τ2, which with β says how much the teacher's prior corrects, is
-    # worth up to 4 ("More unlabelled text") and is in.
+    # of epochs moved it less and stay where the preset has them. Two settings are judged by single
+    # comparisons of other readings. A student from the teacher's weights costs 5 points ("Which
+    # reading"), which source dev does not see ("Choosing without labels"): it is left out. τ2 says
+    # with β how much the teacher's prior corrects, worth up to 4 ("More unlabelled text").
     "default": {
         "teacher.learning_rate": {"times": [0.25, 4], "log": True},
         "teacher.head_learning_rate_factor": {"low": 1, "high": 10, "log": True},
