@@ -35,6 +35,7 @@ from prokd.cli.options import (
     Cache,
     DataDirs,
     Output,
+    Reading,
     Separator,
     TagColumn,
     separator_of,
@@ -61,9 +62,7 @@ def ablation(
         str, typer.Option("--spec", help="table4, components or a YAML file of your own.")
     ] = "table4",
     preset: Annotated[Text, typer.Option(help="paper, fast or mini (embedded, offline).")] = None,
-    reading: Annotated[
-        Text, typer.Option(help="soft, literal (as printed) or stable (weak encoders).")
-    ] = None,
+    reading: Reading = None,
     source: Annotated[Text, typer.Option(help="Source language; en by default.")] = None,
     dataset: Annotated[Text, typer.Option(help="wikiann, conll or phrasebook.")] = None,
     data_dirs: DataDirs = [],  # noqa: B006

@@ -26,11 +26,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-
-import pytest
+from unittest import mock
 
 ROOT = Path(__file__).resolve().parents[1]
 MODULES = (
@@ -178,12 +177,9 @@ def _server() -> _Server:
     return server
 
 
-@contextlib.contextmanager
-def quick_workers() -> Iterator[None]:
+def quick_workers() -> contextlib.AbstractContextManager[Any]:
     """Let a Ray that this process starts get its workers as forks."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "executable", str(_server().interpreter))
-        yield
+    return mock.patch.object(sys, "executable", str(_server().interpreter))
 
 
 def start(
@@ -247,7 +243,7 @@ def _threads() -> set[str]:
 
 
 class _Forks:
-    """What a process that forks knows of its forks: who asked for each.
+    """What a process that forks knows of its forks: which interpreter asked for each.
 
     Args:
         line: To the tests, which ask for commands there; None: interpreters alone ask.
@@ -271,9 +267,7 @@ class _Forks:
 
     def wait(self) -> list[socket.socket]:
         """Wait until somebody asks for a fork, or one ends; tell of ends."""
-        interpreters = {
-            line.fileno(): child for child, line in self.asked_by.items() if line is not self.line
-        }
+        interpreters = {line.fileno(): child for child, line in self.asked_by.items()}
         given = [line for line in (self.line, self.listener) if line]
         ready, _, _ = select.select([*given, self._woken, *interpreters], [], [])
         for descriptor in interpreters.keys() & set(ready):
@@ -297,7 +291,7 @@ class _Forks:
     def _tell(self, child: int, code: int) -> None:
         if child == self.keeper:
             os._exit(0)
-        if line := self.asked_by.pop(child, None):
+        if line := self.asked_by.pop(child, self.line):
             with contextlib.suppress(OSError):
                 line.sendall(json.dumps(["ended", child, code]).encode() + b"\n")
             if line is not self.line:
@@ -320,7 +314,8 @@ class _Forks:
                     return
                 for stream in streams:
                     os.close(stream)
-                self.asked_by[child] = asking
+                if asking is not self.line:
+                    self.asked_by[child] = asking
                 with contextlib.suppress(OSError):  # it is heard of in the next round
                     asking.sendall(json.dumps(["started", child]).encode() + b"\n")
 

@@ -48,16 +48,19 @@ def test_only_what_is_missing_counts(finished, make_plan):
     assert need(finished.experiments(other), "student").done == 6
 
 
-def _bases(spec, *settings, model=None):
-    options = {"reading": None, "languages": ["xx"], "source": "en", "dataset": None}
-    return base_configs(
+def _base(spec, *settings):
+    bases, _ = base_configs(
         method="prokd",
         preset="mini",
-        model=model,
+        reading=None,
+        languages=["xx"],
+        source="en",
+        dataset=None,
+        model=None,
         settings=list(settings),
         beneath=spec.base,
-        **options,
-    )[0][0]
+    )
+    return bases[0]
 
 
 def _with_base(**base):
@@ -67,13 +70,13 @@ def _with_base(**base):
 
 def test_the_command_line_wins_over_a_specs_settings():
     spec = _with_base(**{"student.epochs": 2, "teacher.epochs": 2})
-    config = _bases(spec, "teacher.epochs=7")
+    config = _base(spec, "teacher.epochs=7")
     assert (config.student.epochs, config.teacher.epochs) == (2, 7)
 
 
 def test_the_encoder_of_a_spec_gets_rates_that_suit_it(tiny_encoder, capsys):
     spec = _with_base(**{"encoder.name": str(tiny_encoder), "student.learning_rate": 2e-3})
-    config = _bases(spec)
+    config = _base(spec)
     assert config.encoder.name == str(tiny_encoder)
     assert config.teacher.learning_rate == suited_rate(1e-3, 32, 192)
     assert config.student.learning_rate == 2e-3
