@@ -6,7 +6,7 @@ seconds of imports, of which each start of a search would have its own. What a m
 the environment when it is imported is read once: tests of such things start an interpreter.
 
 Where a command starts Python itself, it does so with an `INTERPRETER` that takes the same way for
-Ray's workers and MLflow's server, and is a plain one for all else.
+Ray's workers and agents, MLflow's server and benchmarks, and is a plain one for all else.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import atexit
 import contextlib
 import functools
 import gc
+import importlib
 import json
 import os
 import runpy
@@ -45,21 +46,34 @@ MODULES = (
     "search.records.models",
     "search.criteria",
 )
-AND_RAY = ("search.workers.cluster", "search.launch", "ablations.execute")
-"""What commands import as well; Ray reads who a worker is from its environment when imported."""
+AND_RAY = (
+    "search.workers.cluster",
+    "search.launch",
+    "ablations.execute",
+    "ray.autoscaler._private.monitor",
+    "ray.dashboard.agent",
+    "ray.dashboard.dashboard",
+    "ray.runtime_env",
+)
+"""What commands and agents import as well; who a worker is, Ray reads from its environment when
+it is imported.
+"""
 HARMLESS = "jemalloc_bg_thd"
 """A thread of pyarrow's allocator, which knows what to do when its process forks."""
 INTERPRETER = """\
 #!{real} -ISE
 import os, sys
 given = sys.argv[1:]
-if given[:2] != ["-m", "uvicorn"] and not (given and given[0].endswith({forked})):
+command = given[1:] if given[:1] == ["-u"] else given
+name = (command[1:2] if command[:1] == ["-m"] else command[:1]) or [""]
+line = next((line for line, ends in {forked!r} if name[0].endswith(ends)), None)
+if line is None:
     os.execv({real!r}, [{self!r}, *given])
 import json, signal, socket
-order = {{"command": given, "cwd": os.getcwd(), "env": dict(os.environ), "leads": True}}
+order = {{"command": command, "cwd": os.getcwd(), "env": dict(os.environ), "leads": True}}
 content = json.dumps(order).encode()
-line = socket.socket(socket.AF_UNIX)
-line.connect({line!r})
+to, line = line, socket.socket(socket.AF_UNIX)
+line.connect(to)
 socket.send_fds(line, [len(content).to_bytes(8, "little")], [0, 1, 2])
 line.sendall(content)
 heard = line.makefile()
@@ -69,8 +83,22 @@ signal.signal(signal.SIGINT, signal.SIG_IGN)
 code = json.loads(heard.readline() or "[0, 0, 1]")[2]
 os._exit(code if code >= 0 else 128 - code)
 """
-FORKED = ("/ray/_private/workers/setup_worker.py", "/ray/_private/workers/default_worker.py")
-"""The scripts that `INTERPRETER` runs in a fork, as it does ``-m uvicorn``."""
+FORKED = {
+    "without-ray": (
+        "/ray/_private/workers/setup_worker.py",
+        "/ray/_private/workers/default_worker.py",
+        "uvicorn",
+        "benchmarks.stage_process",
+    ),
+    "with-ray": (
+        "/ray/_private/log_monitor.py",
+        "/ray/_private/runtime_env/agent/main.py",
+        "/ray/autoscaler/_private/monitor.py",
+        "/ray/dashboard/agent.py",
+        "/ray/dashboard/dashboard.py",
+    ),
+}
+"""The scripts and modules that `INTERPRETER` runs in a fork, by which of the two that is of."""
 
 
 class Process:
@@ -113,10 +141,14 @@ class _Server:
         self.interpreter = _write_interpreter(Path(self._folder.name))
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
         command = [sys.executable, "-m", "tests.preloaded", str(self.interpreter)]
-        with theirs, socket.socket(socket.AF_UNIX) as listener:
-            listener.bind(str(_line_of(self.interpreter)))
-            listener.listen(64)  # who asks before the imports are done waits
-            lines = [theirs.fileno(), listener.fileno()]
+        with contextlib.ExitStack() as passed:
+            passed.enter_context(theirs)
+            lines = [theirs.fileno()]
+            for name in FORKED:
+                listener = passed.enter_context(socket.socket(socket.AF_UNIX))
+                listener.bind(str(_line_of(self.interpreter, name)))
+                listener.listen(64)  # who asks before the imports are done waits
+                lines.append(listener.fileno())
             self.process = subprocess.Popen(
                 [*command, *map(str, lines)], env=environment, cwd=ROOT, pass_fds=lines
             )
@@ -148,8 +180,8 @@ class _Server:
         return self._started.pop()
 
 
-def _line_of(interpreter: Path) -> Path:
-    return interpreter.parents[1] / "line"
+def _line_of(interpreter: Path, name: str) -> Path:
+    return interpreter.parents[1] / name
 
 
 def _write_interpreter(folder: Path) -> Path:
@@ -163,8 +195,9 @@ def _write_interpreter(folder: Path) -> Path:
         (folder / "bin" / path.name).symlink_to(path)
     interpreter = folder / "bin" / Path(sys.executable).name
     interpreter.unlink()
-    given = {"real": sys.executable, "self": str(interpreter), "forked": FORKED}
-    interpreter.write_text(INTERPRETER.format(**given, line=str(_line_of(interpreter))))
+    forked = [(str(_line_of(interpreter, name)), ends) for name, ends in FORKED.items()]
+    given = {"real": sys.executable, "self": str(interpreter), "forked": forked}
+    interpreter.write_text(INTERPRETER.format(**given))
     interpreter.chmod(0o755)
     return interpreter
 
@@ -344,22 +377,25 @@ def _hear(line: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
     return None
 
 
-def _serve(interpreter: str, line: socket.socket, listener: socket.socket) -> None:
+def _serve(
+    interpreter: str, line: socket.socket, without_ray: socket.socket, with_ray: socket.socket
+) -> None:
     """Import, then fork for each order; return in the fork alone.
 
-    One process forks workers; a fork of it imports Ray too, forks commands, and ends when the
-    tests do, and the first with it.
+    One process forks workers; a fork of it imports Ray too, forks commands and Ray's agents, and
+    ends when the tests do, and the first with it.
     """
     before = dict(os.environ)
     sys.executable = interpreter
     _import(MODULES)
     if keeper := os.fork():
         line.close()
-        forks = _Forks(listener=listener, keeper=keeper)
+        with_ray.close()
+        forks = _Forks(listener=without_ray, keeper=keeper)
     else:
-        listener.close()
+        without_ray.close()
         _import(AND_RAY)
-        forks = _Forks(line)
+        forks = _Forks(line, with_ray)
     forks.fork({name: value for name, value in os.environ.items() if name not in before})
 
 
@@ -383,8 +419,10 @@ def _become(order: dict[str, Any], streams: Sequence[int], added: Mapping[str, s
         os.setsid()  # Ray kills a worker with its process group, which is the tests' else
     sys.path[:0] = filter(None, order["env"].get("PYTHONPATH", "").split(os.pathsep))
     os.chdir(order["cwd"])
-    if ray := sys.modules.get("ray"):
-        ray._raylet.Config.initialize("")  # it has read another environment
+    if ray := sys.modules.get("ray"):  # it has read another environment
+        ray._raylet.Config.initialize("")
+        for constants in ("ray._private.ray_constants", "ray.dashboard.consts"):
+            importlib.reload(sys.modules[constants])
     sys.argv = list(order["command"])
 
 

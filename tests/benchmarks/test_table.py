@@ -2,14 +2,13 @@
 
 import csv
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from benchmarks.sweep import points_of, space
 from benchmarks.table import interleaved, mean_and_deviation, ratio_line, show, write
+from tests import preloaded
 
 ROOT = Path(__file__).parents[2]
 
@@ -51,24 +50,18 @@ def test_a_sweep_has_as_many_distinct_points(number):
 def test_the_command_runs_its_parts(tmp_path):
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     environment.pop("PROKD_DATA", None)
+
+    def measured(*arguments):
+        return preloaded.run(["-m", "benchmarks", *arguments], cwd=ROOT, env=environment)
+
     parts = ["steps", "quality", "gpu", "scaling"]
-    command = [sys.executable, "-m", "benchmarks", *parts, "--quick", "--output", str(tmp_path)]
-    done = subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
-    )
+    done = measured(*parts, "--quick", "--output", str(tmp_path))
     assert done.returncode == 0, done.stderr
     with (tmp_path / "table.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [part for part in parts if any(row["part"] == part for row in rows)] == parts
     assert "teacher step" in done.stdout
     assert (tmp_path / "scaling.png").stat().st_size > 10_000
-    wrong = subprocess.run(
-        [sys.executable, "-m", "benchmarks", "speed"],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    wrong = measured("speed")
     assert wrong.returncode == 2
     assert "a part is one of steps, quality" in wrong.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -78,18 +79,19 @@ def test_prediction_loads_no_library_that_it_does_not_need(
     exported = export(run.folder, tmp_path / "export")
     code = """import sys
 from prokd.cli.app import app
-app(sys.argv[1:], standalone_mode=False)
+for folder in sys.argv[1:]:
+    given = ["predict", folder, "--text", "anna woont in paris."]
+    app(given, standalone_mode=False)
 heavy = "accelerate datasets matplotlib mlflow optuna pandas ray scipy sklearn".split()
 assert (loaded := [name for name in heavy if name in sys.modules]) == [], loaded
 import scipy.stats
 """
-    for folder in (run.folder.path, exported):
-        given = ["predict", str(folder), "--text", "anna woont in paris."]
-        told = subprocess.run(
-            [sys.executable, "-c", code, *given], capture_output=True, text=True, check=False
-        )
-        assert told.returncode == 0, told.stderr
-        assert told.stdout.startswith("anna")
+    folders = [str(run.folder.path), str(exported)]
+    told = subprocess.run(
+        [sys.executable, "-c", code, *folders], capture_output=True, text=True, check=False
+    )
+    assert told.returncode == 0, told.stderr
+    assert len(re.findall("^anna", told.stdout, re.MULTILINE)) == 2
     late = "import sys, transformers.utils; transformers.utils.is_scipy_available()\n"
     code = late + "from prokd.cli.app import app; app(sys.argv[1:])"
     given = ["predict", str(exported), "--text", "anna woont in paris."]
