@@ -149,7 +149,7 @@ def markdown(scores: Scores, base: ExperimentConfig, notes: Sequence[str] = ()) 
         lines += as_markdown(score_table(scores, measure))
         if measure == ENTITY:
             lines += ["", STAR]
-        elif measure == TOKEN:
+        if measure == spec.paper_measure:
             lines += ["", *(_paper_lines(spec, base))]
     lines += ["", f"## Are the differences chance? ({MEASURES[ENTITY]})", ""]
     lines += [*as_markdown(comparison_table(scores)), "", *HOW_TO_READ]
@@ -165,6 +165,10 @@ def markdown(scores: Scores, base: ExperimentConfig, notes: Sequence[str] = ()) 
 STAR = (
     "\\* p < 0.05, permutation test over sentences, Holm-corrected over the variants of a column."
 )
+PAPER_MEASURES = {
+    TOKEN: "token-level F1, not defined further, of an unstated number of runs",
+    ENTITY: "entity-level F1, means over runs",
+}
 HOW_TO_READ = [
     "- p sentences: paired permutation test, the two systems swapped sentence by sentence in "
     "all seeds at once; the interval is a paired bootstrap over sentences. Both ask whether other "
@@ -209,8 +213,8 @@ def _paper_lines(spec: AblationSpec, base: ExperimentConfig) -> list[str]:
     if reasons := comparability(spec, base):
         return [f"Not comparable with the paper's figures: {'; '.join(reasons)}."]
     return [
-        "The paper's figures are token-level F1 of an unstated number of runs; it does not define "
-        "the measure further, so compare differences between variants rather than levels."
+        f"The paper's figures are {PAPER_MEASURES[spec.paper_measure]}: compare differences "
+        "between variants rather than levels."
     ]
 
 

@@ -93,7 +93,10 @@ class AblationSpec(_Frozen):
     seeds: list[Seed] = Field([0, 1, 2], min_length=1)
     paper: dict[str, dict[str, dict[str, Percent]]] = Field(
         default_factory=dict,
-        description="published token-level F1 in percent: dataset, language, variant",
+        description="published F1 in percent: dataset, language (or average), variant",
+    )
+    paper_measure: Literal["token_f1", "entity_f1"] = Field(
+        "token_f1", description="which F1 the published figures are"
     )
 
     @field_validator("variants", mode="before")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from ablations.comparison import AVERAGE, ENTITY, TOKEN, Comparison, Scores
+from ablations.comparison import AVERAGE, ENTITY, Comparison, Scores
 from ablations.spec import AblationSpec
 from search.results import Row
 from search.workers.trainables import COLLAPSED, DONE
@@ -37,10 +37,10 @@ def cell(scores: Scores, variant: str, column: str, measure: str) -> str:
 def score_table(scores: Scores, measure: str) -> Table:
     """Return the table of the paper's form: variants down, languages and their average across.
 
-    Beside a column of token-level F1 stand the paper's figures for it, where there are any: the
-    paper prints percent, the table has all in [0, 1].
+    Beside a column of the paper's measure stand its figures, where there are any: a paper prints
+    percent, the table has all in [0, 1].
     """
-    published = _published(scores) if measure == TOKEN else {}
+    published = _published(scores) if measure == scores.spec.paper_measure else {}
     header = ["variant"]
     for column in scores.columns:
         header += [column, *([f"{column}, paper"] if column in published else [])]
@@ -135,17 +135,23 @@ def _missing(scores: Scores, variant: str, column: str) -> str:
 
 
 def _published(scores: Scores) -> dict[str, dict[str, float]]:
-    """Return the paper's figures of the columns that have any, in percent."""
+    """Return the paper's figures of the columns that have any, in percent.
+
+    An average is that of the figures; where the languages are the paper's own, a printed one
+    stands for what has no figures by language.
+    """
     dataset = scores.rows[0].experiment.config.data.dataset
     figures = scores.spec.paper.get(dataset, {})
     result = {column: figures[column] for column in scores.languages if column in figures}
     if AVERAGE in scores.columns and len(result) == len(scores.languages):
         parts = list(result.values())
-        result[AVERAGE] = {
+        average = {
             name: math.fsum(part[name] for part in parts) / len(parts)
             for name in parts[0]
             if all(name in part for part in parts)
         }
+        is_whole = set(scores.languages) == set(figures) - {AVERAGE}
+        result[AVERAGE] = (figures.get(AVERAGE, {}) if is_whole else {}) | average
     return result
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +71,11 @@ def describe(folder: Path) -> dict[str, Any]:
 
 
 def load(
-    folder: Path, encoder: EncoderConfig | None = None, runtime: RuntimeConfig | None = None
+    folder: Path,
+    encoder: EncoderConfig | None = None,
+    runtime: RuntimeConfig | None = None,
+    *,
+    prepare: Callable[[TokenClassifier], object] = lambda model: None,
 ) -> TokenClassifier:
     """Restore a trained stage, bit for bit, on its base encoder.
 
@@ -79,6 +83,7 @@ def load(
         folder: A stage folder.
         encoder: Where its base lies now; None = where it lay in training.
         runtime: The device; None = CPU.
+        prepare: Puts modules beside the classifier, which get their weights too.
 
     Raises:
         UserError: No stage, or a base that is not the one it was trained on.
@@ -92,12 +97,15 @@ def load(
         max_length=description["max_length"],
         seed=0,
     )
+    prepare(model)
     load_into(model, folder, config)
     return model.to(device).eval()
 
 
 def load_into(model: TokenClassifier, folder: Path, encoder: EncoderConfig) -> None:
     """Put a stage's trained weights into a model on the same base.
+
+    Those of modules beside the classifier are left out where the model has no such modules.
 
     Raises:
         UserError: Another base, or weights that are not whole.
@@ -117,6 +125,7 @@ def load_into(model: TokenClassifier, folder: Path, encoder: EncoderConfig) -> N
         )
     missing, unexpected = model.load_state_dict(load_file(folder / WEIGHTS_FILE), strict=False)
     stored = set(missing) & set(model.trained_state())
+    unexpected = [name for name in unexpected if not name.startswith("beside.")]
     if unexpected or stored:
         names = ", ".join(sorted([*unexpected, *stored])[:3])
         raise UserError(f"the weights in {folder} do not fit their encoder: {names}.")

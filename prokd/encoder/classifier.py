@@ -51,6 +51,8 @@ class TokenClassifier(nn.Module):
         micro_batch_tokens: Most subwords, padding in, of one pass through the encoder; None = all
             of a batch. A larger batch goes through in parts, whose activations are computed again
             for the gradient: the same features and the same gradient, in less memory.
+        beside: Modules of a method that are trained and kept with it, by name. They are no part
+            of its tags, and no export has them.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class TokenClassifier(nn.Module):
         )
         self.precision: Precision = precision
         self.micro_batch_tokens: int | None = None
+        self.beside = nn.ModuleDict()
 
     @property
     def num_classes(self) -> int:

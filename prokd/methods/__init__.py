@@ -15,13 +15,14 @@ from prokd.config.presets import PRESETS
 from prokd.errors import UserError
 from prokd.method import Graph, Method
 from prokd.methods.baseline.method import BASELINE
+from prokd.methods.msd.method import MSD
 from prokd.methods.prokd.method import PROKD
 from prokd.methods.tsl.method import TSL
 
 GROUP = "prokd.methods"
 """Entry points of other packages: each is a `Method`, or a module-level name that is one."""
 DEFAULT = PROKD.name
-_OWN = (PROKD, TSL, BASELINE)
+_OWN = (PROKD, TSL, MSD, BASELINE)
 
 
 @cache

@@ -101,6 +101,21 @@ def scores_in_two_ways(
     return scores
 
 
+def looked_at(
+    model: TokenClassifier,
+    encoded: EncodedCorpus,
+    pad_token_id: int,
+    sentences: npt.NDArray[np.int64] | None = None,
+) -> Iterator[tuple[npt.NDArray[np.int64], Batch]]:
+    """Yield sentences, by index, and their batch on the model's device, which is in eval mode."""
+    was_training = model.training
+    model.eval()
+    for indices in evaluation_batches(encoded, model.device, sentences):
+        batch = collate(encoded, indices, pad_token_id)
+        yield indices, batch.to(model.device, non_blocking=True)
+    model.train(was_training)
+
+
 @torch.no_grad()
 def passes(
     model: TokenClassifier,
@@ -116,14 +131,10 @@ def passes(
         pad_token_id: Of the tokenizer.
         sentences: int64, indices of the sentences to look at; None = all.
     """
-    was_training = model.training
-    model.eval()
-    for indices in evaluation_batches(encoded, model.device, sentences):
-        batch = collate(encoded, indices, pad_token_id).to(model.device, non_blocking=True)
+    for _, batch in looked_at(model, encoded, pad_token_id, sentences):
         with model.autocast():
             features_ND, logits_NC = model(batch)
         yield batch, features_ND, logits_NC
-    model.train(was_training)
 
 
 def predict(

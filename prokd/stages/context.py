@@ -11,10 +11,13 @@ from torch import Tensor
 
 from prokd.data import EncodedCorpus
 from prokd.encoder.classifier import TokenClassifier
+from prokd.method import TARGET_TRAIN
 from prokd.scoring.evaluation import LabelledSplit
 
 Output = Callable[[TokenClassifier, EncodedCorpus, int], Tensor]
 """From a model, a corpus and the padding's index to a row for each kept word, or sentence."""
+Prepare = Callable[[TokenClassifier], object]
+"""Puts modules beside a classifier, before weights are loaded."""
 
 
 class Context(Protocol):
@@ -54,8 +57,22 @@ class Context(Protocol):
         """Return the target sentences without labels, prepared likewise."""
         ...
 
-    def outputs(self, need: str, output: Output) -> npt.NDArray[np.float16]:
-        """Return what a needed stage's model makes of target train; computed once, then mapped."""
+    def outputs(
+        self,
+        need: str,
+        output: Output,
+        *,
+        corpus: str = TARGET_TRAIN,
+        prepare: Prepare | None = None,
+    ) -> npt.NDArray[np.float16]:
+        """Return what a needed stage's model makes of a corpus; computed once, then mapped.
+
+        Args:
+            need: Name of the stage.
+            output: Gives a row for each kept word, or sentence.
+            corpus: `prokd.method.TARGET_TRAIN`, or ``SOURCE_TRAIN``.
+            prepare: Puts modules beside the model's classifier that the stage has trained.
+        """
         ...
 
     def sentence_vectors(self, languages: Sequence[str]) -> Sequence[Tensor]:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from prokd.data import EncodedCorpus, collate
+from prokd.data import Batch, EncodedCorpus, collate
 from prokd.encoder.classifier import TokenClassifier
 from prokd.scoring.evaluation import LabelledSplit, probabilities
 from prokd.stages.context import Context
@@ -74,15 +74,21 @@ class DistillationStage:
         for indices in batches:
             batch = collate(self.target_train, indices, self.pad_token_id)
             batch = batch.to(self.model.device, non_blocking=True)
-            with self.model.autocast():
-                _, logits_NC = self.model(batch)
-            teacher_NC = self.teacher_probabilities[batch.word_index_N]
-            loss = self.loss(teacher_NC, logits_NC, len(indices))
+            loss, told = self._loss(batch, len(indices))
             means.add(f"{self.name}/gradient_norm", self.optimization.step(loss))
-            means.add(f"{self.name}/{self.loss_name}", loss, batch.num_tokens)
+            for name, value in told.items():
+                means.add(f"{self.name}/{name}", value, batch.num_tokens)
         self.epoch += 1
         self.optimization.check(self.name, self.epoch)
         return means.result() | named_scores(self, self.config.source)
+
+    def _loss(self, batch: Batch, num_sentences: int) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return what is trained down on a batch, and what is told of it, by name."""
+        with self.model.autocast():
+            _, logits_NC = self.model(batch)
+        teacher_NC = self.teacher_probabilities[batch.word_index_N]
+        loss = self.loss(teacher_NC, logits_NC, num_sentences)
+        return loss, {self.loss_name: loss}
 
     def _distillation(self, teacher_NC: Tensor, logits_NC: Tensor, num_sentences: int) -> Tensor:
         return distillation_loss(

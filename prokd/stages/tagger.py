@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from torch import Tensor
+
 from prokd.config import ExperimentConfig, OptimizationConfig
-from prokd.data import EncodedCorpus, collate
+from prokd.data import Batch, EncodedCorpus, collate
 from prokd.encoder.classifier import TokenClassifier
 from prokd.scoring.evaluation import LabelledSplit
 from prokd.stages.context import Context
@@ -60,20 +62,29 @@ class TaggerStage:
         for indices in batches:
             batch = collate(self.source_train, indices, self.pad_token_id)
             batch = batch.to(self.model.device, non_blocking=True)
-            with self.model.autocast():
-                _, logits_NC = self.model(batch)
-            assert batch.labels_N is not None, "source batches carry labels"
-            loss = tagging_loss(
-                logits_NC,
-                batch.labels_N,
-                num_sentences=len(indices),
-                reduction=self.settings.loss_reduction,
-            )
+            loss, told = self._loss(batch, len(indices))
             means.add(f"{self.name}/gradient_norm", self.optimization.step(loss))
-            means.add(f"{self.name}/tagging_loss", loss, batch.num_tokens)
+            for name, value in told.items():
+                means.add(f"{self.name}/{name}", value, batch.num_tokens)
         self.epoch += 1
         self.optimization.check(self.name, self.epoch)
         return means.result() | named_scores(self, self.config.source)
+
+    def _loss(self, batch: Batch, num_sentences: int) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return what is trained down on a batch, and what is told of it, by name."""
+        with self.model.autocast():
+            _, logits_NC = self.model(batch)
+        loss = self._tagging_loss(logits_NC, batch, num_sentences)
+        return loss, {"tagging_loss": loss}
+
+    def _tagging_loss(self, logits_NC: Tensor, batch: Batch, num_sentences: int) -> Tensor:
+        assert batch.labels_N is not None, "source batches carry labels"
+        return tagging_loss(
+            logits_NC,
+            batch.labels_N,
+            num_sentences=num_sentences,
+            reduction=self.settings.loss_reduction,
+        )
 
     def criteria(self) -> dict[str, float]:
         """Return nothing: it looks at no target text."""
@@ -92,15 +103,19 @@ class TaggerStage:
         restore(self, state)
 
 
+def parts_of_tagger(context: Context, model: TokenClassifier) -> dict[str, Any]:
+    """Return what a tagger whose settings are the section ``teacher`` is built from."""
+    return {
+        "model": model,
+        "config": context.config,
+        "settings": context.config.teacher,
+        "source_train": context.source_train(model),
+        "source_dev": context.source_dev(model),
+        "pad_token_id": context.pad_token_id,
+        "name": context.name,
+    }
+
+
 def build_tagger(context: Context) -> TaggerStage:
-    """Build a tagger whose settings are the section ``teacher``, on new weights."""
-    model = context.model()
-    return TaggerStage(
-        model=model,
-        config=context.config,
-        settings=context.config.teacher,
-        source_train=context.source_train(model),
-        source_dev=context.source_dev(model),
-        pad_token_id=context.pad_token_id,
-        name=context.name,
-    )
+    """Build a tagger on new weights."""
+    return TaggerStage(**parts_of_tagger(context, context.model()))

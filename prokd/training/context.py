@@ -14,10 +14,10 @@ from prokd.config import ExperimentConfig
 from prokd.data import EncodedCorpus
 from prokd.encoder import artifact
 from prokd.encoder.classifier import TokenClassifier, build_classifier
-from prokd.method import StageSpec
+from prokd.method import TARGET_TRAIN, StageSpec
 from prokd.runs.folder import RunFolder
 from prokd.scoring.evaluation import LabelledSplit, mean_features
-from prokd.stages.context import Output
+from prokd.stages.context import Output, Prepare
 from prokd.stages.seeding import seed_everything
 from prokd.stages.stage import Stage
 from prokd.training.corpora import Corpora
@@ -81,9 +81,16 @@ class StageContext:
         """Return the target sentences without labels, prepared likewise."""
         return self.corpora.prepared(model, self.corpora.target_train)
 
-    def outputs(self, need: str, output: Output) -> npt.NDArray[np.float16]:
-        """Return what a needed stage's model makes of target train, see `outputs.outputs`."""
-        return outputs(self.needed[need], output, self.corpora)
+    def outputs(
+        self,
+        need: str,
+        output: Output,
+        *,
+        corpus: str = TARGET_TRAIN,
+        prepare: Prepare | None = None,
+    ) -> npt.NDArray[np.float16]:
+        """Return what a needed stage's model makes of a corpus, see `outputs.outputs`."""
+        return outputs(self.needed[need], output, self.corpora, corpus=corpus, prepare=prepare)
 
     def sentence_vectors(self, languages: Sequence[str]) -> list[Tensor]:
         """Return the mean feature of each training sentence, by the encoder before any training.

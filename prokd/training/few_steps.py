@@ -16,10 +16,11 @@ from prokd.encoder.device import device_of
 from prokd.encoder.precision import settled
 from prokd.method import TARGET_TRAIN, StageSpec
 from prokd.methods import graph_of, method_of
-from prokd.stages.context import Output
+from prokd.stages.context import Output, Prepare
 from prokd.stages.stage import Stage
 from prokd.training.context import StageContext, new_stage
 from prokd.training.corpora import Corpora
+from prokd.training.outputs import training_corpus
 
 BATCHES = 3
 """Batches of each stage that are timed at most."""
@@ -33,9 +34,18 @@ class _UntrainedContext(StageContext):
     def model(self, start: str | None = None) -> TokenClassifier:
         return super().model()
 
-    def outputs(self, need: str, output: Output) -> npt.NDArray[np.float16]:
+    def outputs(
+        self,
+        need: str,
+        output: Output,
+        *,
+        corpus: str = TARGET_TRAIN,
+        prepare: Prepare | None = None,
+    ) -> npt.NDArray[np.float16]:
         model = super().model()
-        seen = self.corpora.prepared(model, self.corpora.target_train)
+        if prepare is not None:
+            prepare(model)
+        seen = self.corpora.prepared(model, training_corpus(self.corpora, corpus))
         return output(model, seen, self.corpora.pad_token_id).numpy().astype(np.float16)
 
 

@@ -9,12 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from torch import Tensor
 
 from prokd.common.files import file_sha256, write_atomically
+from prokd.data import EncodedCorpus
 from prokd.encoder import artifact
 from prokd.errors import UserError
+from prokd.method import SOURCE_TRAIN, TARGET_TRAIN
 from prokd.runs.folder import RunFolder
-from prokd.stages.context import Output
+from prokd.stages.context import Output, Prepare
 from prokd.training.corpora import Corpora
 
 logger = logging.getLogger(__name__)
@@ -22,8 +25,15 @@ HASH_DIGITS = 16
 """Hex digits of a file's SHA-256 in its name."""
 
 
-def outputs(folder: RunFolder, output: Output, corpora: Corpora) -> npt.NDArray[np.float16]:
-    """Return what a finished stage's model makes of target train.
+def outputs(
+    folder: RunFolder,
+    output: Output,
+    corpora: Corpora,
+    *,
+    corpus: str = TARGET_TRAIN,
+    prepare: Prepare | None = None,
+) -> npt.NDArray[np.float16]:
+    """Return what a finished stage's model makes of a corpus.
 
     The model runs once, in eval mode; float16 values (probabilities: error below 5e-4) lie beside
     its weights, in a file named by the function and by its own checksum, and are memory-mapped
@@ -34,6 +44,8 @@ def outputs(folder: RunFolder, output: Output, corpora: Corpora) -> npt.NDArray[
         output: From model, corpus and padding index to a row for each kept word or sentence, e.g.
             `scoring.evaluation.probabilities`: p of Eq. (2), (4) and (10).
         corpora: Of the experiment that reads it.
+        corpus: Which of them: target train, or source train.
+        prepare: Puts modules beside the classifier that the stage has trained.
 
     Returns:
         float16, read-only.
@@ -47,13 +59,26 @@ def outputs(folder: RunFolder, output: Output, corpora: Corpora) -> npt.NDArray[
             "`prokd train-student` with the same settings, which trains it first (a teacher "
             "alone: `prokd train-teacher`)."
         )
-    start = f"{output.__name__}-{corpora.target_train.fingerprint}-"
+    seen = training_corpus(corpora, corpus)
+    start = f"{output.__name__}-{seen.fingerprint}-"
     if (known := _whole(folder.path, start)) is None:
         with folder.lock():
             if (known := _whole(folder.path, start)) is None:
-                known = _compute(folder, start, output, corpora)
+                model = artifact.load(
+                    folder.path,
+                    corpora.config.encoder,
+                    corpora.runtime,
+                    prepare=prepare or (lambda model: None),
+                )
+                prepared = corpora.prepared(model, seen)
+                known = _write(folder, start, output(model, prepared, corpora.pad_token_id))
     mapped: npt.NDArray[np.float16] = np.load(known, mmap_mode="r")
     return mapped
+
+
+def training_corpus(corpora: Corpora, name: str) -> EncodedCorpus:
+    """Return source train or target train, by the name that `prokd.method` gives it."""
+    return corpora.source_train if name == SOURCE_TRAIN else corpora.target_train
 
 
 def _whole(folder: Path, start: str) -> Path | None:
@@ -66,15 +91,12 @@ def _whole(folder: Path, start: str) -> Path | None:
     return None
 
 
-def _compute(folder: RunFolder, start: str, output: Output, corpora: Corpora) -> Path:
-    """Let the model look at target train once; its file is named by what it holds."""
-    model = artifact.load(folder.path, corpora.config.encoder, corpora.runtime)
-    seen = corpora.prepared(model, corpora.target_train)
-    values = output(model, seen, corpora.pad_token_id)
+def _write(folder: RunFolder, start: str, values: Tensor) -> Path:
+    """Write rows into a file that is named by what it holds."""
     content = io.BytesIO()
     np.save(content, values.numpy().astype(np.float16))
     digest = hashlib.sha256(content.getbuffer()).hexdigest()[:HASH_DIGITS]
     path = folder.path / f"{start}{digest}.npy"
     write_atomically(path, lambda part: part.write_bytes(content.getbuffer()))
-    logger.info("%s: %s of %d rows", folder.path.name, output.__name__, len(values))
+    logger.info("%s: %s%d rows", folder.path.name, start, len(values))
     return path

@@ -304,3 +304,28 @@ def cumulative_weight(epoch: int, num_epochs: int, *, first: int = 0) -> float:
     """Eq. 12 for the epoch-th epoch (counted from 0), where the paper counts from `first`."""
     e = epoch + first
     return 1.0 - (e / num_epochs) ** 2
+
+
+# MSD, arXiv:2212.03506 -------------------------------------------------------------------------
+
+
+def mmd_squared(first_ND: Array, second_MD: Array, num_kernels: int) -> float:
+    """Mean K(x, x') + mean K(y, y') - 2 mean K(x, y), K a sum of Gaussian kernels."""
+    rows = [*first_ND, *second_MD]
+    n = len(rows)
+    between = [
+        [sum(float(u - v) ** 2 for u, v in zip(a, b, strict=True)) for b in rows] for a in rows
+    ]
+    width = sum(sum(row) for row in between) / (n * n - n) / 4
+    if width == 0:
+        return 0.0
+
+    def kernel(i: int, j: int) -> float:
+        return sum(math.exp(-between[i][j] / (2**u * width)) for u in range(num_kernels))
+
+    first, second = range(len(first_ND)), range(len(first_ND), n)
+
+    def mean(some: range, others: range) -> float:
+        return sum(kernel(i, j) for i in some for j in others) / (len(some) * len(others))
+
+    return mean(first, first) + mean(second, second) - 2 * mean(first, second)

@@ -1,0 +1,1 @@
+"""Mixture-based student distillation (Ma et al., EMNLP 2022, arXiv:2212.03506)."""
