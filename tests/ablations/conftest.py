@@ -91,12 +91,16 @@ def finished(tmp_path):
 @pytest.fixture
 def make_plan():
     def make(spec="table4", languages=("ar", "hi"), seeds=(0, 1, 2), **settings):
+        loaded = load_spec(spec)
         bases = [
             build_config(
-                "paper", "stable", {"target": language, "encoder.precision": "fp32", **settings}
+                "paper",
+                "stable",
+                {"target": language, "encoder.precision": "fp32", **settings},
+                method=loaded.method,
             )
             for language in languages
         ]
-        return AblationPlan(load_spec(spec), tuple(bases), tuple(seeds))
+        return AblationPlan(loaded, tuple(bases), tuple(seeds))
 
     return make

@@ -43,6 +43,29 @@ def test_the_papers_figures_never_stand_beside_entity_level_f1(finished, make_pl
     assert "ar, paper" in after
 
 
+def test_printed_averages_and_entity_level_figures(finished, make_plan):
+    plan = make_plan("msd", languages=("ar", "hi", "zh"))
+    skill = dict.fromkeys(plan.spec.variants, 0.8)
+    rows = finished.rows(plan, skill)
+    scores = Scores(plan.spec, rows, number=50)
+    table = score_table(scores, "entity_f1")
+    of = {line[0]: dict(zip(table[0], line, strict=True)) for line in table[1:]}
+    assert [of["full"][f"{name}, paper"] for name in ("ar", "hi", "zh", "average")] == [
+        *("0.6288", "0.7343", "0.5706"),
+        "0.6446",
+    ]
+    assert of["w/o DI"]["ar, paper"] == "–"
+    assert of["w/o DI"]["average, paper"] == "0.5906"  # of the paper's own three languages
+    assert "paper" not in " ".join(score_table(scores, "token_f1")[0])
+    text = markdown(scores, plan.bases[0])
+    assert "The paper's figures are entity-level F1, means over runs" in text.split("(Viterbi)")[0]
+    two = [row for row in rows if row.experiment.config.target != "zh"]
+    header, *lines = score_table(Scores(plan.spec, two, number=50), "entity_f1")
+    found = {line[0]: line[header.index("average, paper")] for line in lines}
+    assert found["w/o DI"] == "–"
+    assert found["full"] == "0.6815"
+
+
 def test_a_cell_by_hand(finished, make_plan):
     plan = make_plan(languages=("ar",), seeds=(0,))
     rows = finished.rows(plan, SKILL)
