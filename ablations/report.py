@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ablations.comparison import ENTITY, TOKEN, VALID, Scores
+from ablations.latex import PACKAGES, latex_table
 from ablations.significance import MIN_SEEDS_T, MIN_SEEDS_WILCOXON
 from ablations.spec import AblationSpec
 from ablations.tables import (
@@ -20,6 +21,7 @@ from ablations.tables import (
     as_markdown,
     changes_table,
     comparison_table,
+    cost_table,
     score_table,
     source_dev_table,
     state,
@@ -56,8 +58,8 @@ def write_reports(
     scores: Scores,
     base: ExperimentConfig,
     notes: Sequence[str] = (),
-) -> tuple[Path, Path]:
-    """Write ``<stem>.md`` and ``<stem>.csv``.
+) -> tuple[Path, Path, Path]:
+    """Write ``<stem>.md``, ``<stem>.csv`` and, for a paper, ``<stem>.tex``.
 
     Args:
         folder: Where to.
@@ -67,13 +69,15 @@ def write_reports(
         notes: How it was run, one line each.
 
     Returns:
-        Paths of the Markdown and of the CSV file.
+        Paths of the three files.
     """
-    text, table = folder / f"{stem}.md", folder / f"{stem}.csv"
+    text, table, latex = (folder / f"{stem}.{ending}" for ending in ("md", "csv", "tex"))
     content = markdown(scores, base, notes)
     write_atomically(text, lambda part: part.write_text(content, encoding="utf-8"))
     write_atomically(table, lambda part: _write_csv(part, tidy(scores)))
-    return text, table
+    tables = "\n".join(latex_table(scores, *measure) for measure in MEASURES.items())
+    write_atomically(latex, lambda part: part.write_text(PACKAGES + tables, encoding="utf-8"))
+    return text, table, latex
 
 
 def tidy(scores: Scores) -> list[dict[str, Any]]:
@@ -155,6 +159,8 @@ def markdown(scores: Scores, base: ExperimentConfig, notes: Sequence[str] = ()) 
     lines += [*as_markdown(comparison_table(scores)), "", *HOW_TO_READ]
     lines += ["", "## What the runs were selected by: source dev, entity-level F1", ""]
     lines += as_markdown(source_dev_table(scores))
+    lines += ["", "## What the runs took", "", COST, ""]
+    lines += as_markdown(cost_table(scores))
     lines += ["", "## Runs without a result", ""]
     lines += [f"- {text}" for text in failures(scores)] or ["None."]
     lines += ["", "## What the variants change", ""]
@@ -164,6 +170,10 @@ def markdown(scores: Scores, base: ExperimentConfig, notes: Sequence[str] = ()) 
 
 STAR = (
     "\\* p < 0.05, permutation test over sentences, Holm-corrected over the variants of a column."
+)
+COST = (
+    "All stages of a run together, those that variants share included; mean ± standard deviation "
+    "over languages and seeds, on the machines and beside the runs that were there."
 )
 PAPER_MEASURES = {
     TOKEN: "token-level F1, not defined further, of an unstated number of runs",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from ablations.comparison import AVERAGE, ENTITY, Comparison, Scores
+from ablations.significance import spread
 from ablations.spec import AblationSpec
 from search.results import Row
 from search.workers.trainables import COLLAPSED, DONE
@@ -20,9 +21,9 @@ def cell(scores: Scores, variant: str, column: str, measure: str) -> str:
     Holm's correction, gives p < 0.05.
     """
     result = scores.spread(variant, column, measure)
-    missing = _missing(scores, variant, column)
+    lacking = missing(scores, variant, column)
     if not result.num:
-        return missing
+        return lacking
     text = share(result.mean)
     if result.num > 1:
         text += f" ± {share(result.std)}"
@@ -31,7 +32,7 @@ def cell(scores: Scores, variant: str, column: str, measure: str) -> str:
         if not math.isnan(change):
             star = measure == ENTITY and scores.comparisons[variant, column].p_holm < ALPHA
             text += f" ({signed(change)}{'*' if star else ''})"
-    return f"{text}, {missing}" if missing else text
+    return f"{text}, {lacking}" if lacking else text
 
 
 def score_table(scores: Scores, measure: str) -> Table:
@@ -115,7 +116,7 @@ def p_value(p: float) -> str:
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
-def _missing(scores: Scores, variant: str, column: str) -> str:
+def missing(scores: Scores, variant: str, column: str) -> str:
     """Say which seeds of a cell have no number, and why; empty if all have one."""
     languages = scores.languages if column == AVERAGE else [column]
     rows = {
@@ -162,6 +163,23 @@ def source_dev_table(scores: Scores) -> Table:
         result = scores.source_dev(variant)
         deviation = f" ± {share(result.std)}" if result.num > 1 else ""
         table.append([variant, share(result.mean) + deviation])
+    return table
+
+
+def cost_table(scores: Scores) -> Table:
+    """Return what the finished runs of each variant took, all stages of a run together."""
+    table = [["variant", "epochs", "seconds", "most memory, MB"]]
+    for variant in scores.spec.variants:
+        done = [row for row in scores.rows if row.outcome.state == DONE]
+        found = [row.experiment.cost() for row in done if row.experiment.variant == variant]
+        costs = [cost for cost in found if cost is not None]
+        if not costs:
+            table.append([variant, "–", "–", "–"])
+            continue
+        seconds = spread([cost.seconds for cost in costs])
+        shown = f"{seconds.mean:.0f}" + (f" ± {seconds.std:.0f}" if seconds.num > 1 else "")
+        memory = max(cost.peak_memory_mb for cost in costs)
+        table.append([variant, str(costs[0].epochs), shown, f"{memory:.0f}"])
     return table
 
 

@@ -100,6 +100,21 @@ class DataDescriptions:
 
 
 @dataclass(frozen=True)
+class Cost:
+    """What the stages of an experiment took, those that it shares with others included.
+
+    Args:
+        seconds: Of all epochs, scoring on source dev in.
+        peak_memory_mb: Of the stage that took most.
+        epochs: Of all stages together.
+    """
+
+    seconds: float
+    peak_memory_mb: float
+    epochs: int
+
+
+@dataclass(frozen=True)
 class Experiment:
     """One configuration, its place among others, and the folders of its stages' runs.
 
@@ -172,6 +187,18 @@ class Experiment:
     def key(self, stage: str) -> str:
         """Return the signature of a stage's run as it was asked for, which never changes."""
         return self._keys[stage]
+
+    def cost(self) -> Cost | None:
+        """Return what its stages took; None where one has no result."""
+        results = [self.folder(name).result() for name in self.graph.names]
+        known = [result for result in results if result is not None]
+        if len(known) < len(results):
+            return None
+        return Cost(
+            seconds=sum(result["seconds"] for result in known),
+            peak_memory_mb=max(result.get("peak_memory_mb", 0.0) for result in known),
+            epochs=sum(result["epochs"] for result in known),
+        )
 
     def epochs(self, stage: str) -> int:
         """Return the number of epochs of a whole run."""

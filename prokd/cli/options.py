@@ -19,7 +19,9 @@ SEPARATORS = {"tab": "\t", "\\t": "\t", "space": " "}
 """Names of separators that are hard to type."""
 
 Preset = Annotated[str, typer.Option(help="paper, fast or mini (embedded, needs no network).")]
-MethodName = Annotated[str, typer.Option("--method", help="prokd, tsl, msd, baseline or another's.")]
+MethodName = Annotated[
+    str, typer.Option("--method", help="prokd, tsl, msd, baseline or another's.")
+]
 Reading = Annotated[
     Optional[str],  # noqa: UP045
     typer.Option(help="ProKD: soft (default), literal (as printed) or stable (weak encoders)."),

@@ -4,6 +4,7 @@ import re
 import pytest
 
 from ablations.comparison import Scores
+from ablations.latex import latex_table
 from ablations.report import comparability, markdown, printed, report_stem, write_reports
 from ablations.spec import load_spec
 from ablations.tables import cell, score_table
@@ -151,9 +152,10 @@ def test_files(finished, make_plan, tmp_path):
     plan = make_plan()
     unfinished = {("TSL", "hi", 2): COLLAPSED}
     scores = Scores(plan.spec, finished.rows(plan, SKILL, unfinished), number=50)
-    text, table = write_reports(tmp_path / "reports", plan.stem, scores, plan.bases[0])
+    text, table, latex = write_reports(tmp_path / "reports", plan.stem, scores, plan.bases[0])
     assert text.name == "table4-wikiann-en-ar-hi.md"
     assert table.name == "table4-wikiann-en-ar-hi.csv"
+    assert latex.name == "table4-wikiann-en-ar-hi.tex"
     with table.open(newline="", encoding="utf-8") as file:
         records = list(csv.DictReader(file))
     assert len(records) == 6 * 2 * 3
@@ -164,6 +166,24 @@ def test_files(finished, make_plan, tmp_path):
     assert (last["state"], last["reason"]) == ("collapsed", "all tokens are O")
     assert last["target_test/entity_f1"] == ""
     assert not any("/ar/" in name or "/hi/" in name for name in first)
+
+
+def test_latex_is_bold_where_it_is_best_and_starred_where_it_differs(finished, make_plan):
+    plan = make_plan(languages=("ar",))
+    unfinished = {("TSL", "ar", seed): COLLAPSED for seed in plan.seeds}
+    skill = SKILL | {"full": 0.9}
+    scores = Scores(plan.spec, finished.rows(plan, skill, unfinished), number=200)
+    table = latex_table(scores, "entity_f1", "entity-level F1 (100 %)")
+    rows = [line.split(" & ", 1) for line in table.split("\n") if " & " in line]
+    lines = {name.strip(): cells for name, cells in rows}
+    mean = 100 * scores.spread("full", "ar", "entity_f1").mean
+    assert lines["full"].startswith(f"\\textbf{{{mean:.1f}}}")
+    assert "textbf" not in lines["w/o CA"]
+    assert lines["w/o CA"].endswith("$^{*}$ \\\\")
+    assert lines["TSL"] == "collapsed \\\\"
+    assert "F1 (100 \\%)" in table
+    assert "^{*}" not in latex_table(scores, "token_f1", "token-level F1")
+    assert table.count("{") == table.count("}")
 
 
 def test_a_report_of_other_settings_is_not_overwritten(finished, make_plan, tmp_path):

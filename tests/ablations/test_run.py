@@ -58,7 +58,7 @@ def test_dry_run_counts_and_starts_nothing(arguments, tmp_path):
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        (["--spec", "none"], "a spec must be one of components, table4 or the path"),
+        (["--spec", "none"], "a spec must be one of components, methods, msd, table4 or the path"),
         (["--set", "student.epoch=1"], r"'student\.epoch' does not exist"),
         (["--set", "seed=1"], "must be given by --seeds"),
         (["--preset", "big"], "preset must be one of"),
@@ -97,7 +97,7 @@ def test_from_nothing_to_the_report_and_again(arguments, free_ray, tmp_path, mon
     assert "students: 0 trained, 2 reused" in third
     table = first[first.index("target test, entity-level") : first.index("report: ")]
     assert table in third
-    for end in (".md", ".csv"):
+    for end in (".md", ".csv", ".tex"):
         assert f"report: {tmp_path / 'out' / 'reports' / 'tiny-phrasebook-en-ar'}{end}\n" in first
     number = MlflowClient(f"sqlite:///{tmp_path / 'out' / 'mlflow.db'}").get_experiment_by_name(
         "prokd/phrasebook/en-ar"
@@ -108,6 +108,12 @@ def test_from_nothing_to_the_report_and_again(arguments, free_ray, tmp_path, mon
     assert "# A tiny ablation" in report
     assert "| TSL | ar | 1 |" in report
     assert "preset mini, reading stable" in report
+    costs = report.partition("## What the runs took")[2].partition("## ")[0]
+    rows = [
+        line.split(" | ") for line in costs.splitlines() if line.startswith(("| full", "| TSL"))
+    ]
+    assert [int(row[1]) for row in rows] == [3, 3]  # of a teacher and a student
+    assert all(int(row[2]) >= 0 and int(row[3].strip(" |")) > 50 for row in rows)
     _check_mlflow(tmp_path / "out")
 
 
