@@ -9,11 +9,6 @@ import torch
 from torch import Tensor
 
 
-def squared_distances(first_ND: Tensor, second_MD: Tensor) -> Tensor:
-    """Return ||a - b||^2 of all pairs, (N, M): differences, no expansion that would cancel."""
-    return (first_ND[:, None, :] - second_MD[None, :, :]).square().sum(dim=-1)
-
-
 def mmd_squared(first_ND: Tensor, second_MD: Tensor, *, num_kernels: int = 5) -> Tensor:
     """Return the squared MMD of two sets under a sum of Gaussian kernels.
 
@@ -33,7 +28,10 @@ def mmd_squared(first_ND: Tensor, second_MD: Tensor, *, num_kernels: int = 5) ->
     if not len(first_ND) or not len(second_MD):
         return first_ND.sum() * 0 + second_MD.sum() * 0
     all_KD = torch.cat([first_ND, second_MD])
-    distances_KK = squared_distances(all_KD, all_KD)
+    # By differences, not by products that would cancel; (K, K) of memory, not (K, K, D).
+    distances_KK = torch.cdist(
+        all_KD, all_KD, compute_mode="donot_use_mm_for_euclid_dist"
+    ).square()
     num_first, num_all = len(first_ND), len(all_KD)
     width = distances_KK.detach().sum() / (num_all * (num_all - 1)) / 4
     width = torch.where(width > 0, width, torch.ones_like(width))

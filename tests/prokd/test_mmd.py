@@ -54,6 +54,6 @@ def test_nothing_and_all_equal_give_zero_with_a_gradient():
     rows = torch.ones(3, 2, requires_grad=True)
     for other in (torch.ones(2, 2), torch.zeros(0, 2)):
         found = mmd_squared(rows, other)
-        assert float(found) == 0
+        assert found.item() == 0
         (gradient,) = torch.autograd.grad(found, rows)
         assert torch.isfinite(gradient).all()

@@ -81,7 +81,9 @@ class LayeredStudentStage(DistillationStage):
     def _loss(self, batch: Batch, num_sentences: int) -> tuple[Tensor, dict[str, Tensor]]:
         settings, words_N = self.settings, batch.word_index_N
         if self.layer_probabilities_NAC is None:
-            logits_NC, features_BD = self._last(batch)
+            tokens_ND, features_BD = self._last(batch)
+            with torch.autocast(self.model.device.type, enabled=False):
+                logits_NC = self.model.classifier(self.model.dropout(tokens_ND.float()))
             distillation = self._distillation(
                 self.teacher_probabilities[words_N], logits_NC, num_sentences
             )
@@ -102,14 +104,12 @@ class LayeredStudentStage(DistillationStage):
         return loss, told
 
     def _last(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Return logits (N, C) and the sentences' features (B, D), of the last layer alone."""
+        """Return features of the tokens (N, D) and of the sentences (B, D), of the last layer."""
         last = len(encoder_layers(self.model.encoder))
         with self.model.autocast():
             found = layer_features(self.model, batch, (last,))
-        with torch.autocast(self.model.device.type, enabled=False):
-            logits_NC = self.model.classifier(self.model.dropout(found.tokens[last].float()))
         how = self.settings.mmd_features
-        return logits_NC, pooled(found.cls_BD, found.tokens[last], batch, how=how)
+        return found.tokens[last], pooled(found.cls_BD, found.tokens[last], batch, how=how)
 
     def _distillation_of_all(
         self, batch: Batch, num_sentences: int
