@@ -10,24 +10,20 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from prokd.data import Batch, EncodedCorpus, collate
+from prokd.data import Batch, EncodedCorpus
 from prokd.encoder.classifier import TokenClassifier
 from prokd.scoring.evaluation import LabelledSplit, probabilities
 from prokd.stages.context import Context
 from prokd.stages.criteria import unlabelled_criteria
-from prokd.stages.optimization import Optimization
-from prokd.stages.pace import paced
-from prokd.stages.progress import named_scores, progress_of, restore
-from prokd.stages.running_means import RunningMeans
-from prokd.stages.seeding import seed_everything
-from prokd.stages.stage import STUDENT_STREAM, epoch_generator, training_batches
+from prokd.stages.one_corpus import OneCorpusStage
+from prokd.stages.stage import STUDENT_STREAM
 from prokd.terms.distillation import distillation_loss
 
 Loss = Callable[[Tensor, Tensor, int], Tensor]
 """From p and logits, float, (N, C), and the number of sentences of a batch to a scalar."""
 
 
-class DistillationStage:
+class DistillationStage(OneCorpusStage):
     """Trains a student on a frozen teacher's probabilities, by Eq. (2) or a loss of one's own.
 
     Args:
@@ -54,36 +50,23 @@ class DistillationStage:
         loss: Loss | None = None,
     ) -> None:
         """Make the optimiser; put the teacher's probabilities on the device."""
-        self.model, self.config, self.settings, self.name = model, config, config.student, name
         self.loss = loss or self._distillation
         self.loss_name = "loss" if loss else "distillation_loss"
-        model.micro_batch_tokens = self.settings.micro_batch_tokens
-        self.target_train, self.source_dev = target_train, source_dev
-        self.pad_token_id = pad_token_id
-        self.epoch, self.num_epochs = 0, self.settings.epochs
+        self.target_train = target_train
         self.teacher_probabilities = normalised(teacher_probabilities).to(model.device)
-        num_steps = sum(len(self._batches(epoch)) for epoch in range(self.num_epochs))
-        self.optimization = Optimization(model, self.settings, num_steps=num_steps)
+        super().__init__(
+            model=model,
+            config=config,
+            settings=config.student,
+            corpus=target_train,
+            stream=STUDENT_STREAM,
+            source_dev=source_dev,
+            pad_token_id=pad_token_id,
+            name=name,
+        )
 
-    def run_epoch(self) -> dict[str, float]:
-        """Train one epoch; CollapsedRun if a loss or a gradient is not finite."""
-        seed_everything(self.config.seed, self.epoch)
-        means = RunningMeans(self.model.device)
-        self.model.train()
-        batches = paced(self._batches(self.epoch), self.name, self.epoch, self.num_epochs)
-        for indices in batches:
-            batch = collate(self.target_train, indices, self.pad_token_id)
-            batch = batch.to(self.model.device, non_blocking=True)
-            loss, told = self._loss(batch, len(indices))
-            means.add(f"{self.name}/gradient_norm", self.optimization.step(loss))
-            for name, value in told.items():
-                means.add(f"{self.name}/{name}", value, batch.num_tokens)
-        self.epoch += 1
-        self.optimization.check(self.name, self.epoch)
-        return means.result() | named_scores(self, self.config.source)
-
-    def _loss(self, batch: Batch, num_sentences: int) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return what is trained down on a batch, and what is told of it, by name."""
+    def loss_of(self, batch: Batch, num_sentences: int) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the distillation loss of a batch, or the loss of one's own."""
         with self.model.autocast():
             _, logits_NC = self.model(batch)
         teacher_NC = self.teacher_probabilities[batch.word_index_N]
@@ -104,18 +87,6 @@ class DistillationStage:
         return unlabelled_criteria(
             self.model, self.target_train, self.pad_token_id, self.teacher_probabilities
         )
-
-    def _batches(self, epoch: int) -> list[Any]:
-        generator = epoch_generator(self.config.seed, epoch, STUDENT_STREAM)
-        return training_batches(self.target_train, self.settings, generator)
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return all that a resumed run needs to equal an uninterrupted one."""
-        return progress_of(self)
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from what `state_dict` returned."""
-        restore(self, state)
 
 
 def normalised(probabilities_NC: npt.NDArray[np.floating]) -> torch.Tensor:

@@ -78,7 +78,8 @@ class LayeredStudentStage(DistillationStage):
         while self.source_train is not None:
             yield from training_batches(self.source_train, self.settings, generator)
 
-    def _loss(self, batch: Batch, num_sentences: int) -> tuple[Tensor, dict[str, Tensor]]:
+    def loss_of(self, batch: Batch, num_sentences: int) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return L of a batch of target sentences and the next source sentences."""
         settings, words_N = self.settings, batch.word_index_N
         if self.layer_probabilities_NAC is None:
             tokens_ND, features_BD = self._last(batch)
