@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from ablations.comparison import ENTITY, Scores
-from ablations.tables import ALPHA, missing
+from ablations.tables import mark, missing
 
 PACKAGES = "% needs \\usepackage{booktabs}\n\n"
 GREEK = {"α": "\\alpha", "β": "\\beta", "λ": "\\lambda", "τ": "\\tau"}
@@ -27,8 +27,7 @@ def escaped(text: str) -> str:
 def latex_table(scores: Scores, measure: str, title: str) -> str:
     """Return a table of a measure in percent: variants down, languages and their average across.
 
-    The best mean of each column is bold. Where the measure is entity-level F1, a star marks
-    p < 0.05 against the reference (permutation over sentences, Holm).
+    The best mean of each column is bold; entity-level F1 has the marks of `tables.mark`.
 
     Args:
         scores: What came out.
@@ -69,6 +68,6 @@ def _cell(scores: Scores, variant: str, column: str, measure: str, best: float) 
     if result.num > 1:
         shown += f" {{\\scriptsize $\\pm$ {100 * result.std:.1f}}}"
     if variant != scores.spec.reference and measure == ENTITY:
-        comparison = scores.comparisons[variant, column]
-        shown += "$^{*}$" if comparison.p_holm < ALPHA else ""
+        stars = mark(scores.comparisons[variant, column])
+        shown += f"$^{{{stars}}}$" if stars else ""
     return shown

@@ -169,7 +169,9 @@ def markdown(scores: Scores, base: ExperimentConfig, notes: Sequence[str] = ()) 
 
 
 STAR = (
-    "\\* p < 0.05, permutation test over sentences, Holm-corrected over the variants of a column."
+    "\\* p < 0.05 over sentences (permutation test, Holm-corrected over a column's variants); "
+    "\\*\\* p < 0.05 over seeds as well (paired t-test). One star alone is true of these trained "
+    "models: with other seeds the difference may turn round."
 )
 COST = (
     "All stages of a run together, those that variants share included; mean ± standard deviation "
@@ -201,7 +203,7 @@ def printed(scores: Scores, base: ExperimentConfig) -> str:
         lines += [f"target test, {title}, {len(scores.seeds)} seed(s):", ""]
         lines += [*aligned(score_table(scores, measure)), ""]
         if measure == ENTITY:
-            lines += [STAR.removeprefix("\\"), "", *aligned(comparison_table(scores)), ""]
+            lines += [STAR.replace("\\", ""), "", *aligned(comparison_table(scores)), ""]
     lines += [text.removeprefix("- ") for text in _paper_lines(scores.spec, base)]
     lines += [f"no result: {text}" for text in failures(scores)]
     return "\n".join(lines)

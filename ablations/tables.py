@@ -17,8 +17,7 @@ Table = list[list[str]]
 def cell(scores: Scores, variant: str, column: str, measure: str) -> str:
     """Write one score: mean ± standard deviation, the difference, what is missing.
 
-    The difference from the reference is marked with a star where the test over sentences, after
-    Holm's correction, gives p < 0.05.
+    The difference from the reference has the `mark` of the measure that is tested.
     """
     result = scores.spread(variant, column, measure)
     lacking = missing(scores, variant, column)
@@ -30,9 +29,16 @@ def cell(scores: Scores, variant: str, column: str, measure: str) -> str:
     if variant != scores.spec.reference:
         change = scores.difference(variant, column, measure)
         if not math.isnan(change):
-            star = measure == ENTITY and scores.comparisons[variant, column].p_holm < ALPHA
-            text += f" ({signed(change)}{'*' if star else ''})"
+            stars = mark(scores.comparisons[variant, column]) if measure == ENTITY else ""
+            text += f" ({signed(change)}{stars})"
     return f"{text}, {lacking}" if lacking else text
+
+
+def mark(item: Comparison) -> str:
+    """Return ``*`` where p < 0.05 over sentences (Holm), ``**`` where also over seeds (t-test)."""
+    if not item.p_holm < ALPHA:
+        return ""
+    return "**" if item.t < ALPHA else "*"
 
 
 def score_table(scores: Scores, measure: str) -> Table:

@@ -1,13 +1,14 @@
 import csv
+import math
 import re
 
 import pytest
 
-from ablations.comparison import Scores
+from ablations.comparison import Comparison, Scores
 from ablations.latex import latex_table
 from ablations.report import comparability, markdown, printed, report_stem, write_reports
 from ablations.spec import load_spec
-from ablations.tables import cell, score_table
+from ablations.tables import cell, mark, score_table
 from prokd.methods import build_config
 from search.execution import Outcome
 from search.results import row as row_of
@@ -76,7 +77,7 @@ def test_a_cell_by_hand(finished, make_plan):
         for name in ("full", "w/o CA")
     )
     assert cell(scores, "full", "ar", "entity_f1") == f"{full:.4f}"
-    expected = f"{without:.4f} ({without - full:+.4f}*)"
+    expected = f"{without:.4f} ({without - full:+.4f}*)"  # one seed tells nothing of others
     assert cell(scores, "w/o CA", "ar", "entity_f1") == expected
     assert cell(scores, "w/o CA", "ar", "token_f1") == (
         f"{without / 2:.4f} ({(without - full) / 2:+.4f})"
@@ -168,6 +169,27 @@ def test_files(finished, make_plan, tmp_path):
     assert not any("/ar/" in name or "/hi/" in name for name in first)
 
 
+def test_two_stars_are_for_what_seeds_show_too():
+    known = {
+        "variant": "x",
+        "column": "ar",
+        "seeds": (0, 1, 2),
+        "difference": -0.1,
+        "sentences": None,
+    }
+    found = [
+        mark(Comparison(**known, t=t, wilcoxon=math.nan, p_holm=p))
+        for p, t in (
+            (0.01, 0.3),
+            (0.01, 0.04),
+            (0.2, 0.01),
+            (math.nan, math.nan),
+            (0.01, math.nan),
+        )
+    ]
+    assert found == ["*", "**", "", "", "*"]
+
+
 def test_latex_is_bold_where_it_is_best_and_starred_where_it_differs(finished, make_plan):
     plan = make_plan(languages=("ar",))
     unfinished = {("TSL", "ar", seed): COLLAPSED for seed in plan.seeds}
@@ -179,10 +201,12 @@ def test_latex_is_bold_where_it_is_best_and_starred_where_it_differs(finished, m
     mean = 100 * scores.spread("full", "ar", "entity_f1").mean
     assert lines["full"].startswith(f"\\textbf{{{mean:.1f}}}")
     assert "textbf" not in lines["w/o CA"]
-    assert lines["w/o CA"].endswith("$^{*}$ \\\\")
+    stars = mark(scores.comparisons["w/o CA", "ar"])
+    assert stars
+    assert lines["w/o CA"].endswith(f"$^{{{stars}}}$ \\\\")
     assert lines["TSL"] == "collapsed \\\\"
     assert "F1 (100 \\%)" in table
-    assert "^{*}" not in latex_table(scores, "token_f1", "token-level F1")
+    assert "^{*" not in latex_table(scores, "token_f1", "token-level F1")
     assert table.count("{") == table.count("}")
 
 

@@ -79,7 +79,7 @@ def test_wilcoxon_by_hand():
 
 @pytest.mark.parametrize("test", [paired_t_test, wilcoxon_test])
 def test_seed_tests_at_the_edges(test):
-    assert math.isnan(test([1, 2, 3, 4], [0, 0, 0, 0]))
+    assert math.isnan(test([1, 2], [0, 0]))
     assert test([1.0] * 6, [1.0] * 6) == 1.0
     with pytest.raises(ValueError, match="same seeds"):
         test([1.0] * 6, [1.0] * 5)
