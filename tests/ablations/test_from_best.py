@@ -16,6 +16,7 @@ from search.run import app as search
 
 pytestmark = pytest.mark.ray
 QUICK = {
+    "encoder.frozen_layers": 2,
     "data.source_train_limit": 64,
     "data.target_train_limit": 64,
     "data.evaluation_limit": 24,

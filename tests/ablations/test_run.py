@@ -18,6 +18,7 @@ title: A tiny ablation
 claim: It runs.
 preset: mini
 base:
+  encoder.frozen_layers: 2
   data.source_train_limit: 200
   data.target_train_limit: 100
   data.evaluation_limit: 100

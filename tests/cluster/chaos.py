@@ -32,6 +32,7 @@ ROOT = Path(__file__).resolve().parents[2]
 os.environ.setdefault("RAY_worker_niceness", "0")  # else workers starve on a busy machine
 TRIALS, TEACHER_EPOCHS, STUDENT_EPOCHS = 2, 2, 3
 SETTINGS = {
+    "encoder.frozen_layers": 2,
     "teacher.epochs": TEACHER_EPOCHS,
     "student.epochs": STUDENT_EPOCHS,
     "student.collapse_agreement": 0,

@@ -10,6 +10,7 @@ from tests import preloaded
 
 ROOT = Path(__file__).resolve().parents[2]
 SHORT = {
+    "encoder.frozen_layers": 2,
     "teacher.epochs": 2,
     "student.epochs": 2,
     "teacher.batch_sentences": 4,

@@ -18,6 +18,7 @@ STORE = "MLFLOW_TRACKING_URI"
 SIZES = {"train": 64, "dev": 24, "test": 24}
 TINY = {
     "encoder.precision": "fp32",
+    "encoder.frozen_layers": 2,  # of 3: finds as much in 40 % of the time
     "teacher.epochs": 2,
     "student.epochs": 2,
     "student.collapse_agreement": 0.0,

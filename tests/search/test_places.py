@@ -59,6 +59,7 @@ def test_a_file_in_the_place_of_a_folder(app, option, way, tmp_path):
 @pytest.mark.parametrize("script", ["search/run.py", "ablations/run.py"])
 def test_the_working_folder_shadows_nothing(script, shadowed):
     command = [sys.executable, str(ROOT / script), "--preset", "mini", "--dry-run"]
+    command += ["--set", "teacher.batch_sentences=2", "--set", "student.batch_sentences=2"]
     environment = {key: text for key, text in os.environ.items() if key != "PYTHONPATH"}
     # An empty entry stands for the working folder.
     environment["PYTHONPATH"] = ""

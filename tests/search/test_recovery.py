@@ -69,6 +69,7 @@ def test_killed_driver(corpus, tmp_path):
     command += ["--data-dir", str(corpus), "--output", str(output)]
     command += ["--cache-dir", str(tmp_path / "cache")]
     settings = {
+        "encoder.frozen_layers": 2,
         "student.collapse_agreement": 0,
         "teacher.collapse_fall": 0,
         "prototypes.update_rate": 0.005,
