@@ -63,7 +63,7 @@ def _cell(scores: Scores, variant: str, column: str, measure: str, best: float) 
     if not result.num:
         return escaped(missing(scores, variant, column))
     shown = f"{100 * result.mean:.1f}"
-    if result.mean == best:
+    if shown == f"{100 * best:.1f}":  # what a reader cannot tell from the best is bold too
         shown = f"\\textbf{{{shown}}}"
     if result.num > 1:
         shown += f" {{\\scriptsize $\\pm$ {100 * result.std:.1f}}}"
