@@ -59,7 +59,10 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 def ablation(
     languages: Languages = ["ar"],  # noqa: B006
     spec_name: Annotated[
-        str, typer.Option("--spec", help="table4, components or a YAML file of your own.")
+        str,
+        typer.Option(
+            "--spec", help="table4, components, methods, msd or a YAML file of your own."
+        ),
     ] = "table4",
     preset: Annotated[Text, typer.Option(help="paper, fast or mini (embedded, offline).")] = None,
     reading: Reading = None,

@@ -75,7 +75,7 @@ def load(
     encoder: EncoderConfig | None = None,
     runtime: RuntimeConfig | None = None,
     *,
-    prepare: Callable[[TokenClassifier], object] = lambda model: None,
+    prepare: Callable[[TokenClassifier], object] | None = None,
 ) -> TokenClassifier:
     """Restore a trained stage, bit for bit, on its base encoder.
 
@@ -97,7 +97,8 @@ def load(
         max_length=description["max_length"],
         seed=0,
     )
-    prepare(model)
+    if prepare is not None:
+        prepare(model)
     load_into(model, folder, config)
     return model.to(device).eval()
 

@@ -87,6 +87,11 @@ class TokenClassifier(nn.Module):
         return self.classifier.out_features
 
     @property
+    def num_layers(self) -> int:
+        """L, which is also the number of the last layer for `layer_features`."""
+        return len(encoder_layers(self.encoder))
+
+    @property
     def has_bottom(self) -> bool:
         """Whether there is a frozen part that can be run by itself."""
         return self.is_layered and bool(self._frozen_parts)
@@ -127,9 +132,14 @@ class TokenClassifier(nn.Module):
             features_ND = torch.cat([again(part) for part in parts])
         else:
             features_ND = torch.cat([self._features(part) for part in parts])
+        return features_ND, self.logits(features_ND)
+
+    def logits(self, features_ND: Tensor) -> Tensor:
+        """Return logits (N, C), float32, of features of the last layer, after dropout."""
         # Probabilities of bf16 logits would be wrong in the third digit.
         with torch.autocast(self.device.type, enabled=False):
-            return features_ND, self.classifier(self.dropout(features_ND.float()))
+            logits_NC: Tensor = self.classifier(self.dropout(features_ND.float()))
+            return logits_NC
 
     def _features(self, batch: Batch) -> Tensor:
         if not self.is_layered:

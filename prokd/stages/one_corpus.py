@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 from torch import Tensor
@@ -18,7 +19,7 @@ from prokd.stages.seeding import seed_everything
 from prokd.stages.stage import epoch_generator, training_batches
 
 
-class OneCorpusStage:
+class OneCorpusStage(ABC):
     """Trains a model on the batches of one corpus; a subclass says what is trained down.
 
     Args:
@@ -71,9 +72,9 @@ class OneCorpusStage:
         self.optimization.check(self.name, self.epoch)
         return means.result() | named_scores(self, self.config.source)
 
+    @abstractmethod
     def loss_of(self, batch: Batch, num_sentences: int) -> tuple[Tensor, dict[str, Tensor]]:
         """Return what is trained down on a batch, and what is told of it, by name."""
-        raise NotImplementedError
 
     def _batches(self, epoch: int) -> list[Any]:
         generator = epoch_generator(self.config.seed, epoch, self.stream)

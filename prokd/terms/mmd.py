@@ -35,9 +35,8 @@ def mmd_squared(first_ND: Tensor, second_MD: Tensor, *, num_kernels: int = 5) ->
     num_first, num_all = len(first_ND), len(all_KD)
     width = distances_KK.detach().sum() / (num_all * (num_all - 1)) / 4
     width = torch.where(width > 0, width, torch.ones_like(width))
-    kernel_KK = sum(
-        torch.exp(-distances_KK / (2**number * width)) for number in range(num_kernels)
-    )
-    assert isinstance(kernel_KK, Tensor), "there is a kernel"
+    kernel_KK = torch.zeros_like(distances_KK)
+    for number in range(num_kernels):
+        kernel_KK = kernel_KK + torch.exp(-distances_KK / (2**number * width))
     within = kernel_KK[:num_first, :num_first].mean() + kernel_KK[num_first:, num_first:].mean()
     return within - 2 * kernel_KK[:num_first, num_first:].mean()

@@ -65,10 +65,7 @@ def outputs(
         with folder.lock():
             if (known := _whole(folder.path, start)) is None:
                 model = artifact.load(
-                    folder.path,
-                    corpora.config.encoder,
-                    corpora.runtime,
-                    prepare=prepare or (lambda model: None),
+                    folder.path, corpora.config.encoder, corpora.runtime, prepare=prepare
                 )
                 prepared = corpora.prepared(model, seen)
                 known = _write(folder, start, output(model, prepared, corpora.pad_token_id))

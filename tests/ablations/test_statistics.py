@@ -77,9 +77,10 @@ def test_wilcoxon_by_hand():
     assert wilcoxon_test(left, [1.0] * 6) == pytest.approx(2 / 64)
 
 
-@pytest.mark.parametrize("test", [paired_t_test, wilcoxon_test])
-def test_seed_tests_at_the_edges(test):
-    assert math.isnan(test([1, 2], [0, 0]))
+@pytest.mark.parametrize(("test", "fewest"), [(paired_t_test, 3), (wilcoxon_test, 6)])
+def test_seed_tests_at_the_edges(test, fewest):
+    assert math.isnan(test(range(fewest - 1), [9] * (fewest - 1)))
+    assert not math.isnan(test(range(fewest), [9] * fewest))
     assert test([1.0] * 6, [1.0] * 6) == 1.0
     with pytest.raises(ValueError, match="same seeds"):
         test([1.0] * 6, [1.0] * 5)

@@ -13,7 +13,6 @@ from torch import Tensor
 from prokd.data import Batch, EncodedCorpus
 from prokd.encoder.classifier import TokenClassifier
 from prokd.encoder.layer_features import layer_features
-from prokd.encoder.layers import encoder_layers
 from prokd.scoring.evaluation import looked_at
 
 
@@ -54,7 +53,7 @@ def mean_word_features(
 def _of_corpus(
     model: TokenClassifier, encoded: EncodedCorpus, pad_token_id: int, how: Literal["cls", "mean"]
 ) -> Tensor:
-    last = len(encoder_layers(model.encoder))
+    last = model.num_layers
     found = torch.zeros(len(encoded), model.num_features)
     for indices, batch in looked_at(model, encoded, pad_token_id):
         with model.autocast():

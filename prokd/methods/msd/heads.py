@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from prokd.data import Batch, EncodedCorpus
 from prokd.encoder.classifier import TokenClassifier
 from prokd.encoder.layer_features import layer_features
-from prokd.encoder.layers import encoder_layers
 from prokd.errors import UserError
 from prokd.methods.msd.config import MSDConfig
 from prokd.scoring.evaluation import looked_at
@@ -67,7 +66,7 @@ def layers_of(config: MSDConfig, model: TokenClassifier) -> tuple[int, ...]:
         UserError: A layer that is not below the encoder's last, or no layer between the frozen
             ones and the last.
     """
-    last, named = len(encoder_layers(model.encoder)), config.heads.layers
+    last, named = model.num_layers, config.heads.layers
     if named:
         if max(named) >= last:
             raise UserError(
@@ -124,11 +123,11 @@ class Found:
 
 def all_logits(model: TokenClassifier, batch: Batch) -> Found:
     """Return what all classifiers say, with gradient; the same dropout stands before each."""
-    heads, last = heads_of(model), len(encoder_layers(model.encoder))
+    heads, last = heads_of(model), model.num_layers
     with model.autocast():
         found = layer_features(model, batch, (*heads.layers, last))
+    logits_NC = model.logits(found.tokens[last])
     with torch.autocast(model.device.type, enabled=False):
-        logits_NC = model.classifier(model.dropout(found.tokens[last].float()))
         logits_ANC = heads(found.tokens, model.dropout)
     return Found(logits_ANC, logits_NC, found.tokens[last], found.cls_BD)
 

@@ -15,7 +15,6 @@ from torch import Tensor
 
 from prokd.data import Batch, EncodedCorpus, collate
 from prokd.encoder.layer_features import layer_features
-from prokd.encoder.layers import encoder_layers
 from prokd.method import SOURCE_TRAIN
 from prokd.methods.msd.config import MSDConfig
 from prokd.methods.msd.effective import distils_alone, draws_features
@@ -83,10 +82,8 @@ class LayeredStudentStage(DistillationStage):
         settings, words_N = self.settings, batch.word_index_N
         if self.layer_probabilities_NAC is None:
             tokens_ND, features_BD = self._last(batch)
-            with torch.autocast(self.model.device.type, enabled=False):
-                logits_NC = self.model.classifier(self.model.dropout(tokens_ND.float()))
             distillation = self._distillation(
-                self.teacher_probabilities[words_N], logits_NC, num_sentences
+                self.teacher_probabilities[words_N], self.model.logits(tokens_ND), num_sentences
             )
             told = {"distillation_loss": distillation}
         else:
@@ -106,7 +103,7 @@ class LayeredStudentStage(DistillationStage):
 
     def _last(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return features of the tokens (N, D) and of the sentences (B, D), of the last layer."""
-        last = len(encoder_layers(self.model.encoder))
+        last = self.model.num_layers
         with self.model.autocast():
             found = layer_features(self.model, batch, (last,))
         how = self.settings.mmd_features
