@@ -10,6 +10,7 @@ from prokd.config.precision import automatic_precision, with_precision
 from prokd.config.presets import PRESETS
 from prokd.config.settings import (
     DataConfig,
+    DistillationConfig,
     EncoderConfig,
     ExperimentConfig,
     Frozen,
@@ -20,6 +21,7 @@ from prokd.config.settings import (
 __all__ = [
     "PRESETS",
     "DataConfig",
+    "DistillationConfig",
     "EncoderConfig",
     "ExperimentConfig",
     "Frozen",

@@ -89,6 +89,18 @@ LANGUAGE = r"^[A-Za-z0-9]{2,}([_-][A-Za-z0-9]+)*$"
 """A language's code, such as zh or zh-min-nan: it names folders and cannot lead out of them."""
 
 
+class DistillationConfig(OptimizationConfig):
+    """A student that learns by distillation on unlabelled target text."""
+
+    learning_rate: float = Field(1e-5, gt=0)
+    start: Literal["encoder", "teacher"] = Field(
+        "encoder", description="first weights: the pretrained encoder, or the (first) teacher's"
+    )
+    distillation_reduction: Literal["sum", "mean"] = Field(
+        "sum", description="squared differences summed or averaged over the C classes"
+    )
+
+
 class ExperimentConfig(Frozen):
     """What the settings of every method hold: all that the numbers of its stages depend on.
 

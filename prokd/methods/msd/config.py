@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from prokd.config import ExperimentConfig, Frozen, OptimizationConfig
+from prokd.config import DistillationConfig, ExperimentConfig, Frozen, OptimizationConfig
 from prokd.errors import UserError
 
 
@@ -31,13 +31,10 @@ class MSDTeacherConfig(OptimizationConfig):
     )
 
 
-class MSDStudentConfig(OptimizationConfig):
+class MSDStudentConfig(DistillationConfig):
     """The student: distillation layer by layer, features drawn towards the teacher's."""
 
     learning_rate: float = Field(2e-5, gt=0)
-    start: Literal["encoder", "teacher"] = Field(
-        "encoder", description="first weights: the pretrained encoder, or the teacher's"
-    )
     distillation_reduction: Literal["sum", "mean"] = Field(
         "mean", description="squared differences summed or averaged over the C classes"
     )

@@ -6,21 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from prokd.config import ExperimentConfig, Frozen, OptimizationConfig
+from prokd.config import DistillationConfig, ExperimentConfig, Frozen, OptimizationConfig
 from prokd.config.settings import LANGUAGE
 from prokd.errors import UserError
-
-
-class DistillationConfig(OptimizationConfig):
-    """The student: distillation on unlabelled target text."""
-
-    learning_rate: float = Field(1e-5, gt=0)
-    start: Literal["encoder", "teacher"] = Field(
-        "encoder", description="first weights: the pretrained encoder, or the (first) teacher's"
-    )
-    distillation_reduction: Literal["sum", "mean"] = Field(
-        "sum", description="squared differences summed or averaged over the C classes"
-    )
 
 
 class SimilarityConfig(Frozen):
