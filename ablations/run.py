@@ -34,6 +34,7 @@ from prokd.cli.app import run_app
 from prokd.cli.options import (
     Cache,
     DataDirs,
+    Dictionaries,
     Output,
     Reading,
     Separator,
@@ -69,6 +70,7 @@ def ablation(
     source: Annotated[Text, typer.Option(help="Source language; en by default.")] = None,
     dataset: Annotated[Text, typer.Option(help="wikiann, conll or phrasebook.")] = None,
     data_dirs: DataDirs = [],  # noqa: B006
+    dictionaries: Dictionaries = [],  # noqa: B006
     separator: Separator = None,
     tag_column: TagColumn = None,
     model: Annotated[Text, typer.Option(help="Encoder: hub name or folder.")] = None,
@@ -121,6 +123,7 @@ def ablation(
     descriptions = DataDescriptions(
         RuntimeConfig(
             data_dirs=tuple(data_dirs),
+            dictionaries=tuple(dictionaries),
             runs_dir=output / "runs",
             cache_dir=writable_cache(cache_dir),
             separator=separator_of(separator),

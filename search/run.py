@@ -25,6 +25,7 @@ from prokd.cli.app import run_app
 from prokd.cli.options import (
     Cache,
     DataDirs,
+    Dictionaries,
     MethodName,
     Output,
     Reading,
@@ -61,6 +62,7 @@ def search(
     ] = "en",
     dataset: Annotated[Text, typer.Option(help="wikiann, conll or phrasebook.")] = None,
     data_dirs: DataDirs = [],  # noqa: B006
+    dictionaries: Dictionaries = [],  # noqa: B006
     separator: Separator = None,
     tag_column: TagColumn = None,
     model: Annotated[Text, typer.Option(help="Encoder: hub name or folder.")] = None,
@@ -144,6 +146,7 @@ def search(
     check_output(output)
     runtime = RuntimeConfig(
         data_dirs=tuple(data_dirs),
+        dictionaries=tuple(dictionaries),
         runs_dir=output / "runs",
         cache_dir=writable_cache(cache_dir),
         separator=separator_of(separator),

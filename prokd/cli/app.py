@@ -18,6 +18,7 @@ from prokd.cli.options import (
     DataDirs,
     Dataset,
     Device,
+    Dictionaries,
     Language,
     MethodName,
     Model,
@@ -53,6 +54,7 @@ def _runtime(
     runs_dir: Path,
     cache_dir: Path | None,
     data_dirs: list[Path],
+    dictionaries: list[Path],
     separator: str | None,
     tag_column: int | None,
     device: str,
@@ -63,6 +65,7 @@ def _runtime(
         runs_dir=runs_dir,
         cache_dir=writable_cache(cache_dir),
         data_dirs=tuple(data_dirs),
+        dictionaries=tuple(dictionaries),
         separator=separator_of(separator),
         tag_column=tag_column,
         device=device,
@@ -118,6 +121,7 @@ def train_teacher(
     source: Source = "en",
     dataset: Dataset = None,
     data_dirs: DataDirs = [],  # noqa: B006
+    dictionaries: Dictionaries = [],  # noqa: B006
     separator: Separator = None,
     tag_column: TagColumn = None,
     model: Model = None,
@@ -139,7 +143,9 @@ def train_teacher(
         seed=seed,
         settings=settings,
     )
-    runtime = _runtime(runs_dir, cache_dir, data_dirs, separator, tag_column, device)
+    runtime = _runtime(
+        runs_dir, cache_dir, data_dirs, dictionaries, separator, tag_column, device
+    )
     _tell_what_is_read(config)
     _train_with_needs("teacher", config, runtime)
 
@@ -153,6 +159,7 @@ def train_student(
     source: Source = "en",
     dataset: Dataset = None,
     data_dirs: DataDirs = [],  # noqa: B006
+    dictionaries: Dictionaries = [],  # noqa: B006
     separator: Separator = None,
     tag_column: TagColumn = None,
     model: Model = None,
@@ -177,7 +184,9 @@ def train_student(
         seed=seed,
         settings=settings,
     )
-    runtime = _runtime(runs_dir, cache_dir, data_dirs, separator, tag_column, device)
+    runtime = _runtime(
+        runs_dir, cache_dir, data_dirs, dictionaries, separator, tag_column, device
+    )
     _tell_what_is_read(config)
     if export is not None:
         from prokd.encoder.export_folder import check_destination

@@ -20,7 +20,7 @@ SEPARATORS = {"tab": "\t", "\\t": "\t", "space": " "}
 
 Preset = Annotated[str, typer.Option(help="paper, fast or mini (embedded, needs no network).")]
 MethodName = Annotated[
-    str, typer.Option("--method", help="prokd, tsl, msd, baseline or another's.")
+    str, typer.Option("--method", help="prokd, tsl, msd, unitrans, baseline or another's.")
 ]
 Reading = Annotated[
     Optional[str],  # noqa: UP045
@@ -37,6 +37,14 @@ DataDirs = Annotated[
 ]
 """Paths are made absolute where they come in, so that all that is printed later can be used from
 anywhere."""
+Dictionaries = Annotated[
+    list[Path],
+    typer.Option(
+        "--dictionary",
+        resolve_path=True,
+        help="Word list from source to target, or a folder of <source>-<target>; repeatable.",
+    ),
+]
 Model = Annotated[Optional[str], typer.Option(help="Encoder: hub name or folder.")]  # noqa: UP045
 Settings = Annotated[list[str], typer.Option("--set", help="path=value; repeatable.")]
 Seed = Annotated[int, typer.Option(help="Seed of all random numbers.")]

@@ -16,6 +16,7 @@ from prokd.config.settings import (
     Frozen,
     OptimizationConfig,
     RuntimeConfig,
+    TranslationConfig,
 )
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "Frozen",
     "OptimizationConfig",
     "RuntimeConfig",
+    "TranslationConfig",
     "automatic_precision",
     "parse_override",
     "parse_overrides",

@@ -101,6 +101,19 @@ class DistillationConfig(OptimizationConfig):
     )
 
 
+class TranslationConfig(Frozen):
+    """How labelled source sentences are translated word by word, with a dictionary."""
+
+    keep: tuple[str, ...] = Field(
+        ("PER",), description="types of entities whose words stay as they are"
+    )
+    casing: Literal["auto", "source", "target"] = Field(
+        "auto",
+        description="capitals of a translated word: as the source word has them, or drawn as often "
+        "as the unlabelled target text has each form; auto = the latter for German alone",
+    )
+
+
 class ExperimentConfig(Frozen):
     """What the settings of every method hold: all that the numbers of its stages depend on.
 
@@ -126,6 +139,11 @@ class RuntimeConfig(Frozen):
     data_dirs: tuple[Path, ...] = Field((), description="local corpora, first match wins")
     runs_dir: Path = Field(Path("runs"), description="one folder per stage run")
     cache_dir: Path = Field(default_factory=default_cache, description="tokenised corpora (Arrow)")
+    dictionaries: tuple[Path, ...] = Field(
+        (),
+        description="word lists from source to target, first that has a word wins: files, or "
+        "folders with a file <source>-<target>",
+    )
     separator: str | None = Field(
         None, min_length=1, description="between the columns of local files, None = detected"
     )

@@ -10,19 +10,25 @@ from typing import Any
 from pydantic import ValidationError
 
 from prokd.common.names import ending
-from prokd.config import ExperimentConfig, validation_sentence, with_overrides
+from prokd.config import (
+    ExperimentConfig,
+    RuntimeConfig,
+    validation_sentence,
+    with_overrides,
+)
 from prokd.config.presets import PRESETS
 from prokd.errors import UserError
-from prokd.method import Graph, Method
+from prokd.method import PAIRED_TRAIN, TRANSLATED_TRAIN, Graph, Method
 from prokd.methods.baseline.method import BASELINE
 from prokd.methods.msd.method import MSD
 from prokd.methods.prokd.method import PROKD
 from prokd.methods.tsl.method import TSL
+from prokd.methods.unitrans.method import UNITRANS
 
 GROUP = "prokd.methods"
 """Entry points of other packages: each is a `Method`, or a module-level name that is one."""
 DEFAULT = PROKD.name
-_OWN = (PROKD, TSL, MSD, BASELINE)
+_OWN = (PROKD, TSL, MSD, UNITRANS, BASELINE)
 
 
 @cache
@@ -73,6 +79,23 @@ def needed_corpora(config: ExperimentConfig) -> tuple[str, ...]:
         for name in spec.reads(spec.view(config)):
             names[spec.corpus(name, config)] = None
     return tuple(names)
+
+
+def lacking(config: ExperimentConfig, runtime: RuntimeConfig) -> str | None:
+    """Return what the method of an experiment needs and has not got, as words; None if nothing.
+
+    Args:
+        config: The experiment.
+        runtime: Names the data at hand; the phrasebook brings a dictionary of its own.
+    """
+    translates = {TRANSLATED_TRAIN, PAIRED_TRAIN} & set(needed_corpora(config))
+    embedded = config.data.dataset == "phrasebook" and not runtime.data_dirs
+    if not translates or runtime.dictionaries or embedded:
+        return None
+    return (
+        f"{config.method} needs a dictionary from {config.source} to {config.target}: name one by "
+        f"--dictionary, or make one by `prokd dictionary`"
+    )
 
 
 def read_config(tree: Mapping[str, Any]) -> ExperimentConfig:

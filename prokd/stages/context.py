@@ -45,8 +45,18 @@ class Context(Protocol):
         """
         ...
 
+    def corpus(self, name: str, model: TokenClassifier) -> EncodedCorpus:
+        """Return what a stage learns from, prepared for a model's frozen part.
+
+        Args:
+            name: ``SOURCE_TRAIN``, ``TARGET_TRAIN``, ``TRANSLATED_TRAIN`` or ``PAIRED_TRAIN`` of
+                `prokd.method`.
+            model: Whose frozen part it is.
+        """
+        ...
+
     def source_train(self, model: TokenClassifier) -> EncodedCorpus:
-        """Return the labelled source sentences, prepared for a model's frozen part."""
+        """Return the labelled source sentences, prepared likewise."""
         ...
 
     def source_dev(self, model: TokenClassifier) -> LabelledSplit:
@@ -70,7 +80,7 @@ class Context(Protocol):
         Args:
             need: Name of the stage.
             output: Gives a row for each kept word, or sentence.
-            corpus: `prokd.method.TARGET_TRAIN`, or ``SOURCE_TRAIN``.
+            corpus: Its name, as in `corpus`.
             prepare: Puts modules beside the model's classifier that the stage has trained.
         """
         ...

@@ -100,9 +100,9 @@ def start_of(config: Any) -> str | None:
     return "teacher" if config.student.start == "teacher" else None
 
 
-def parts_of_student(context: Context) -> dict[str, Any]:
-    """Return what any student of the stage ``teacher`` is built from, by argument."""
-    known = context.outputs("teacher", probabilities)
+def parts_of_student(context: Context, *, teacher: str = "teacher") -> dict[str, Any]:
+    """Return what any student of a teacher is built from, by argument."""
+    known = context.outputs(teacher, probabilities)
     model = context.model(start_of(context.config))
     return {
         "model": model,
@@ -114,6 +114,6 @@ def parts_of_student(context: Context) -> dict[str, Any]:
     }
 
 
-def build_distillation(context: Context) -> DistillationStage:
-    """Build a student of the stage ``teacher``."""
-    return DistillationStage(**parts_of_student(context), name=context.name)
+def build_distillation(context: Context, *, teacher: str = "teacher") -> DistillationStage:
+    """Build a student of a teacher."""
+    return DistillationStage(**parts_of_student(context, teacher=teacher), name=context.name)

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from prokd.data import Batch, EncodedCorpus
 from prokd.encoder.classifier import TokenClassifier
+from prokd.method import SOURCE_TRAIN
 from prokd.stages.context import Context
 from prokd.stages.one_corpus import OneCorpusStage
 from prokd.stages.stage import SOURCE_STREAM
@@ -47,13 +48,21 @@ class TaggerStage(OneCorpusStage):
         return {}
 
 
-def parts_of_tagger(context: Context, model: TokenClassifier) -> dict[str, Any]:
-    """Return what a tagger whose settings are the section ``teacher`` is built from."""
+def parts_of_tagger(
+    context: Context, model: TokenClassifier, *, corpus: str = SOURCE_TRAIN
+) -> dict[str, Any]:
+    """Return what a tagger whose settings are the section ``teacher`` is built from.
+
+    Args:
+        context: Of the stage.
+        model: The classifier to train.
+        corpus: What it learns from, labelled: a name of `prokd.method`.
+    """
     return {
         "model": model,
         "config": context.config,
         "settings": context.config.teacher,
-        "source_train": context.source_train(model),
+        "source_train": context.corpus(corpus, model),
         "source_dev": context.source_dev(model),
         "pad_token_id": context.pad_token_id,
         "name": context.name,

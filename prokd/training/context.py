@@ -14,7 +14,7 @@ from prokd.config import ExperimentConfig
 from prokd.data import EncodedCorpus
 from prokd.encoder import artifact
 from prokd.encoder.classifier import TokenClassifier, build_classifier
-from prokd.method import TARGET_TRAIN, StageSpec
+from prokd.method import SOURCE_TRAIN, TARGET_TRAIN, StageSpec
 from prokd.runs.folder import RunFolder
 from prokd.scoring.evaluation import LabelledSplit, mean_features
 from prokd.stages.context import Output, Prepare
@@ -69,9 +69,13 @@ class StageContext:
             artifact.load_into(model, self.needed[start].path, self.config.encoder)
         return model
 
+    def corpus(self, name: str, model: TokenClassifier) -> EncodedCorpus:
+        """Return what a stage learns from, prepared for a model's frozen part."""
+        return self.corpora.prepared(model, self.corpora.training(name))
+
     def source_train(self, model: TokenClassifier) -> EncodedCorpus:
-        """Return the labelled source sentences, prepared for a model's frozen part."""
-        return self.corpora.prepared(model, self.corpora.source_train)
+        """Return the labelled source sentences, prepared likewise."""
+        return self.corpus(SOURCE_TRAIN, model)
 
     def source_dev(self, model: TokenClassifier) -> LabelledSplit:
         """Return the labelled source sentences to score on, prepared likewise."""
@@ -79,7 +83,7 @@ class StageContext:
 
     def target_train(self, model: TokenClassifier) -> EncodedCorpus:
         """Return the target sentences without labels, prepared likewise."""
-        return self.corpora.prepared(model, self.corpora.target_train)
+        return self.corpus(TARGET_TRAIN, model)
 
     def outputs(
         self,

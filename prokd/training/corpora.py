@@ -23,14 +23,14 @@ from prokd.encoder.fingerprint import encoder_fingerprint
 from prokd.encoder.frozen import with_frozen_features
 from prokd.encoder.unknown import warn_of_unknown
 from prokd.errors import MissingSplitError, UnlabelledError, UserError
-from prokd.method import ENCODER, SOURCE_DEV, SOURCE_TRAIN, TARGET_TRAIN
-from prokd.methods import needed_corpora
+from prokd.method import PAIRED_TRAIN, SOURCE_TRAIN, TARGET_TRAIN, TRANSLATED_TRAIN
 from prokd.scoring.evaluation import LabelledSplit
-from prokd.training.corpus_files import read_split, write_counts
+from prokd.training.corpus_files import write_counts
+from prokd.training.texts import Texts
 
 
-class Corpora:
-    """The corpora of one experiment, read when first needed.
+class Corpora(Texts):
+    """The corpora of one experiment, read when first needed, and as subwords.
 
     Target train is read without labels; labels of target test are read by `report` alone, when
     training and choosing are over.
@@ -49,39 +49,9 @@ class Corpora:
             runtime: Where they lie.
             tag_set: The tags; None = those of source train.
         """
-        self.config, self.runtime = config, runtime
+        super().__init__(config, runtime)
         self._tag_set = tag_set
         self._tests: dict[str, tuple[Corpus | None, str]] = {}
-
-    def corpus(self, language: str, split: str, *, labelled: bool = True) -> Corpus:
-        """Read a split, cut to the experiment's limits."""
-        data = self.config.data
-        limit = data.evaluation_limit
-        if split == "train":
-            is_source = language in self.config.sources and labelled
-            limit = data.source_train_limit if is_source else data.target_train_limit
-        folders = tuple(self.runtime.data_dirs)
-        form = self.runtime.separator, self.runtime.tag_column
-        return read_split(data.dataset, language, split, folders, labelled, limit, *form)
-
-    @cached_property
-    def needed(self) -> tuple[str, ...]:
-        """Names of all that the stages of the experiment read."""
-        return needed_corpora(self.config)
-
-    def fingerprints(self) -> dict[str, str]:
-        """Return hashes of all that training reads; target labels are not among it."""
-        return {name: self._fingerprint(name) for name in self.needed}
-
-    def _fingerprint(self, name: str) -> str:
-        role, _, language = name.partition("/")
-        if role == ENCODER:
-            return encoder_fingerprint(self.config.encoder.name)
-        if role == TARGET_TRAIN:
-            return self.corpus(self.config.target, "train", labelled=False).fingerprint
-        assert role in (SOURCE_TRAIN, SOURCE_DEV), f"there is no corpus {name}"
-        split = "train" if role == SOURCE_TRAIN else "dev"
-        return self.corpus(language or self.config.source, split).fingerprint
 
     def check(self, *, oracle: bool = False) -> None:
         """Make sure, before anything is trained, that all needed is there and all there is right.
@@ -105,7 +75,7 @@ class Corpora:
         train = read[0]
         check_same_types(*read)
         if TARGET_TRAIN in self.needed:
-            read.append(self.corpus(target, "train", labelled=False))
+            read.append(self.target_text)
         check_encoder(self.config.encoder, self.config.data.max_length)
         self.fingerprints()
         tests = [self.test(source)[0], self.test(target)[0]]
@@ -157,7 +127,16 @@ class Corpora:
     @cached_property
     def target_train(self) -> EncodedCorpus:
         """Target sentences without labels."""
-        return self._encode(self.corpus(self.config.target, "train", labelled=False))
+        return self._encode(self.target_text)
+
+    def training(self, name: str) -> EncodedCorpus:
+        """Return what a stage learns from, by the name that `prokd.method` gives it."""
+        if name == TARGET_TRAIN:
+            return self.target_train
+        if name == SOURCE_TRAIN:
+            return self.source_train
+        assert name in (TRANSLATED_TRAIN, PAIRED_TRAIN), f"nothing learns from {name}"
+        return self._encode(self.translated if name == TRANSLATED_TRAIN else self.paired)
 
     def training_text(self, language: str) -> EncodedCorpus:
         """Return the training sentences of a source or of the target, the latter's unlabelled."""

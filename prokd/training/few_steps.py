@@ -20,7 +20,6 @@ from prokd.stages.context import Output, Prepare
 from prokd.stages.stage import Stage
 from prokd.training.context import StageContext, new_stage
 from prokd.training.corpora import Corpora
-from prokd.training.outputs import training_corpus
 
 BATCHES = 3
 """Batches of each stage that are timed at most."""
@@ -45,7 +44,7 @@ class _UntrainedContext(StageContext):
         model = super().model()
         if prepare is not None:
             prepare(model)
-        seen = self.corpora.prepared(model, training_corpus(self.corpora, corpus))
+        seen = self.corpora.prepared(model, self.corpora.training(corpus))
         return output(model, seen, self.corpora.pad_token_id).numpy().astype(np.float16)
 
 

@@ -12,10 +12,9 @@ import numpy.typing as npt
 from torch import Tensor
 
 from prokd.common.files import file_sha256, write_atomically
-from prokd.data import EncodedCorpus
 from prokd.encoder import artifact
 from prokd.errors import UserError
-from prokd.method import SOURCE_TRAIN, TARGET_TRAIN
+from prokd.method import TARGET_TRAIN
 from prokd.runs.folder import RunFolder
 from prokd.stages.context import Output, Prepare
 from prokd.training.corpora import Corpora
@@ -44,7 +43,7 @@ def outputs(
         output: From model, corpus and padding index to a row for each kept word or sentence, e.g.
             `scoring.evaluation.probabilities`: p of Eq. (2), (4) and (10).
         corpora: Of the experiment that reads it.
-        corpus: Which of them: target train, or source train.
+        corpus: Which of them, by the name that `prokd.method` gives it.
         prepare: Puts modules beside the classifier that the stage has trained.
 
     Returns:
@@ -59,7 +58,7 @@ def outputs(
             "`prokd train-student` with the same settings, which trains it first (a teacher "
             "alone: `prokd train-teacher`)."
         )
-    seen = training_corpus(corpora, corpus)
+    seen = corpora.training(corpus)
     start = f"{output.__name__}-{seen.fingerprint}-"
     if (known := _whole(folder.path, start)) is None:
         with folder.lock():
@@ -71,11 +70,6 @@ def outputs(
                 known = _write(folder, start, output(model, prepared, corpora.pad_token_id))
     mapped: npt.NDArray[np.float16] = np.load(known, mmap_mode="r")
     return mapped
-
-
-def training_corpus(corpora: Corpora, name: str) -> EncodedCorpus:
-    """Return source train or target train, by the name that `prokd.method` gives it."""
-    return corpora.source_train if name == SOURCE_TRAIN else corpora.target_train
 
 
 def _whole(folder: Path, start: str) -> Path | None:

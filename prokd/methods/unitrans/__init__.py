@@ -1,0 +1,1 @@
+"""UniTrans: teachers of the source and of its translation, and their vote (IJCAI 2020)."""

@@ -1,0 +1,128 @@
+"""The labelled source in the target's language: translated once, then read from the cache."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from functools import lru_cache
+from pathlib import Path
+
+from prokd.common.files import file_sha256, write_atomically
+from prokd.config import RuntimeConfig, TranslationConfig
+from prokd.data import Corpus
+from prokd.data.readers import read_file
+from prokd.data.translation.formats import dictionary_in
+from prokd.data.translation.lexicon import Lexicon, read_lexicon
+from prokd.data.translation.words import Translation, translate
+from prokd.errors import UserError
+
+logger = logging.getLogger(__name__)
+FORMAT_VERSION = 1
+"""Part of every file's name: a change of what is made of the same input must raise it."""
+
+
+def translated(
+    corpus: Corpus,
+    target: Corpus,
+    settings: TranslationConfig,
+    *,
+    runtime: RuntimeConfig,
+) -> Corpus:
+    """Return the labelled source, translated word by word; kept in the cache as Parquet.
+
+    Args:
+        corpus: Labelled source sentences.
+        target: The target's text, without labels.
+        settings: How they are translated.
+        runtime: Names dictionaries and cache; without any (`methods.lacking`) both are of the
+            phrasebook, which brings its own.
+
+    Raises:
+        UserError: No dictionary, or one that cannot be read.
+    """
+    key = _key(corpus, target, settings, runtime)
+    path = runtime.cache_dir / f"translated-{key}.parquet"
+    if (known := _kept(path, corpus, target)) is not None:
+        return known
+    made = translation(corpus, target, settings, runtime=runtime).corpus
+    write_corpus(path, made)
+    return made
+
+
+def translation(
+    corpus: Corpus,
+    target: Corpus,
+    settings: TranslationConfig,
+    *,
+    runtime: RuntimeConfig,
+) -> Translation:
+    """Return what `translated` does, with its counts; nothing is read from the cache or kept."""
+    lexicon = _lexicon(corpus.language, target.language, tuple(runtime.dictionaries))
+    return translate(corpus, lexicon, settings, target=target)
+
+
+def write_corpus(path: Path, corpus: Corpus) -> None:
+    """Write labelled sentences as Parquet, columns ``tokens`` and ``ner_tags``, as data sets are.
+
+    Raises:
+        UserError: The folder cannot be written in.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pa.table({"tokens": corpus.words, "ner_tags": corpus.tags})
+    try:
+        write_atomically(path, lambda part: pq.write_table(table, part))
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {error.strerror}.") from None
+
+
+def _key(
+    corpus: Corpus,
+    target: Corpus,
+    settings: TranslationConfig,
+    runtime: RuntimeConfig,
+) -> str:
+    """Return the hash of all that a translation depends on."""
+    pair = corpus.language, target.language
+    files = [dictionary_in(p, *pair) if p.is_dir() else p for p in runtime.dictionaries]
+    identity = {
+        "version": FORMAT_VERSION,
+        "source": corpus.fingerprint,
+        "target": [target.language, target.fingerprint],
+        "settings": settings.model_dump(mode="json"),
+        "dictionaries": [_content(path) for path in files] or "phrasebook",
+    }
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _content(path: Path) -> str:
+    """Return the hash of a dictionary; UserError if it is no file that can be read."""
+    try:
+        return file_sha256(path)
+    except OSError as error:
+        raise UserError(f"{path}: a dictionary must be a file, but: {error.strerror}.") from None
+
+
+def _kept(path: Path, corpus: Corpus, target: Corpus) -> Corpus | None:
+    """Return a translation that was kept; None where there is none that is whole."""
+    if not path.exists():
+        return None
+    try:
+        found = read_file(path, labelled=True)
+    except UserError as error:
+        logger.warning("%s; it is made anew", error)
+        return None
+    return Corpus(target.language, corpus.split, found.words, found.tags, str(path), "IOB2")
+
+
+@lru_cache(maxsize=4)
+def _lexicon(source: str, target: str, dictionaries: tuple[Path, ...]) -> Lexicon:
+    """Return the dictionary that was named, or that of the phrasebook's own parallel sentences."""
+    if dictionaries:
+        return read_lexicon(dictionaries, source=source, target=target)
+    from prokd.data.mini.generator import parallel_sentences
+    from prokd.data.translation.ibm1 import lexicon_by_ibm1
+
+    return lexicon_by_ibm1(parallel_sentences(source, target), origin="the phrasebook")
