@@ -1,0 +1,1 @@
+"""Word dictionaries, and where they come from: files, parallel sentences, word vectors."""
