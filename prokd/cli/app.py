@@ -143,9 +143,7 @@ def train_teacher(
         seed=seed,
         settings=settings,
     )
-    runtime = _runtime(
-        runs_dir, cache_dir, data_dirs, dictionaries, separator, tag_column, device
-    )
+    runtime = _runtime(runs_dir, cache_dir, data_dirs, dictionaries, separator, tag_column, device)
     _tell_what_is_read(config)
     _train_with_needs("teacher", config, runtime)
 
@@ -184,9 +182,7 @@ def train_student(
         seed=seed,
         settings=settings,
     )
-    runtime = _runtime(
-        runs_dir, cache_dir, data_dirs, dictionaries, separator, tag_column, device
-    )
+    runtime = _runtime(runs_dir, cache_dir, data_dirs, dictionaries, separator, tag_column, device)
     _tell_what_is_read(config)
     if export is not None:
         from prokd.encoder.export_folder import check_destination

@@ -20,7 +20,8 @@ SEPARATORS = {"tab": "\t", "\\t": "\t", "space": " "}
 
 Preset = Annotated[str, typer.Option(help="paper, fast or mini (embedded, needs no network).")]
 MethodName = Annotated[
-    str, typer.Option("--method", help="prokd, tsl, msd, unitrans, baseline or another's.")
+    str,
+    typer.Option("--method", help="prokd, tsl, msd, unitrans, concner, baseline or another's."),
 ]
 Reading = Annotated[
     Optional[str],  # noqa: UP045

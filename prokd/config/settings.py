@@ -102,15 +102,18 @@ class DistillationConfig(OptimizationConfig):
 
 
 class TranslationConfig(Frozen):
-    """How labelled source sentences are translated word by word, with a dictionary."""
+    """How labelled source sentences are translated with a dictionary."""
 
+    mode: Literal["words", "none"] = Field(
+        "words", description="word by word, or not at all (w/o TR)"
+    )
     keep: tuple[str, ...] = Field(
         ("PER",), description="types of entities whose words stay as they are"
     )
     casing: Literal["auto", "source", "target"] = Field(
         "auto",
-        description="capitals of a translated word: as the source word has them, or drawn as often "
-        "as the unlabelled target text has each form; auto = the latter for German alone",
+        description="capitals of a translated word: as the source word has them, or drawn as "
+        "often as the unlabelled target text has each form; auto = the latter for German alone",
     )
 
 

@@ -20,6 +20,7 @@ from prokd.config.presets import PRESETS
 from prokd.errors import UserError
 from prokd.method import PAIRED_TRAIN, TRANSLATED_TRAIN, Graph, Method
 from prokd.methods.baseline.method import BASELINE
+from prokd.methods.concner.method import CONCNER
 from prokd.methods.msd.method import MSD
 from prokd.methods.prokd.method import PROKD
 from prokd.methods.tsl.method import TSL
@@ -28,7 +29,7 @@ from prokd.methods.unitrans.method import UNITRANS
 GROUP = "prokd.methods"
 """Entry points of other packages: each is a `Method`, or a module-level name that is one."""
 DEFAULT = PROKD.name
-_OWN = (PROKD, TSL, MSD, UNITRANS, BASELINE)
+_OWN = (PROKD, TSL, MSD, UNITRANS, CONCNER, BASELINE)
 
 
 @cache

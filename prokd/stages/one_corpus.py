@@ -5,6 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from torch import Tensor
 
 from prokd.config import OptimizationConfig
@@ -62,8 +64,7 @@ class OneCorpusStage(ABC):
         self.model.train()
         batches = paced(self._batches(self.epoch), self.name, self.epoch, self.num_epochs)
         for indices in batches:
-            batch = collate(self.corpus, indices, self.pad_token_id)
-            batch = batch.to(self.model.device, non_blocking=True)
+            batch = self._collated(indices).to(self.model.device, non_blocking=True)
             loss, told = self.loss_of(batch, len(indices))
             means.add(f"{self.name}/gradient_norm", self.optimization.step(loss))
             for name, value in told.items():
@@ -75,6 +76,10 @@ class OneCorpusStage(ABC):
     @abstractmethod
     def loss_of(self, batch: Batch, num_sentences: int) -> tuple[Tensor, dict[str, Tensor]]:
         """Return what is trained down on a batch, and what is told of it, by name."""
+
+    def _collated(self, indices: npt.NDArray[np.int64]) -> Batch:
+        """Return what is learned from together, of some sentences of the corpus."""
+        return collate(self.corpus, indices, self.pad_token_id)
 
     def _batches(self, epoch: int) -> list[Any]:
         generator = epoch_generator(self.config.seed, epoch, self.stream)

@@ -11,9 +11,9 @@ from prokd.config import OptimizationConfig
 from prokd.data import EncodedCorpus, make_batches
 from prokd.encoder.classifier import TokenClassifier
 
-SOURCE_STREAM, TARGET_STREAM, STUDENT_STREAM = 0, 1, 2
+SOURCE_STREAM, TARGET_STREAM, STUDENT_STREAM, CONTRAST_STREAM = 0, 1, 2, 3
 """Which random numbers an epoch's batches are drawn with: those of a teacher's source and target
-text, those of a student's target text."""
+text, those of a student's target text; and the tokens that a contrast compares."""
 
 
 class Stage(Protocol):

@@ -8,6 +8,7 @@ from prokd.config import ExperimentConfig, RuntimeConfig, TranslationConfig
 from prokd.data import Corpus
 from prokd.data.translation.words import paired
 from prokd.encoder.fingerprint import encoder_fingerprint
+from prokd.errors import UserError
 from prokd.method import (
     ENCODER,
     PAIRED_TRAIN,
@@ -16,7 +17,6 @@ from prokd.method import (
     TARGET_TRAIN,
     TRANSLATED_TRAIN,
 )
-from prokd.errors import UserError
 from prokd.methods import lacking, needed_corpora
 from prokd.training.corpus_files import read_split
 from prokd.training.translations import translated

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from prokd.config import RuntimeConfig, TranslationConfig
 from prokd.data import Corpus
 from prokd.data.readers import read_file
 from prokd.data.translation.formats import dictionary_in
-from prokd.data.translation.lexicon import Lexicon, read_lexicon
+from prokd.data.translation.lexicon import Lexicon, normalised, read_lexicon
 from prokd.data.translation.words import Translation, translate
 from prokd.errors import UserError
 
@@ -58,7 +59,9 @@ def translation(
     runtime: RuntimeConfig,
 ) -> Translation:
     """Return what `translated` does, with its counts; nothing is read from the cache or kept."""
-    lexicon = _lexicon(corpus.language, target.language, tuple(runtime.dictionaries))
+    paths = tuple(runtime.dictionaries)
+    contents = tuple(_contents(paths, corpus.language, target.language))
+    lexicon = _lexicon(corpus.language, target.language, paths, contents)
     return translate(corpus, lexicon, settings, target=target)
 
 
@@ -85,24 +88,28 @@ def _key(
     runtime: RuntimeConfig,
 ) -> str:
     """Return the hash of all that a translation depends on."""
-    pair = corpus.language, target.language
-    files = [dictionary_in(p, *pair) if p.is_dir() else p for p in runtime.dictionaries]
+    contents = _contents(runtime.dictionaries, corpus.language, target.language)
     identity = {
         "version": FORMAT_VERSION,
         "source": corpus.fingerprint,
         "target": [target.language, target.fingerprint],
         "settings": settings.model_dump(mode="json"),
-        "dictionaries": [_content(path) for path in files] or "phrasebook",
+        "dictionaries": contents or "phrasebook",
     }
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _content(path: Path) -> str:
-    """Return the hash of a dictionary; UserError if it is no file that can be read."""
-    try:
-        return file_sha256(path)
-    except OSError as error:
-        raise UserError(f"{path}: a dictionary must be a file, but: {error.strerror}.") from None
+def _contents(paths: Sequence[Path], source: str, target: str) -> list[str]:
+    """Return the hash of each dictionary; UserError if one is no file that can be read."""
+    found = []
+    for given in paths:
+        path = dictionary_in(given, source, target) if given.is_dir() else given
+        try:
+            found.append(file_sha256(path))
+        except OSError as error:
+            rule = "a dictionary must be a file"
+            raise UserError(f"{path}: {rule}, but: {error.strerror}.") from None
+    return found
 
 
 def _kept(path: Path, corpus: Corpus, target: Corpus) -> Corpus | None:
@@ -118,11 +125,20 @@ def _kept(path: Path, corpus: Corpus, target: Corpus) -> Corpus | None:
 
 
 @lru_cache(maxsize=4)
-def _lexicon(source: str, target: str, dictionaries: tuple[Path, ...]) -> Lexicon:
-    """Return the dictionary that was named, or that of the phrasebook's own parallel sentences."""
+def _lexicon(
+    source: str, target: str, dictionaries: tuple[Path, ...], contents: tuple[str, ...]
+) -> Lexicon:
+    """Return the dictionary that was named, or that of the phrasebook's own parallel sentences.
+
+    What is in the files is known by their hashes, so that a file that changes is read again.
+    """
     if dictionaries:
         return read_lexicon(dictionaries, source=source, target=target)
     from prokd.data.mini.generator import parallel_sentences
     from prokd.data.translation.ibm1 import lexicon_by_ibm1
+    from prokd.data.translation.parallel import ParallelText
 
-    return lexicon_by_ibm1(parallel_sentences(source, target), origin="the phrasebook")
+    pairs = parallel_sentences(source, target)
+    words = [[normalised(word) for word in pair[0]] for pair in pairs]
+    others = [[word.lower() for word in pair[1]] for pair in pairs]
+    return lexicon_by_ibm1(ParallelText(words, others, {}, target, "the phrasebook"))

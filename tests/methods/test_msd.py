@@ -10,10 +10,11 @@ from prokd.config import with_overrides
 from prokd.data import collate
 from prokd.encoder import artifact
 from prokd.encoder.classifier import build_classifier
+from prokd.encoder.pooling import pooled
 from prokd.errors import UserError
 from prokd.methods import build_config, in_method
 from prokd.methods.msd.effective import effective_student
-from prokd.methods.msd.features import cls_features, mean_word_features, pooled
+from prokd.methods.msd.features import cls_features, mean_word_features
 from prokd.methods.msd.heads import (
     LayerHeads,
     all_logits,

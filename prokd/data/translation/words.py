@@ -100,7 +100,7 @@ def translate(
         all_tags.append(tags_of_it)
     origin = f"{corpus.origin} translated by {lexicon.origin}"
     made = Corpus(target.language, corpus.split, all_words, all_tags, origin, "IOB2")
-    return Translation(made, dict(sorted(counts.items(), key=lambda item: item[0] != OUTSIDE)))
+    return Translation(made, {kind: counts[kind] for kind in sorted(counts, key=_outside_first)})
 
 
 def paired(source: Corpus, translation: Corpus) -> Corpus:
@@ -116,6 +116,10 @@ def paired(source: Corpus, translation: Corpus) -> Corpus:
         origin=f"{source.origin} and its translation",
         scheme="IOB2",
     )
+
+
+def _outside_first(kind: str) -> tuple[bool, str]:
+    return kind != OUTSIDE, kind
 
 
 class _Writing:
@@ -137,7 +141,7 @@ class _Writing:
         self.random = random.Random("casing")
 
     def write(self, found: str, source_word: str) -> list[str]:
-        """Return a translation's words: with capitals, and in characters where they stand alone."""
+        """Return a translation's words: with capitals, in characters where they stand alone."""
         lower = found.lower()
         if forms := self.forms.get(lower):
             (written,) = self.random.choices(list(forms), list(forms.values()))

@@ -15,10 +15,11 @@ from torch import Tensor
 
 from prokd.data import Batch, EncodedCorpus, collate
 from prokd.encoder.layer_features import layer_features
+from prokd.encoder.pooling import pooled
 from prokd.method import SOURCE_TRAIN
 from prokd.methods.msd.config import MSDConfig
 from prokd.methods.msd.effective import distils_alone, draws_features
-from prokd.methods.msd.features import SENTENCE_FEATURES, pooled
+from prokd.methods.msd.features import SENTENCE_FEATURES
 from prokd.methods.msd.heads import (
     all_logits,
     heads_of,

@@ -15,14 +15,6 @@ from prokd.config import (
 from prokd.errors import UserError
 
 
-class VotedTranslationConfig(TranslationConfig):
-    """How the labelled source is translated, and whether it is."""
-
-    mode: Literal["words", "none"] = Field(
-        "words", description="word by word with a dictionary, or not at all (w/o TR)"
-    )
-
-
 class UniTransStudentConfig(DistillationConfig):
     """The student: distillation of the main teacher, and labels that the teachers agree on."""
 
@@ -59,7 +51,7 @@ class UniTransConfig(ExperimentConfig):
     """
 
     method: Literal["unitrans"] = "unitrans"
-    translation: VotedTranslationConfig = VotedTranslationConfig()
+    translation: TranslationConfig = TranslationConfig()
     teacher: OptimizationConfig = OptimizationConfig()
     student: UniTransStudentConfig = UniTransStudentConfig()
     result: Literal["student", "teacher"] = Field(

@@ -6,7 +6,11 @@ from typing import Any
 
 from prokd.config.shared import optimization_settings, shared_settings
 from prokd.methods.unitrans.config import UniTransConfig
-from prokd.stages.effective import effective_distillation, effective_tagger
+from prokd.stages.effective import (
+    effective_distillation,
+    effective_tagger,
+    translation_settings,
+)
 
 TEACHER, TRANSLATED, FINETUNED = "teacher", "translated_teacher", "finetuned_teacher"
 """Teachers of the source, of its translation, and of the source and then of its translation."""
@@ -42,12 +46,8 @@ def main_teacher(config: UniTransConfig) -> str:
 
 
 def effective_translated(config: UniTransConfig) -> dict[str, Any]:
-    """Return the settings that a teacher of translated text depends on.
-
-    The translation enters by its content; its settings are here so that they are known to act.
-    """
-    translation = config.translation.model_dump(mode="json", exclude={"mode"})
-    return effective_tagger(config) | {"target": config.target, "translation": translation}
+    """Return the settings that the numbers of a teacher of translated text depend on."""
+    return effective_tagger(config) | translation_settings(config)
 
 
 def effective_student(config: UniTransConfig) -> dict[str, Any]:

@@ -1,0 +1,199 @@
+"""ConCNER: contrast of sentences with their translations, and of tokens of one class."""
+
+import re
+
+import numpy as np
+import pytest
+import torch
+
+from prokd.config import with_overrides
+from prokd.encoder import artifact
+from prokd.errors import UserError
+from prokd.methods import graph_of, in_method, lacking, without_components
+from prokd.methods.concner.objective import teacher_objective
+from prokd.runs.identity import signature, stage_identity
+from prokd.terms.tagging_loss import tagging_loss
+from prokd.training.context import StageContext, new_stage
+from prokd.training.corpora import Corpora
+from prokd.training.run import StageRun
+from tests import tiny
+from tests.methods.translated import write_dictionary
+
+NAMES = ("source_train", "source_dev", "target_train", "paired_train", "encoder")
+FINGERPRINTS = {name: name for name in NAMES}
+
+
+@pytest.fixture
+def config(tiny_config):
+    return with_overrides(
+        in_method(tiny_config, "concner"), {"encoder.dropout": 0.1, "encoder.precision": "fp32"}
+    )
+
+
+@pytest.fixture
+def runtime(tiny_runtime, tmp_path):
+    dictionary = write_dictionary(tmp_path / "en-xx.tsv")
+    return tiny_runtime.model_copy(update={"dictionaries": (dictionary,)})
+
+
+def trained(config, runtime):
+    runs = {}
+    for name in graph_of(config).names:
+        with StageRun(name, config, runtime) as run:
+            run.run()
+            runs[name] = run
+    return runs
+
+
+def weights(run):
+    return artifact.load_file(run.folder.path / "weights.safetensors")
+
+
+def name_of(config, stage):
+    return signature(stage_identity(config, stage, FINGERPRINTS))
+
+
+def without(config, *components):
+    return with_overrides(config, without_components(components, method="concner"))
+
+
+def teacher_of(config, runtime):
+    spec = graph_of(config).stage("teacher")
+    corpora = Corpora(config, runtime)
+    return new_stage(StageContext(spec, config, corpora, torch.device("cpu"), {}), spec)
+
+
+def test_the_objective_is_the_weighted_sum():
+    found = teacher_objective(
+        *(torch.tensor(float(value)) for value in (1, 2, 4, 8)),
+        sentences_weight=0.5,
+        labels_weight=0.25,
+    )
+    assert float(found) == 1 + 2 + 2 + 2
+
+
+def test_a_batch_holds_sentences_and_then_their_translations(config, runtime):
+    stage = teacher_of(config, runtime)
+    corpora = Corpora(config, runtime)
+    batch = stage._collated(np.array([5, 2]))
+    tokenizer_free = [corpora.source_train, corpora.training("translated_train")]
+    expected = [
+        encoded.input_ids[encoded.offsets[n] : encoded.offsets[n + 1]].tolist()
+        for encoded in tokenizer_free
+        for n in (5, 2)
+    ]
+    found = [
+        row[: int(mask.sum())].tolist()
+        for row, mask in zip(batch.input_ids_BT, batch.attention_mask_BT, strict=True)
+    ]
+    assert found == expected
+
+
+def test_without_contrast_it_is_a_tagger_of_both_languages(config, runtime):
+    stage = teacher_of(without(config, "TC", "LC"), runtime)
+    stage.model.eval()
+    batch = stage._collated(np.array([0, 3, 7]))
+    loss, told = stage.loss_of(batch, 3)
+    _, logits_NC = stage.model(batch)
+    source = batch.token_index_N // batch.input_ids_BT.shape[1] < 3
+    parts = [
+        tagging_loss(logits_NC[part], batch.labels_N[part], num_sentences=3, reduction="tokens")
+        for part in (source, ~source)
+    ]
+    assert float(loss.detach()) == pytest.approx(float(sum(parts).detach()), abs=1e-6)
+    assert float(told["translated_loss"].detach()) == pytest.approx(
+        float(parts[1].detach()), abs=1e-6
+    )
+
+
+def test_tokens_outside_of_entities_are_thinned(config, runtime):
+    seen = []
+    for share in (0.0, 0.5, 1.0):
+        stage = teacher_of(
+            with_overrides(config, {"teacher.contrast.outside_share": share}), runtime
+        )
+        stage.model.eval()
+        batch = stage._collated(np.arange(20))
+        _, told = stage.loss_of(batch, 20)
+        seen.append(float(told["label_contrast"].detach()))
+    assert len(set(seen)) == 3
+
+
+def test_settings_that_do_not_fit_are_told(config):
+    with pytest.raises(UserError, match=re.escape("contrast.sentences must be 0 where")):
+        with_overrides(config, {"translation.mode": "none"})
+
+
+def test_without_its_parts_it_is_tsl(config, tiny_runtime):
+    tsl, bare = in_method(config, "tsl"), without(config, "TR", "LC")
+    for stage in ("teacher", "student"):
+        assert name_of(bare, stage) == name_of(tsl, stage)
+    assert lacking(bare, tiny_runtime) is None
+    assert "concner needs a dictionary" in lacking(config, tiny_runtime)
+    for part in ("TR", "LC", "TC"):
+        assert name_of(without(config, part), "teacher") != name_of(tsl, "teacher")
+    assert graph_of(without(config, "KD")).names == ("teacher",)
+
+
+def test_what_cannot_act_is_no_part_of_the_name(config):
+    for part, setting, value in (
+        ("LC", "classes", "bio"),
+        ("TC", "form", "all"),
+        ("TC", "sentence_features", "mean"),
+    ):
+        less = without(config, part)
+        other = with_overrides(less, {f"teacher.contrast.{setting}": value})
+        assert name_of(other, "teacher") == name_of(less, "teacher")
+        changed = with_overrides(config, {f"teacher.contrast.{setting}": value})
+        assert name_of(changed, "teacher") != name_of(config, "teacher")
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        {},
+        {
+            "teacher.contrast.form": "all",
+            "teacher.contrast.sentence_features": "mean",
+            "teacher.contrast.classes": "bio",
+            "teacher.contrast.most_tokens": 8,
+        },
+        {"translation.mode": "none", "teacher.contrast.sentences": 0.0},
+        {"teacher.micro_batch_tokens": 32},
+    ],
+)
+def test_a_resumed_run_is_an_uninterrupted_one(config, overrides, runtime, tmp_path):
+    config = with_overrides(config, overrides)
+    whole = trained(config, runtime)
+    told = whole["teacher"].history[-1]
+    assert told["teacher/label_contrast"] > 0
+    assert ("teacher/pairing_accuracy" in told) == (config.translation.mode == "words")
+    apart = runtime.model_copy(update={"runs_dir": tmp_path / "apart"})
+    for name, run in whole.items():
+        assert all(np.isfinite(list(row.values())).all() for row in run.history), name
+        with StageRun(name, config, apart) as first:
+            first.step()
+        with StageRun(name, config, apart) as second:
+            second.run()
+        again = weights(second)
+        assert all(torch.equal(again[key], value) for key, value in weights(run).items())
+
+
+def test_each_part_teaches(config, runtime):
+    seen = [weights(trained(config, runtime)["teacher"])]
+    for part in ("TC", "LC", "TR"):
+        other = weights(trained(without(config, part), runtime)["teacher"])
+        for before in seen:
+            assert any(not torch.equal(before[key], value) for key, value in other.items())
+        seen.append(other)
+
+
+def test_target_labels_are_not_looked_at(config, runtime, tiny_data):
+    before = trained(config, runtime)
+    for change in (tiny.scramble_labels, tiny.take_labels_away):
+        change(tiny_data, "xx")
+        after = runtime.model_copy(update={"runs_dir": runtime.runs_dir / change.__name__})
+        for name, run in trained(config, after).items():
+            assert run.folder.path.name == before[name].folder.path.name
+            found, known = weights(run), weights(before[name])
+            assert all(torch.equal(found[key], value) for key, value in known.items())
