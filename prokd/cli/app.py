@@ -1,4 +1,4 @@
-"""``prokd data | train-teacher | train-student | evaluate | predict``: one run, no search."""
+"""``prokd data | dictionary | train-teacher | train-student | evaluate | predict``: no search."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from prokd.cli.data_command import data
+from prokd.cli.dictionary_command import dictionary
 from prokd.cli.gc_command import gc
 from prokd.cli.model_commands import evaluate, predict
 from prokd.cli.options import (
@@ -200,6 +201,7 @@ def train_student(
 app.command()(evaluate)
 app.command()(predict)
 app.command()(data)
+app.command()(dictionary)
 app.command()(gc)
 
 
