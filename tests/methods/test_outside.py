@@ -45,7 +45,15 @@ def test_the_printed_example_is_short():
 
 
 def test_it_is_found_by_its_entry_point(known):
-    assert list(methods()) == ["prokd", "tsl", "msd", "baseline", "hard_labels"]
+    assert list(methods()) == [
+        "prokd",
+        "tsl",
+        "msd",
+        "unitrans",
+        "concner",
+        "baseline",
+        "hard_labels",
+    ]
     config = build_config("mini", method="hard_labels", overrides={"student.confidence": 0.7})
     assert config.student.confidence == 0.7
     assert config.student.epochs == 3

@@ -59,7 +59,7 @@ class ConCNERConfig(ExperimentConfig):
     translation: TranslationConfig = TranslationConfig()
     teacher: ConCNERTeacherConfig = ConCNERTeacherConfig()
     student: DistillationConfig = DistillationConfig()
-    result: Literal["student", "teacher"] = Field(
+    ends_with: Literal["student", "teacher"] = Field(
         "student", description="what is scored and exported: the student, or the teacher (w/o KD)"
     )
 

@@ -46,7 +46,7 @@ CONCNER = Method(
     title="ConCNER",
     citation="Fu et al., NLPCC 2022, arXiv:2204.00796 (after its abstract)",
     config=ConCNERConfig,
-    graph=lambda config: _GRAPHS[config.result],
+    graph=lambda config: _GRAPHS[config.ends_with],
     spaces={
         "default": {
             "teacher.learning_rate": {"times": [0.25, 4], "log": True},
@@ -67,7 +67,7 @@ CONCNER = Method(
         "TC": {"teacher.contrast.sentences": 0.0},
         "LC": {"teacher.contrast.labels": 0.0},
         "TR": {"translation.mode": "none", "teacher.contrast.sentences": 0.0},
-        "KD": {"result": "teacher"},
+        "KD": {"ends_with": "teacher"},
     },
     readings={
         # The other methods' protocol, so that runs are shared and figures can be compared.

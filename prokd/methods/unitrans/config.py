@@ -54,7 +54,7 @@ class UniTransConfig(ExperimentConfig):
     translation: TranslationConfig = TranslationConfig()
     teacher: OptimizationConfig = OptimizationConfig()
     student: UniTransStudentConfig = UniTransStudentConfig()
-    result: Literal["student", "teacher"] = Field(
+    ends_with: Literal["student", "teacher"] = Field(
         "student",
         description="what is scored and exported: the student, or the main teacher (w/o UD)",
     )
@@ -77,9 +77,9 @@ class UniTransConfig(ExperimentConfig):
                         f"student.{name} must be {rule} where translation.mode is none, but got "
                         f"{value}: there is one teacher alone."
                     )
-        if self.result == "teacher" and student.main_teacher == "mean":
+        if self.ends_with == "teacher" and student.main_teacher == "mean":
             raise UserError(
-                "student.main_teacher must be finetuned or source where result is teacher, but "
+                "student.main_teacher must be finetuned or source where ends_with is teacher, but "
                 "got mean: a mean of teachers is no model."
             )
         return self

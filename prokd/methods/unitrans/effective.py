@@ -26,7 +26,7 @@ def teachers_of(config: UniTransConfig) -> tuple[str, ...]:
     main = config.student.main_teacher
     if config.translation.mode == "none":
         return (TEACHER,)
-    if config.result == "teacher":
+    if config.ends_with == "teacher":
         return (TEACHER, FINETUNED) if main == "finetuned" else (TEACHER,)
     counts_votes = votes(config) and config.student.vote != "none"
     translated = (TRANSLATED,) if main == "mean" or counts_votes else ()

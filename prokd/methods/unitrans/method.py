@@ -69,7 +69,7 @@ UNITRANS = Method(
     title="UniTrans",
     citation="Wu et al., IJCAI 2020, arXiv:2007.07683",
     config=UniTransConfig,
-    graph=lambda config: _graph(teachers_of(config), config.result),
+    graph=lambda config: _graph(teachers_of(config), config.ends_with),
     spaces={
         "default": {
             "teacher.learning_rate": {"times": [0.25, 4], "log": True},
@@ -92,7 +92,7 @@ UNITRANS = Method(
         "VO": {"student.voted_weight": 0.0},
         "SL": {"student.distillation_weight": 0.0},
         "FT": {"student.main_teacher": "mean"},
-        "UD": {"result": "teacher"},
+        "UD": {"ends_with": "teacher"},
     },
     readings={
         # The other methods' protocol, so that runs are shared and figures can be compared.
