@@ -62,7 +62,8 @@ def ablation(
     spec_name: Annotated[
         str,
         typer.Option(
-            "--spec", help="table4, components, methods, msd or a YAML file of your own."
+            "--spec",
+            help="table4, components, methods, a method's name or a YAML file of your own.",
         ),
     ] = "table4",
     preset: Annotated[Text, typer.Option(help="paper, fast or mini (embedded, offline).")] = None,

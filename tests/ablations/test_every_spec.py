@@ -19,9 +19,11 @@ CONFIGS = sorted((ROOT / "configs").rglob("*.yaml"))
 def test_how_many_there_are():
     assert [path.name for path in SPECS] == [
         "components.yaml",
+        "concner.yaml",
         "methods.yaml",
         "msd.yaml",
         "table4.yaml",
+        "unitrans.yaml",
     ]
     assert [path.name for path in CONFIGS] == ["paper.yaml"]
 

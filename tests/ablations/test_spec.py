@@ -117,7 +117,8 @@ def test_names_and_paths():
     assert spec_path("table4") == SPECS_DIR / "table4.yaml"
     assert spec_path(str(SPECS_DIR / "table4.yaml")) == SPECS_DIR / "table4.yaml"
     with pytest.raises(
-        UserError, match=r"one of components, methods, msd, table4 or the path .* got 'tabel4'"
+        UserError,
+        match=r"one of components, concner, .* table4, unitrans or the path .* got 'tabel4'",
     ):
         spec_path("tabel4")
 
