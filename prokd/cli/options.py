@@ -21,7 +21,7 @@ SEPARATORS = {"tab": "\t", "\\t": "\t", "space": " "}
 Preset = Annotated[str, typer.Option(help="paper, fast or mini (embedded, needs no network).")]
 MethodName = Annotated[
     str,
-    typer.Option("--method", help="prokd, tsl, msd, unitrans, concner, baseline or another's."),
+    typer.Option("--method", help="prokd, tsl, msd, unitrans, concner, composed, baseline ...."),
 ]
 Reading = Annotated[
     Optional[str],  # noqa: UP045

@@ -17,9 +17,11 @@ from prokd.config import (
     with_overrides,
 )
 from prokd.config.presets import PRESETS
+from prokd.config.shared import narrowed
 from prokd.errors import UserError
 from prokd.method import PAIRED_TRAIN, TRANSLATED_TRAIN, Graph, Method
 from prokd.methods.baseline.method import BASELINE
+from prokd.methods.composed.method import COMPOSED
 from prokd.methods.concner.method import CONCNER
 from prokd.methods.msd.method import MSD
 from prokd.methods.prokd.method import PROKD
@@ -29,7 +31,7 @@ from prokd.methods.unitrans.method import UNITRANS
 GROUP = "prokd.methods"
 """Entry points of other packages: each is a `Method`, or a module-level name that is one."""
 DEFAULT = PROKD.name
-_OWN = (PROKD, TSL, MSD, UNITRANS, CONCNER, BASELINE)
+_OWN = (PROKD, TSL, MSD, UNITRANS, CONCNER, COMPOSED, BASELINE)
 
 
 @cache
@@ -198,19 +200,7 @@ def in_method(config: ExperimentConfig, method: str) -> ExperimentConfig:
     """
     if method == config.method:
         return config
-    default = method_named(method).config.model_validate({"method": method})
-    tree = _shared(default.model_dump(), config.model_dump()) | {"method": method}
     try:
-        return type(default).model_validate(tree)
+        return narrowed(config, method_named(method).config, {"method": method})
     except ValidationError as error:
         raise UserError(validation_sentence(error)) from None
-
-
-def _shared(own: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the first tree with the values of the second at the places that both have."""
-    return {
-        name: _shared(value, other[name])
-        if isinstance(value, dict) and isinstance(other.get(name), dict)
-        else other.get(name, value)
-        for name, value in own.items()
-    }

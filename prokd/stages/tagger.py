@@ -36,12 +36,9 @@ class TaggerStage(OneCorpusStage):
 
     def _tagging_loss(self, logits_NC: Tensor, batch: Batch, num_sentences: int) -> Tensor:
         assert batch.labels_N is not None, "source batches carry labels"
-        return self._loss_of_tokens(logits_NC, batch.labels_N, num_sentences)
-
-    def _loss_of_tokens(self, logits_NC: Tensor, labels_N: Tensor, num_sentences: int) -> Tensor:
         return tagging_loss(
             logits_NC,
-            labels_N,
+            batch.labels_N,
             num_sentences=num_sentences,
             reduction=self.settings.loss_reduction,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from prokd.config.shared import source_settings
-from prokd.methods.concner.config import ConCNERConfig
+from prokd.methods.concner.config import ConCNERConfig, ContrastConfig
 from prokd.stages.effective import effective_tagger, translation_settings
 
 
@@ -24,11 +24,17 @@ def effective_teacher(config: ConCNERConfig) -> dict[str, Any]:
     if is_plain(config):
         return effective_tagger(config)
     tree = source_settings(config) | {"teacher": config.teacher.model_dump()}
-    contrast = tree["teacher"]["contrast"]
+    tree["teacher"]["contrast"] = effective_contrast(config.teacher.contrast)
+    return tree | (translation_settings(config) if translates(config) else {})
+
+
+def effective_contrast(settings: ContrastConfig) -> dict[str, Any]:
+    """Return the settings of the contrast that act."""
+    contrast = settings.model_dump()
     if contrast["sentences"] == 0:
         del contrast["form"], contrast["sentence_features"]
     if contrast["labels"] == 0:
         del contrast["classes"], contrast["outside_share"], contrast["most_tokens"]
     if contrast["sentences"] == contrast["labels"] == 0:
         del contrast["temperature"]
-    return tree | (translation_settings(config) if translates(config) else {})
+    return contrast

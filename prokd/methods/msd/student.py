@@ -5,21 +5,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from prokd.data import Batch, EncodedCorpus, collate
-from prokd.encoder.layer_features import layer_features
+from prokd.data import Batch
+from prokd.encoder.classifier import TokenClassifier
 from prokd.encoder.pooling import pooled
-from prokd.method import SOURCE_TRAIN
 from prokd.methods.msd.config import MSDConfig
+from prokd.methods.msd.discrepancies import Discrepancies, discrepancies_of, last_features
 from prokd.methods.msd.effective import distils_alone, draws_features
-from prokd.methods.msd.features import SENTENCE_FEATURES
 from prokd.methods.msd.heads import (
     all_logits,
     heads_of,
@@ -35,8 +31,6 @@ from prokd.stages.distillation import (
     normalised,
     parts_of_student,
 )
-from prokd.stages.stage import SOURCE_STREAM, epoch_generator, training_batches
-from prokd.terms.mmd import mmd_squared
 
 
 class LayeredStudentStage(DistillationStage):
@@ -45,9 +39,7 @@ class LayeredStudentStage(DistillationStage):
     Args:
         layer_probabilities_NAC: float, (num_kept_words, A, C), p^m of target train; None where
             the layers below the last have no classifier.
-        source_train: Source sentences, whose labels are not looked at; None where no features are
-            drawn.
-        teacher_features_SD: float, (num_sentences, D), H_S^tea, of the source sentences.
+        discrepancies: Compares features; None where none are drawn.
         parts: Of `DistillationStage`.
     """
 
@@ -55,43 +47,34 @@ class LayeredStudentStage(DistillationStage):
         self,
         *,
         layer_probabilities_NAC: Tensor | None,
-        source_train: EncodedCorpus | None,
-        teacher_features_SD: Tensor | None,
+        discrepancies: Discrepancies | None,
         **parts: Any,
     ) -> None:
-        """Put what the teacher says on the device."""
+        """Take hold of what the teacher says."""
         super().__init__(**parts)
-        device = self.model.device
-        self.layer_probabilities_NAC = _moved(layer_probabilities_NAC, device)
-        self.teacher_features_SD = _moved(teacher_features_SD, device)
-        self.source_train = source_train
-        self._source_batches: Iterator[npt.NDArray[np.int64]] = iter(())
+        self.layer_probabilities_NAC = layer_probabilities_NAC
+        self.discrepancies = discrepancies
 
     def run_epoch(self) -> dict[str, float]:
         """Train one epoch over the target sentences, source sentences beside them."""
-        self._source_batches = self._cycle(self.epoch)
+        if self.discrepancies is not None:
+            self.discrepancies.begin(self.epoch)
         return super().run_epoch()
-
-    def _cycle(self, epoch: int) -> Iterator[npt.NDArray[np.int64]]:
-        """Yield batches of source sentences, again and again, in an order of the epoch's own."""
-        generator = epoch_generator(self.config.seed, epoch, SOURCE_STREAM)
-        while self.source_train is not None:
-            yield from training_batches(self.source_train, self.settings, generator)
 
     def loss_of(self, batch: Batch, num_sentences: int) -> tuple[Tensor, dict[str, Tensor]]:
         """Return L of a batch of target sentences and the next source sentences."""
         settings, words_N = self.settings, batch.word_index_N
         if self.layer_probabilities_NAC is None:
-            tokens_ND, features_BD = self._last(batch)
+            tokens_ND, features_BD = last_features(self.model, batch, how=settings.mmd_features)
             distillation = self._distillation(
                 self.teacher_probabilities[words_N], self.model.logits(tokens_ND), num_sentences
             )
             told = {"distillation_loss": distillation}
         else:
             distillation, features_BD, told = self._distillation_of_all(batch, num_sentences)
-        if self.source_train is None:
+        if self.discrepancies is None:
             return distillation, told
-        models, languages = self._discrepancies(features_BD)
+        models, languages = self.discrepancies.losses(self.model, features_BD)
         told |= {"mmd_model": models, "mmd_language": languages}
         loss = student_objective(
             distillation,
@@ -101,14 +84,6 @@ class LayeredStudentStage(DistillationStage):
             mmd_language=settings.mmd_language,
         )
         return loss, told
-
-    def _last(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Return features of the tokens (N, D) and of the sentences (B, D), of the last layer."""
-        last = self.model.num_layers
-        with self.model.autocast():
-            found = layer_features(self.model, batch, (last,))
-        how = self.settings.mmd_features
-        return found.tokens[last], pooled(found.cls_BD, found.tokens[last], batch, how=how)
 
     def _distillation_of_all(
         self, batch: Batch, num_sentences: int
@@ -133,21 +108,19 @@ class LayeredStudentStage(DistillationStage):
         features_BD = pooled(found.cls_BD, found.tokens_ND, batch, how=settings.mmd_features)
         return loss, features_BD, told
 
-    def _discrepancies(self, target_BD: Tensor) -> tuple[Tensor, Tensor]:
-        """Return MMD^2 across models and across languages, of the next source sentences."""
-        assert self.source_train is not None, "there are source sentences"
-        assert self.teacher_features_SD is not None, "there are the teacher's features of them"
-        indices = next(self._source_batches)
-        teacher_BD = self.teacher_features_SD[torch.from_numpy(indices).to(self.model.device)]
-        models = languages = torch.zeros((), device=self.model.device)
-        kernels = self.settings.mmd_kernels
-        if self.settings.mmd_model > 0:
-            batch = collate(self.source_train, indices, self.pad_token_id)
-            _, student_BD = self._last(batch.to(self.model.device, non_blocking=True))
-            models = mmd_squared(teacher_BD, student_BD, num_kernels=kernels)
-        if self.settings.mmd_language > 0:
-            languages = mmd_squared(teacher_BD, target_BD, num_kernels=kernels)
-        return models, languages
+
+def layer_teaching(context: Context, model: TokenClassifier) -> Tensor:
+    """Put heads beside a student; return what the stage ``teacher``'s say of target train: p^m.
+
+    Returns:
+        float32, (num_kept_words, A, C), on the student's device.
+    """
+    config = context.config
+    with_heads(model, config)
+    found = context.outputs(
+        "teacher", layer_probabilities, prepare=lambda teacher: with_heads(teacher, config)
+    )
+    return normalised(found.reshape(len(found), -1, model.num_classes)).to(model.device)
 
 
 def build_student(context: Context) -> DistillationStage:
@@ -157,26 +130,8 @@ def build_student(context: Context) -> DistillationStage:
         return build_distillation(context)
     parts = parts_of_student(context)
     model = parts["model"]
-    layers = features = source = None
-    if config.student.heads_weight > 0:
-        with_heads(model, config)
-        found = context.outputs(
-            "teacher", layer_probabilities, prepare=lambda teacher: with_heads(teacher, config)
-        )
-        layers = normalised(found.reshape(len(found), -1, model.num_classes))
-    if draws_features(config):
-        source = context.source_train(model)
-        output = SENTENCE_FEATURES[config.student.mmd_features]
-        rows = context.outputs("teacher", output, corpus=SOURCE_TRAIN)
-        features = torch.from_numpy(np.array(rows, dtype=np.float32))
+    layers = layer_teaching(context, model) if config.student.heads_weight > 0 else None
+    compared = discrepancies_of(context, model) if draws_features(config) else None
     return LayeredStudentStage(
-        **parts,
-        name=context.name,
-        layer_probabilities_NAC=layers,
-        source_train=source,
-        teacher_features_SD=features,
+        **parts, name=context.name, layer_probabilities_NAC=layers, discrepancies=compared
     )
-
-
-def _moved(values: Tensor | None, device: torch.device) -> Tensor | None:
-    return None if values is None else values.to(device)

@@ -26,7 +26,7 @@ from prokd.methods.unitrans.effective import (
 )
 from prokd.stages.effective import effective_tagger
 
-_STAGES = {
+STAGES = {
     TEACHER: StageSpec(
         name=TEACHER, build="prokd.stages.tagger:build_tagger", effective=effective_tagger
     ),
@@ -46,11 +46,12 @@ _STAGES = {
         own_section="teacher",
     ),
 }
+"""The teachers, by name."""
 
 
 @lru_cache(maxsize=64)
 def _graph(teachers: tuple[str, ...], result: str) -> Graph:
-    stages = [_STAGES[name] for name in teachers]
+    stages = [STAGES[name] for name in teachers]
     if result == "student":
         stages.append(
             StageSpec(

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -77,17 +79,29 @@ def build_student(context: Context) -> DistillationStage:
     if distils_alone(config):
         return build_distillation(context, teacher=main_teacher(config))
     parts = parts_of_student(context, teacher=main_teacher(config))
-    voters_ANC = torch.stack(
-        [normalised(context.outputs(name, probabilities)) for name in teachers_of(config)]
-    )
+    parts["teacher_probabilities"], weights_N = taught(context, config)
+    return VotedStudentStage(**parts, name=context.name, weights_N=weights_N)
+
+
+def taught(
+    context: Context, config: UniTransConfig
+) -> tuple[npt.NDArray[np.floating[Any]], Tensor]:
+    """Return the main teacher's probabilities of target train, and what each label counts.
+
+    Returns:
+        p, float, (num_kept_words, C), and v, float32, (num_kept_words,): 0 where the teachers do
+        not agree, or nothing is learned from votes.
+    """
+    names = teachers_of(config)
+    voters_ANC = torch.stack([normalised(context.outputs(n, probabilities)) for n in names])
+    of_name = dict(zip(names, voters_ANC, strict=True))
     if config.student.main_teacher == "mean":
-        named = dict(zip(teachers_of(config), voters_ANC, strict=True))
-        parts["teacher_probabilities"] = ((named[TEACHER] + named[TRANSLATED]) / 2).numpy()
-    main_NC = normalised(parts["teacher_probabilities"])
-    labels_N = main_NC.argmax(dim=-1)
-    weights_N = voted_for(voters_ANC, labels_N, config.student.vote).float()
+        main_NC = (of_name[TEACHER] + of_name[TRANSLATED]) / 2
+    else:
+        main_NC = of_name[main_teacher(config)]
+    weights_N = voted_for(voters_ANC, main_NC.argmax(dim=-1), config.student.vote).float()
     if not votes(config):
         weights_N = torch.zeros_like(weights_N)
     if config.student.voted_confidence:
         weights_N = weights_N * main_NC.amax(dim=-1)
-    return VotedStudentStage(**parts, name=context.name, weights_N=weights_N)
+    return main_NC.numpy(), weights_N

@@ -33,6 +33,7 @@ from torch import Tensor
 from prokd.data import Batch, EncodedCorpus, collate
 from prokd.encoder.classifier import TokenClassifier
 from prokd.methods.prokd.config import ProKDConfig
+from prokd.methods.prokd.effective import self_trains
 from prokd.methods.prokd.student.health import (
     check_health,
     class_distribution_distance,
@@ -86,6 +87,7 @@ class StudentStage:
         self.pad_token_id = pad_token_id
         self.epoch, self.num_epochs = 0, config.student.epochs
         self.teacher_probabilities = normalised(teacher_probabilities).to(model.device)
+        self.self_trains = self_trains(config)
         self.teacher_distribution_C = self.teacher_probabilities.mean(dim=0)
         num_steps = sum(len(self._batches(epoch)) for epoch in range(self.num_epochs))
         self.optimization = Optimization(model, config.student, num_steps=num_steps)
@@ -110,8 +112,7 @@ class StudentStage:
             batch = collate(self.target_train, indices, self.pad_token_id)
             batch = self.model.with_bottom(batch.to(self.model.device, non_blocking=True))
             teacher_NC = self.teacher_probabilities[batch.word_index_N]
-            with self.model.autocast():
-                features_ND, logits_NC = self.model(batch)
+            features_ND, logits_NC, further = self._forward(batch, len(indices), means)
             student_NC = torch.softmax(logits_NC.float(), dim=-1)
             distillation = distillation_loss(
                 teacher_NC,
@@ -120,29 +121,44 @@ class StudentStage:
                 num_sentences=len(indices),
                 reduction=settings.loss_reduction,
             )
-            labels_N, kept_N = self.labelling.label(
-                batch, features_ND, student_NC, teacher_NC, means
-            )
-            self_training = self_training_loss(
-                logits_NC,
-                labels_N,
-                kept_N=kept_N,
-                num_sentences=len(indices),
-                reduction=settings.loss_reduction,
-            )
-            means.add("student/self_training_loss", self_training, batch.num_tokens)
-            loss = student_objective(self_training, distillation, distillation_weight=alpha)
+            loss = distillation
+            if self.self_trains:
+                labels_N, kept_N = self.labelling.label(
+                    batch, features_ND, student_NC, teacher_NC, means
+                )
+                self_training = self_training_loss(
+                    logits_NC,
+                    labels_N,
+                    kept_N=kept_N,
+                    num_sentences=len(indices),
+                    reduction=settings.loss_reduction,
+                )
+                means.add("student/self_training_loss", self_training, batch.num_tokens)
+                loss = student_objective(self_training, distillation, distillation_weight=alpha)
+            loss = loss if further is None else loss + further
             means.add("student/gradient_norm", self.optimization.step(loss))
             means.add("student/distillation_loss", distillation, batch.num_tokens)
         self.epoch += 1
         return self._finish_epoch(means, alpha)
 
+    def _forward(
+        self, batch: Batch, num_sentences: int, means: RunningMeans
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Return features (N, D) and logits (N, C), and what else is trained down; None = nothing.
+
+        A method that adds to this one adds it here.
+        """
+        with self.model.autocast():
+            features_ND, logits_NC = self.model(batch)
+        return features_ND, logits_NC, None
+
     def _finish_epoch(self, means: RunningMeans, alpha: float) -> dict[str, float]:
         self.optimization.check("student", self.epoch)
         metrics = {"student/distillation_weight": alpha, **means.result()}
-        metrics |= class_distribution_distance(metrics, self.teacher_distribution_C)
-        metrics |= prototype_separation(self.bank)
-        if alpha < 1:
+        if self.self_trains:
+            metrics |= class_distribution_distance(metrics, self.teacher_distribution_C)
+            metrics |= prototype_separation(self.bank)
+        if self.self_trains and alpha < 1:
             check_health(metrics, self.config.student.collapse_agreement, self.epoch)
         metrics = with_tag_names(metrics, self.target_train.tag_set.names)
         return metrics | named_scores(self, self.config.source)
@@ -156,6 +172,8 @@ class StudentStage:
     def _distillation_weight(self) -> float:
         """Return alpha of this epoch."""
         settings = self.config.student
+        if not self.self_trains:
+            return 1.0
         if settings.schedule == "constant":
             return settings.constant_distillation_weight
         return distillation_weight(self.epoch, self.num_epochs, first_epoch=settings.first_epoch)
@@ -167,6 +185,8 @@ class StudentStage:
     def _prepare_prototypes(self) -> None:
         """Start the prototypes from the teacher's p (S2), or refresh them at an epoch's begin."""
         settings = self.config.student
+        if not self.self_trains:
+            return
         starts = self.epoch == 0 and settings.prototype_start == "teacher"
         if not starts and not (self.epoch > 0 and settings.prototype_refresh == "epoch"):
             return

@@ -24,6 +24,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -101,7 +103,7 @@ class TeacherStage:
         """Train one epoch; CollapsedRun if a loss breaks or the alignment undoes the tagging."""
         seed_everything(self.config.seed, self.epoch)
         settings = self.config.teacher
-        aligns = self.epoch >= settings.alignment.start_epoch
+        aligns = settings.alignment.weight > 0 and self.epoch >= settings.alignment.start_epoch
         if aligns and not self.config.teacher.alignment.is_batchwise:
             self._prepare_prototypes()
         begins = self.epoch == settings.alignment.start_epoch > 0
@@ -112,17 +114,9 @@ class TeacherStage:
         self.model.train()
         batches = paced(self._source_batches(self.epoch), "teacher", self.epoch, self.num_epochs)
         for step, indices in enumerate(batches):
-            batch = collate(self.source_train, indices, self.pad_token_id)
-            batch = batch.to(self.model.device, non_blocking=True)
-            with self.model.autocast():
-                features_ND, logits_NC = self.model(batch)
+            batch = self._collated(indices).to(self.model.device, non_blocking=True)
+            tagging, features_ND = self._tagging_of(batch, len(indices), means)
             assert batch.labels_N is not None, "source batches carry labels"
-            tagging = tagging_loss(
-                logits_NC,
-                batch.labels_N,
-                num_sentences=len(indices),
-                reduction=settings.loss_reduction,
-            )
             alignment = None
             if target_batches is not None:
                 alignment = self.alignment.loss(
@@ -139,6 +133,25 @@ class TeacherStage:
             means.add("teacher/tagging_loss", tagging, batch.num_tokens)
         self.epoch += 1
         return self._finish_epoch(means, aligns)
+
+    def _collated(self, indices: npt.NDArray[np.int64]) -> Batch:
+        """Return what is learned from together, of some source sentences."""
+        return collate(self.source_train, indices, self.pad_token_id)
+
+    def _tagging_of(
+        self, batch: Batch, num_sentences: int, means: RunningMeans
+    ) -> tuple[Tensor, Tensor]:
+        """Return what is trained down beside the alignment, and the tokens' features, (N, D)."""
+        assert batch.labels_N is not None, "source batches carry labels"
+        with self.model.autocast():
+            features_ND, logits_NC = self.model(batch)
+        tagging = tagging_loss(
+            logits_NC,
+            batch.labels_N,
+            num_sentences=num_sentences,
+            reduction=self.config.teacher.loss_reduction,
+        )
+        return tagging, features_ND
 
     def _finish_epoch(self, means: RunningMeans, aligned: bool) -> dict[str, float]:
         self.optimization.check("teacher", self.epoch)

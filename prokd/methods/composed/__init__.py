@@ -1,0 +1,1 @@
+"""One method whose settings switch on the parts of the others."""
