@@ -1,4 +1,4 @@
-"""``prokd data | dictionary | train-teacher | train-student | evaluate | predict``: no search."""
+"""``prokd data | dictionary | translate | train-... | evaluate | predict``: no search."""
 
 from __future__ import annotations
 
@@ -36,6 +36,7 @@ from prokd.cli.options import (
     separator_of,
     writable_cache,
 )
+from prokd.cli.translate_command import translate
 from prokd.common.interruption import SENTENCE, end_at_once_on_signals, ending_at_once, sentence_of
 from prokd.common.places import check_writable
 from prokd.common.text import check_text
@@ -202,6 +203,7 @@ app.command()(evaluate)
 app.command()(predict)
 app.command()(data)
 app.command()(dictionary)
+app.command()(translate)
 app.command()(gc)
 
 

@@ -6,7 +6,7 @@ from functools import cached_property
 
 from prokd.config import ExperimentConfig, RuntimeConfig, TranslationConfig
 from prokd.data import Corpus
-from prokd.data.translation.words import paired
+from prokd.data.translation.words import Translation, paired
 from prokd.encoder.fingerprint import encoder_fingerprint
 from prokd.errors import UserError
 from prokd.method import (
@@ -19,7 +19,7 @@ from prokd.method import (
 )
 from prokd.methods import lacking, needed_corpora
 from prokd.training.corpus_files import read_split
-from prokd.training.translations import translated
+from prokd.training.translations import translated, translation
 
 
 class Texts:
@@ -80,11 +80,18 @@ class Texts:
     @cached_property
     def translated(self) -> Corpus:
         """Labelled source sentences, translated word by word into the target's language."""
+        return translated(*self._to_translate(), runtime=self.runtime)
+
+    def translation(self) -> Translation:
+        """Return the same made anew, with the counts of its words."""
+        return translation(*self._to_translate(), runtime=self.runtime)
+
+    def _to_translate(self) -> tuple[Corpus, Corpus, TranslationConfig]:
+        """Return source, target text and settings; UserError without a dictionary."""
         if (lack := lacking(self.config, self.runtime)) is not None:
             raise UserError(f"{lack}.")
         settings = getattr(self.config, "translation", TranslationConfig())
-        source = self.corpus(self.config.source, "train")
-        return translated(source, self.target_text, settings, runtime=self.runtime)
+        return self.corpus(self.config.source, "train"), self.target_text, settings
 
     @cached_property
     def paired(self) -> Corpus:

@@ -51,8 +51,8 @@ def clean_target(text: str, language: str) -> str | None:
 
     >>> clean_target("Haus", "de"), clean_target("w\u0133n", "nl"), clean_target("te koop", "nl")
     ('Haus', 'wijn', None)
-    >>> clean_target("the", "ar"), clean_target("छोड़~देना", "hi")
-    (None, None)
+    >>> clean_target("所...的", "zh"), clean_target("the", "ar"), clean_target("छोड़~देना", "hi")
+    (None, None, None)
     """
     word = unicodedata.normalize("NFC", text)
     base = language.split("-")[0]
@@ -70,7 +70,9 @@ def clean_target(text: str, language: str) -> str | None:
 def _one_word(text: str) -> str | None:
     has_letter = any(unicodedata.category(character)[0] in "LN" for character in text)
     is_affix = text.startswith(_HYPHENS) or text.endswith(_HYPHENS)
-    return text if has_letter and not is_affix and len(text.split()) == 1 else None
+    has_gap = "…" in text or "..." in text  # "越…越": words that others stand between
+    is_word = has_letter and not is_affix and not has_gap
+    return text if is_word and len(text.split()) == 1 else None
 
 
 def _is_latin(character: str) -> bool:
