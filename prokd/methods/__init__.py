@@ -20,6 +20,7 @@ from prokd.config.presets import PRESETS
 from prokd.config.shared import narrowed
 from prokd.errors import UserError
 from prokd.method import PAIRED_TRAIN, TRANSLATED_TRAIN, Graph, Method
+from prokd.methods.advpicker.method import ADVPICKER
 from prokd.methods.baseline.method import BASELINE
 from prokd.methods.composed.method import COMPOSED
 from prokd.methods.concner.method import CONCNER
@@ -31,7 +32,7 @@ from prokd.methods.unitrans.method import UNITRANS
 GROUP = "prokd.methods"
 """Entry points of other packages: each is a `Method`, or a module-level name that is one."""
 DEFAULT = PROKD.name
-_OWN = (PROKD, TSL, MSD, UNITRANS, CONCNER, COMPOSED, BASELINE)
+_OWN = (PROKD, TSL, MSD, UNITRANS, CONCNER, ADVPICKER, COMPOSED, BASELINE)
 
 
 @cache

@@ -67,6 +67,7 @@ class OneCorpusStage(ABC):
             batch = self._collated(indices).to(self.model.device, non_blocking=True)
             loss, told = self.loss_of(batch, len(indices))
             means.add(f"{self.name}/gradient_norm", self.optimization.step(loss))
+            told |= self.after_step(batch)
             for name, value in told.items():
                 means.add(f"{self.name}/{name}", value, batch.num_tokens)
         self.epoch += 1
@@ -76,6 +77,10 @@ class OneCorpusStage(ABC):
     @abstractmethod
     def loss_of(self, batch: Batch, num_sentences: int) -> tuple[Tensor, dict[str, Tensor]]:
         """Return what is trained down on a batch, and what is told of it, by name."""
+
+    def after_step(self, batch: Batch) -> dict[str, Tensor]:
+        """Do what a method does behind each step of training, and return what is told of it."""
+        return {}
 
     def _collated(self, indices: npt.NDArray[np.int64]) -> Batch:
         """Return what is learned from together, of some sentences of the corpus."""

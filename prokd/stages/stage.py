@@ -49,13 +49,24 @@ def epoch_generator(seed: int, epoch: int, stream: int) -> np.random.Generator:
 
 
 def training_batches(
-    encoded: EncodedCorpus, settings: OptimizationConfig, generator: np.random.Generator
+    encoded: EncodedCorpus,
+    settings: OptimizationConfig,
+    generator: np.random.Generator,
+    sentences: npt.NDArray[np.int64] | None = None,
 ) -> list[npt.NDArray[np.int64]]:
-    """Return the sentences of each batch of an epoch, as `data.make_batches` does."""
+    """Return the sentences of each batch of an epoch, as `data.make_batches` does.
+
+    Args:
+        encoded: The corpus.
+        settings: The batches' limits.
+        generator: Of their order.
+        sentences: Indices of those that take part; None = all.
+    """
     return make_batches(
         encoded,
         batch_sentences=settings.batch_sentences,
         batch_tokens=settings.batch_tokens,
         batch_pool=settings.batch_pool,
         generator=generator,
+        sentences=sentences,
     )

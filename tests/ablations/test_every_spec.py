@@ -18,6 +18,7 @@ CONFIGS = sorted((ROOT / "configs").rglob("*.yaml"))
 
 def test_how_many_there_are():
     assert [path.name for path in SPECS] == [
+        "advpicker.yaml",
         "components.yaml",
         "concner.yaml",
         "methods.yaml",

@@ -59,7 +59,10 @@ def test_dry_run_counts_and_starts_nothing(arguments, tmp_path):
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        (["--spec", "none"], "a spec must be one of components, concner, methods, msd, table4, "),
+        (
+            ["--spec", "none"],
+            "a spec must be one of advpicker, components, concner, methods, msd, ",
+        ),
         (["--set", "student.epoch=1"], r"'student\.epoch' does not exist"),
         (["--set", "seed=1"], "must be given by --seeds"),
         (["--preset", "big"], "preset must be one of"),

@@ -51,6 +51,7 @@ def test_it_is_found_by_its_entry_point(known):
         "msd",
         "unitrans",
         "concner",
+        "advpicker",
         "composed",
         "baseline",
         "hard_labels",

@@ -1,0 +1,1 @@
+"""AdvPicker: features that hide the language, and a student of sentences between both."""

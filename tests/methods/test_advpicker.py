@@ -1,0 +1,161 @@
+"""AdvPicker: a discriminator of languages, an encoder against it, and a choice of sentences."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from prokd.config import with_overrides
+from prokd.data import collate
+from prokd.encoder import artifact
+from prokd.methods import build_config, graph_of, in_method, without_components
+from prokd.methods.advpicker.discriminator import (
+    discriminator_of,
+    language_scores,
+    picked,
+    with_discriminator,
+)
+from prokd.methods.advpicker.objective import discrimination_loss
+from prokd.runs.identity import signature, stage_identity
+from prokd.training.context import StageContext, new_stage
+from prokd.training.corpora import Corpora
+from prokd.training.run import StageRun
+from tests import tiny
+
+NAMES = ("source_train", "source_dev", "target_train", "encoder")
+FINGERPRINTS = {name: name for name in NAMES}
+
+
+@pytest.fixture
+def config(tiny_config):
+    return with_overrides(
+        in_method(tiny_config, "advpicker"), {"encoder.dropout": 0.1, "encoder.precision": "fp32"}
+    )
+
+
+def trained(config, runtime):
+    runs = {}
+    for name in graph_of(config).names:
+        with StageRun(name, config, runtime) as run:
+            run.run()
+            runs[name] = run
+    return runs
+
+
+def weights(run):
+    return artifact.load_file(run.folder.path / "weights.safetensors")
+
+
+def name_of(config, stage):
+    return signature(stage_identity(config, stage, FINGERPRINTS))
+
+
+def without(config, *components):
+    return with_overrides(config, without_components(components, method="advpicker"))
+
+
+def test_the_losses_are_the_reference():
+    random = np.random.default_rng(0)
+    source, target = random.normal(size=7), random.normal(size=4)
+    total = {False: 0.0, True: 0.0}
+    for deceived in total:
+        for logits, is_source in ((source, True), (target, False)):
+            for value in logits:
+                share = 1 / (1 + math.exp(-value))
+                right = is_source != deceived
+                total[deceived] -= math.log(share if right else 1 - share) / 11
+        found = discrimination_loss(torch.tensor(source), torch.tensor(target), deceived=deceived)
+        assert float(found) == pytest.approx(total[deceived], abs=1e-6)
+
+
+def test_the_sentences_between_the_languages_are_picked():
+    scores = np.array([0.9, 0.5, 0.1, 0.45, 0.55, 0.7])
+    assert picked(scores, 0.5).tolist() == [1, 3, 4]
+    assert picked(scores, 1.0).tolist() == list(range(6))
+    assert picked(scores, 0.01).tolist() == [1]
+    assert picked(np.array([0.4, 0.6, 0.4]), 0.7).tolist() == [0, 1]
+
+
+def test_a_sentence_scores_the_mean_of_its_words(config, tiny_runtime):
+    corpora = Corpora(config, tiny_runtime)
+    spec = graph_of(config).stage("teacher")
+    context = StageContext(spec, config, corpora, torch.device("cpu"), {})
+    model = with_discriminator(context.model(), config.teacher.discriminator, 0).eval()
+    encoded = corpora.target_train
+    found = language_scores(model, encoded, 0)
+    assert found.shape == (len(encoded), 1)
+    for sentence in (0, 5, 17):
+        features_ND, _ = model(collate(encoded, [sentence], 0))
+        values = [1 / (1 + math.exp(-v)) for v in discriminator_of(model)(features_ND).tolist()]
+        assert float(found[sentence]) == pytest.approx(sum(values) / len(values), abs=1e-5)
+
+
+def test_without_its_parts_it_is_tsl(config):
+    tsl, bare = in_method(config, "tsl"), without(config, "AD", "PI")
+    for stage in ("teacher", "student"):
+        assert name_of(bare, stage) == name_of(tsl, stage)
+        for part in ("AD", "PI"):
+            assert name_of(without(config, part), stage) != name_of(tsl, stage)
+
+
+def test_looking_on_changes_no_teacher(config, tiny_runtime, tmp_path):
+    watched = trained(without(config, "AD"), tiny_runtime)
+    apart = tiny_runtime.model_copy(update={"runs_dir": tmp_path / "apart"})
+    plain = trained(in_method(config, "baseline"), apart)
+    known, found = weights(plain["teacher"]), weights(watched["teacher"])
+    assert {name for name in found if not name.startswith("beside.")} == set(known)
+    assert all(torch.equal(found[name], value) for name, value in known.items())
+    assert "teacher/deception_loss" not in watched["teacher"].history[-1]
+    first, last = (watched["teacher"].history[n]["teacher/discrimination_loss"] for n in (0, -1))
+    assert last < first  # it learns to tell the languages
+
+
+@pytest.mark.parametrize("parts", [(), ("PI",), ("AD",)])
+def test_a_resumed_run_is_an_uninterrupted_one(config, parts, tiny_runtime, tmp_path):
+    config = without(config, *parts)
+    whole = trained(config, tiny_runtime)
+    apart = tiny_runtime.model_copy(update={"runs_dir": tmp_path / "apart"})
+    for name, run in whole.items():
+        assert all(np.isfinite(list(row.values())).all() for row in run.history), name
+        with StageRun(name, config, apart) as first:
+            first.step()
+        with StageRun(name, config, apart) as second:
+            second.run()
+        again = weights(second)
+        assert again.keys() == weights(run).keys()
+        assert all(torch.equal(again[key], value) for key, value in weights(run).items())
+
+
+def test_the_student_learns_from_the_picked_sentences_alone(config, tiny_runtime):
+    trained(config, tiny_runtime)
+    corpora = Corpora(config, tiny_runtime)
+    spec = graph_of(config).stage("student")
+    with StageRun("student", config, tiny_runtime) as run:
+        needed = run.needed
+    context = StageContext(spec, config, corpora, torch.device("cpu"), needed)
+    stage = new_stage(context, spec)
+    seen = np.concatenate(stage._batches(0))
+    assert sorted(seen.tolist()) == stage.sentences.tolist()
+    assert len(seen) == round(0.8 * len(corpora.target_train))
+
+
+def test_target_labels_are_not_looked_at(config, tiny_runtime, tiny_data):
+    before = trained(config, tiny_runtime)
+    for change in (tiny.scramble_labels, tiny.take_labels_away):
+        change(tiny_data, "xx")
+        runs_dir = tiny_runtime.runs_dir / change.__name__
+        after = tiny_runtime.model_copy(update={"runs_dir": runs_dir})
+        for name, run in trained(config, after).items():
+            assert run.folder.path.name == before[name].folder.path.name
+            found, known = weights(run), weights(before[name])
+            assert all(torch.equal(found[key], value) for key, value in known.items())
+
+
+def test_the_published_settings(tiny_encoder):
+    given = {"encoder.name": str(tiny_encoder)}
+    config = build_config("paper", "literal", given, method="advpicker")
+    adversary = config.teacher.discriminator
+    assert config.teacher.learning_rate * adversary.encoder_rate_factor == pytest.approx(6e-7)
+    assert (adversary.hidden, adversary.learning_rate) == (500, 5e-3)
+    assert (config.student.learning_rate, config.student.picked_share) == (6e-5, 0.8)
