@@ -22,6 +22,7 @@ from prokd.errors import UserError
 from prokd.method import PAIRED_TRAIN, TRANSLATED_TRAIN, Graph, Method
 from prokd.methods.advpicker.method import ADVPICKER
 from prokd.methods.baseline.method import BASELINE
+from prokd.methods.colada.method import COLADA
 from prokd.methods.composed.method import COMPOSED
 from prokd.methods.concner.method import CONCNER
 from prokd.methods.msd.method import MSD
@@ -32,7 +33,7 @@ from prokd.methods.unitrans.method import UNITRANS
 GROUP = "prokd.methods"
 """Entry points of other packages: each is a `Method`, or a module-level name that is one."""
 DEFAULT = PROKD.name
-_OWN = (PROKD, TSL, MSD, UNITRANS, CONCNER, ADVPICKER, COMPOSED, BASELINE)
+_OWN = (PROKD, TSL, MSD, UNITRANS, CONCNER, ADVPICKER, COLADA, COMPOSED, BASELINE)
 
 
 @cache

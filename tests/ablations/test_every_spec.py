@@ -19,6 +19,7 @@ CONFIGS = sorted((ROOT / "configs").rglob("*.yaml"))
 def test_how_many_there_are():
     assert [path.name for path in SPECS] == [
         "advpicker.yaml",
+        "colada.yaml",
         "components.yaml",
         "concner.yaml",
         "methods.yaml",

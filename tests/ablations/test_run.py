@@ -61,7 +61,7 @@ def test_dry_run_counts_and_starts_nothing(arguments, tmp_path):
     [
         (
             ["--spec", "none"],
-            "a spec must be one of advpicker, components, concner, methods, msd, ",
+            "a spec must be one of advpicker, colada, components, concner, ",
         ),
         (["--set", "student.epoch=1"], r"'student\.epoch' does not exist"),
         (["--set", "seed=1"], "must be given by --seeds"),

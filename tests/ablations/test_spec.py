@@ -118,7 +118,7 @@ def test_names_and_paths():
     assert spec_path(str(SPECS_DIR / "table4.yaml")) == SPECS_DIR / "table4.yaml"
     with pytest.raises(
         UserError,
-        match=r"one of advpicker, components, concner, .* table4, unitrans or the path .* got 'tabel4'",
+        match=r"one of advpicker, colada, .* unitrans or the path .* got 'tabel4'",
     ):
         spec_path("tabel4")
 

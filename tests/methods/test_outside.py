@@ -52,6 +52,7 @@ def test_it_is_found_by_its_entry_point(known):
         "unitrans",
         "concner",
         "advpicker",
+        "colada",
         "composed",
         "baseline",
         "hard_labels",

@@ -36,7 +36,7 @@ from prokd.stages.context import Context
 from prokd.stages.distillation import parts_of_student
 from prokd.stages.running_means import RunningMeans
 from prokd.stages.stage import Stage
-from prokd.terms.votes import voted_cross_entropy
+from prokd.stages.weighted_labels import WeightedLabels
 
 
 class ComposedStudentStage(StudentStage):
@@ -63,8 +63,10 @@ class ComposedStudentStage(StudentStage):
         """Take hold of what the teachers say."""
         super().__init__(**parts)
         self.layer_probabilities_NAC, self.discrepancies = layer_probabilities_NAC, discrepancies
-        self.weights_N = None if weights_N is None else weights_N.to(self.model.device)
-        self.labels_N = self.teacher_probabilities.argmax(dim=-1)
+        labels_N = self.teacher_probabilities.argmax(dim=-1)
+        self.labels = (
+            None if weights_N is None else WeightedLabels(labels_N, weights_N, self.model.device)
+        )
 
     def run_epoch(self) -> dict[str, float]:
         """Train one epoch, as ProKD's student does."""
@@ -100,11 +102,10 @@ class ComposedStudentStage(StudentStage):
             models, languages = self.discrepancies.losses(self.model, features_BD)
             losses.append(settings.mmd_model * models + settings.mmd_language * languages)
             told |= {"mmd_model": models, "mmd_language": languages}
-        if self.weights_N is not None:
-            weights_N = self.weights_N[words_N]
-            voted = voted_cross_entropy(logits_NC, self.labels_N[words_N], weights_N)
+        if self.labels is not None:
+            voted, share = self.labels.loss(logits_NC, words_N)
             losses.append(settings.voted_weight * voted)
-            told |= {"voted_loss": voted, "voted_share": (weights_N > 0).float().mean()}
+            told |= {"voted_loss": voted, "voted_share": share}
         for name, value in told.items():
             means.add(f"student/{name}", value, batch.num_tokens)
         return tokens_ND, logits_NC, torch.stack(losses).sum() if losses else None

@@ -31,7 +31,8 @@ from prokd.stages.distillation import (
     normalised,
     parts_of_student,
 )
-from prokd.terms.votes import voted_cross_entropy, voted_for
+from prokd.stages.weighted_labels import WeightedLabels
+from prokd.terms.votes import voted_for
 
 
 class VotedStudentStage(DistillationStage):
@@ -44,10 +45,10 @@ class VotedStudentStage(DistillationStage):
     """
 
     def __init__(self, *, weights_N: Tensor, **parts: Any) -> None:
-        """Put the votes on the device."""
+        """Take the votes."""
         super().__init__(**parts)
-        self.weights_N = weights_N.to(self.model.device)
-        self.labels_N = self.teacher_probabilities.argmax(dim=-1)
+        labels_N = self.teacher_probabilities.argmax(dim=-1)
+        self.labels = WeightedLabels(labels_N, weights_N, self.model.device)
 
     def loss_of(self, batch: Batch, num_sentences: int) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the objective on a batch of target sentences."""
@@ -57,13 +58,8 @@ class VotedStudentStage(DistillationStage):
         distillation = self._distillation(
             self.teacher_probabilities[words_N], logits_NC, num_sentences
         )
-        weights_N = self.weights_N[words_N]
-        voted = voted_cross_entropy(logits_NC, self.labels_N[words_N], weights_N)
-        told = {
-            "distillation_loss": distillation,
-            "voted_loss": voted,
-            "voted_share": (weights_N > 0).float().mean(),
-        }
+        voted, share = self.labels.loss(logits_NC, words_N)
+        told = {"distillation_loss": distillation, "voted_loss": voted, "voted_share": share}
         loss = student_objective(
             distillation,
             voted,
