@@ -134,13 +134,14 @@ def means(rows: Sequence[Row]) -> dict[str, float]:
 
 
 def write_records(path: Path, records: Sequence[Mapping[str, Any]]) -> None:
-    """Write records with the same fields as CSV; nothing if there are none."""
+    """Write records as CSV, blank where one lacks a field of others; nothing if there are none."""
     if records:
         write_atomically(path, lambda part: _write(part, records))
 
 
 def _write(path: Path, records: Sequence[Mapping[str, Any]]) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=list(records[0]))
+        names = dict.fromkeys(name for record in records for name in record)
+        writer = csv.DictWriter(file, fieldnames=list(names))
         writer.writeheader()
         writer.writerows(records)

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from prokd.common.names import ending
-from prokd.config import ExperimentConfig, validation_sentence, with_overrides
+from prokd.config import ExperimentConfig, RuntimeConfig, validation_sentence, with_overrides
 from prokd.config.presets import PRESETS
 from prokd.errors import UserError
 from prokd.method import Graph, Method
@@ -64,6 +64,19 @@ def method_of(config: ExperimentConfig) -> Method:
 def graph_of(config: ExperimentConfig) -> Graph:
     """Return the stages of an experiment."""
     return method_of(config).graph(config)
+
+
+def lacking(config: ExperimentConfig, runtime: RuntimeConfig) -> str | None:
+    """Return what an experiment's method lacks to run on the data at hand; None if nothing.
+
+    Args:
+        config: The experiment.
+        runtime: Where its data lies.
+
+    Returns:
+        A reason that names the method, without a full stop at its end.
+    """
+    return None
 
 
 def needed_corpora(config: ExperimentConfig) -> tuple[str, ...]:
