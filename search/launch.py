@@ -213,6 +213,7 @@ def _show(progress: Progress, spec: SearchSpec, summary: SearchSummary) -> None:
     if summary.standings:
         wide.print(table(summary.standings[:SHOWN], target, select, summary.pruned[:SHOWN]))
         if len(summary.shares) > 1:
+            say("")
             wide.print(shares_table(summary.shares, target, select))
         say(f"leaderboard: {summary.csv}")
     for number, reason in summary.failed.items():

@@ -13,7 +13,8 @@ from prokd.cli.options import codes
 from prokd.common.names import ending
 from prokd.config import ExperimentConfig, RuntimeConfig, with_overrides
 from prokd.errors import UserError
-from prokd.methods import build_config, lacking, method_named, methods
+from prokd.method import TARGET_TRAIN
+from prokd.methods import build_config, graph_of, lacking, method_named, methods
 from prokd.runs.effect import acting, flatten
 from search.configs import base_configs, given_settings, naming
 
@@ -128,7 +129,7 @@ def inequalities(bases: Sequence[ExperimentConfig]) -> list[str]:
 
     >>> from prokd.methods import build_config
     >>> inequalities([build_config("fast", method=name) for name in ("prokd", "tsl", "baseline")])
-    ['student.epochs: prokd 6, tsl 3']
+    ['not the same for all methods: student.epochs: prokd 6, tsl 3']
     """
     values: dict[str, dict[str, Any]] = {}
     for base in bases:
@@ -136,9 +137,31 @@ def inequalities(bases: Sequence[ExperimentConfig]) -> list[str]:
             if path.startswith(("data.", "encoder.")) or path.endswith(_OF_UPDATES):
                 values.setdefault(path, {})[base.method] = value
     return [
-        f"{path}: {', '.join(f'{method} {value}' for method, value in own.items())}"
+        f"not the same for all methods: {path}: "
+        f"{', '.join(f'{method} {value}' for method, value in own.items())}"
         for path, own in values.items()
         if len(set(map(repr, own.values()))) > 1
+    ]
+
+
+def favoured(bases: Sequence[ExperimentConfig]) -> list[str]:
+    """Return in words whose results source dev favours: they learn nothing but the source.
+
+    >>> from prokd.methods import build_config
+    >>> favoured([build_config(method="tsl"), build_config(method="msd")])
+    []
+    """
+    alone = []
+    for base in bases:
+        result = graph_of(base).stages[-1]
+        if TARGET_TRAIN not in result.reads(result.view(base)):
+            alone.append(base.method)
+    others = [base.method for base in bases if base.method not in alone]
+    if not alone or not others:
+        return []
+    return [
+        f"source dev favours {' and '.join(alone)}, whose result learns the source alone, over "
+        f"{' and '.join(others)}: compare them by the best of each method"
     ]
 
 

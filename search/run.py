@@ -39,7 +39,7 @@ from prokd.methods import DEFAULT
 from prokd.runs.folder import ORACLE, SOURCE_DEV
 from search import space_files
 from search.configs import check_criterion, how_many, searched
-from search.methods import able, bases_of, chosen, inequalities
+from search.methods import able, bases_of, chosen, favoured, inequalities
 from search.options import Languages, Methods, Settings, Text, parse_seconds, parse_seeds
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ def search(
         space = searched(space_name, bases, fixed)
         is_grid, number = how_many(space, name=space_name, preset=preset, trials=trials, grid=grid)
         specs.append(SearchSpec.of(bases, space, seed_list, is_grid, number, select, prune))
-    _tell_inequalities(specs)
+    _tell_differences(specs)
     check_output(output)
     descriptions = DataDescriptions(runtime)
     if not dry_run:
@@ -207,11 +207,14 @@ def search(
     check_results(without_ray_first(run, at_rest))
 
 
-def _tell_inequalities(specs: Sequence[SearchSpec]) -> None:
+def _tell_differences(specs: Sequence[SearchSpec]) -> None:
     """Say what makes results of several methods unequal, once for all targets."""
-    lines = [line for spec in specs for line in inequalities(list(spec.bases.values()))]
+    lines = []
+    for spec in specs:
+        bases = list(spec.bases.values())
+        lines += inequalities(bases) + (favoured(bases) if spec.select == SOURCE_DEV else [])
     for line in dict.fromkeys(lines):
-        typer.echo(f"not the same for all methods: {line}")
+        typer.echo(line)
 
 
 def main() -> None:
