@@ -10,8 +10,8 @@ from typing import Any
 import typer
 
 from prokd.cli.options import codes
-from prokd.common.names import ending
-from prokd.config import ExperimentConfig, RuntimeConfig, with_overrides
+from prokd.common.names import ending, nearest
+from prokd.config import ExperimentConfig, RuntimeConfig
 from prokd.errors import UserError
 from prokd.method import TARGET_TRAIN
 from prokd.methods import build_config, graph_of, lacking, method_named, methods
@@ -222,11 +222,8 @@ def _settings(
 
 
 def _refuse_unknown(path: str, names: Sequence[str]) -> None:
-    """Say of a setting that no method has what there is, and what may have been meant."""
-    sentences = []
-    for name in names:
-        try:
-            with_overrides(build_config(method=name), {path: None})
-        except UserError as error:
-            sentences.append(str(error))
-    raise UserError(next((text for text in sentences if "did you mean" in text), sentences[0]))
+    """Say of a setting that no method has what may have been meant."""
+    known = {each for name in names for each in flatten(build_config(method=name).model_dump())}
+    meant = nearest(path, sorted(known))
+    question = f"; did you mean {meant}?" if meant else "."
+    raise UserError(f"the setting {path!r} does not exist in {' or '.join(names)}{question}")
