@@ -51,9 +51,8 @@ class Standing:
     @property
     def seconds(self) -> float | None:
         """What the training of all its stages took, mean over seeds; None if it is not known."""
-        costs = [row.experiment.cost() for row in self.rows]
-        known = [cost.seconds for cost in costs if cost is not None]
-        return statistics.fmean(known) if known and len(known) == len(costs) else None
+        known = [row.seconds for row in self.rows if row.seconds is not None]
+        return statistics.fmean(known) if known and len(known) == len(self.rows) else None
 
     @property
     def best_row(self) -> Row:
@@ -93,6 +92,8 @@ def leaderboard(trials: Sequence[tuple[int, Point, float, Sequence[Row]]]) -> li
 
 MOST_COLUMNS = 4
 """Settings that have a column each; where there are more, one column at the end holds them all."""
+WIDEST = 50
+"""Letters that such columns take at most, for the same reason: no heading is cut."""
 
 
 def table(
@@ -105,7 +106,11 @@ def table(
     drawn = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     paths = columns([standing.point for standing in standings])
     settings = [path for path in paths if path != METHOD]
-    together = settings if len(settings) > MOST_COLUMNS else []
+    width = sum(len(name) + 2 for name in _headings(settings))
+    # Of several methods each column would be blank for the others.
+    is_sparse = METHOD in paths
+    is_many = is_sparse or len(settings) > MOST_COLUMNS or width > WIDEST
+    together = settings if is_many else []
     own = [path for path in paths if path not in together]
     beside = _transfer_heading(standings)
     numbers = (heading(select), f"{target}-test F1", beside, "seconds", "trial")

@@ -48,6 +48,8 @@ class Row:
         scores: The report on the test splits by ``test/<language>/<measure>``; empty without one.
         transfer_scores: The same of the stage that shows direct transfer.
         criteria: Criteria that look at no target label, by name.
+        seconds: What the training of all its stages took, see `search.experiments.Cost`; None if
+            that is not known.
     """
 
     experiment: Experiment
@@ -56,6 +58,7 @@ class Row:
     scores: Mapping[str, float] = field(default_factory=dict)
     criteria: Mapping[str, float] = field(default_factory=dict)
     transfer_scores: Mapping[str, float] = field(default_factory=dict)
+    seconds: float | None = None
 
     @property
     def target_f1(self) -> float | None:
@@ -104,7 +107,9 @@ def row(experiment: Experiment, outcome: Outcome, select: str = SOURCE_DEV) -> R
     criteria = result.get("criteria", {})
     beside = experiment.transfer
     transfer = ((beside and beside.report()) or {}).get("metrics", {})
-    return Row(experiment, outcome, objective, report.get("metrics", {}), criteria, transfer)
+    scores, cost = report.get("metrics", {}), experiment.cost()
+    seconds = None if cost is None else cost.seconds
+    return Row(experiment, outcome, objective, scores, criteria, transfer, seconds)
 
 
 def means(rows: Sequence[Row]) -> dict[str, float]:
