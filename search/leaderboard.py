@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import statistics
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -92,8 +91,6 @@ def leaderboard(trials: Sequence[tuple[int, Point, float, Sequence[Row]]]) -> li
 
 MOST_COLUMNS = 4
 """Settings that have a column each; where there are more, one column at the end holds them all."""
-WIDEST = 50
-"""Letters that such columns take at most, for the same reason: no heading is cut."""
 
 
 def table(
@@ -102,19 +99,21 @@ def table(
     select: str = SOURCE_DEV,
     pruned: Sequence[Pruned] = (),
 ) -> Table:
-    """Draw a leaderboard of results on a target language, ranked by a criterion."""
+    """Draw a leaderboard of results on a target language, ranked by a criterion.
+
+    Where methods are compared each result has what it cost, and one column holds all settings:
+    columns of their own would be blank for the other methods.
+    """
     drawn = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     paths = columns([standing.point for standing in standings])
     settings = [path for path in paths if path != METHOD]
-    width = sum(len(name) + 2 for name in _headings(settings))
-    # Of several methods each column would be blank for the others.
-    is_sparse = METHOD in paths
-    is_many = is_sparse or len(settings) > MOST_COLUMNS or width > WIDEST
-    together = settings if is_many else []
+    several = METHOD in paths
+    together = settings if several or len(settings) > MOST_COLUMNS else []
     own = [path for path in paths if path not in together]
     beside = _transfer_heading(standings)
-    numbers = (heading(select), f"{target}-test F1", beside, "seconds", "trial")
-    for name in ("rank", *_headings(own), *numbers):
+    cost = ["seconds"] if several else []
+    numbers = (heading(select), f"{target}-test F1", beside, *cost, "trial")
+    for name in ("rank", *map(label, own), *numbers):
         drawn.add_column(name, justify="right", no_wrap=True)
     if together:
         drawn.add_column("settings", overflow="fold")
@@ -131,24 +130,19 @@ def table(
             f"{standing.objective:.4f}",
             mean_and_deviation(standing.target_f1, len(standing.rows)),
             _transfer(standing),
-            "-" if standing.seconds is None else f"{standing.seconds:.0f}",
+            *(_seconds(standing) for _ in cost),
             str(standing.trial),
         )
     for stopped in pruned:
         end = f"after epoch {stopped.epoch}"
-        add("pruned", stopped.point, f"{stopped.value:.4f}", end, "", "", str(stopped.trial))
+        blank = ["" for _ in cost]
+        add("pruned", stopped.point, f"{stopped.value:.4f}", end, "", *blank, str(stopped.trial))
     return drawn
 
 
 def columns(points: Sequence[Point]) -> list[str]:
     """Return the settings that any of some points has, the method first."""
     return ordered(dict.fromkeys(path for point in points for path in point))
-
-
-def _headings(paths: Sequence[str]) -> list[str]:
-    """Return what columns are called: a setting whose symbol another has too, by its path."""
-    symbols = Counter(map(label, paths))
-    return [label(path) if symbols[label(path)] == 1 else path for path in paths]
 
 
 def _transfer_heading(standings: Sequence[Standing]) -> str:
@@ -161,6 +155,10 @@ def _transfer(standing: Standing) -> str:
     has_one = standing.rows[0].experiment.transfer_stage is not None
     score = mean_and_deviation(standing.transfer_target_f1, len(standing.rows))
     return score if has_one else "-"
+
+
+def _seconds(standing: Standing) -> str:
+    return "-" if standing.seconds is None else f"{standing.seconds:.0f}"
 
 
 def mean_and_deviation(found: tuple[float, float] | None, seeds: int) -> str:

@@ -48,7 +48,7 @@ def write_csv(
                 "target_test_entity_f1_mean": mean,
                 "target_test_entity_f1_std": deviation,
                 "transfer_target_test_entity_f1_mean": (standing.transfer_target_f1 or (None,))[0],
-                "seconds": standing.seconds,
+                **({"seconds": standing.seconds} if METHOD in paths else {}),
                 "seeds": " ".join(str(e.config.seed) for e in experiments),
                 **{name: _signatures(experiments, name) for name in stages},
                 RESULTS: " ".join(e.result.signature for e in experiments),
