@@ -11,10 +11,10 @@ from prokd.config import ExperimentConfig, with_precision
 from prokd.config.settings import AutocastType
 from prokd.errors import UserError
 from prokd.methods import DEFAULT, graph_of
-from prokd.runs.folder import RunFolder
+from prokd.runs.folder import SOURCE_DEV, RunFolder
 from prokd.runs.identity import signature
 from search.experiments import DataDescriptions, languages_of
-from search.leaderboard import LEADERBOARD, First, read_first
+from search.leaderboard_file import LEADERBOARD, First, read_first
 from search.spaces import Point
 
 
@@ -86,11 +86,13 @@ def best_point(
     pattern = f"{own}{config.data.dataset}-{languages_of(config)}-*/{LEADERBOARD}"
     data = descriptions.training(config)
     found: list[tuple[float, Point, Path]] = []
-    for path in sorted(exports.glob(pattern)):
-        first = read_first(path)
-        if first is not None and _read_the_same(
-            first, config, data, descriptions.runtime.runs_dir
-        ):
+    alone = set(exports.glob(pattern))
+    for path in sorted(alone.union(exports.glob(f"*+*-{pattern.removeprefix(own)}"))):
+        first = read_first(path, config.method)
+        is_own = first is not None and (path in alone or first.method is not None)
+        if first is None or not is_own or first.select != SOURCE_DEV:
+            continue
+        if _read_the_same(first, config, data, descriptions.runtime.runs_dir):
             found.append((first.source_dev, first.point, path))
     if not found:
         raise UserError(

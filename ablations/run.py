@@ -149,9 +149,9 @@ def ablation(
         from search.precision import expected_precision
 
         known = replace(plan, precision=expected_precision(gpus_per_trial))
-        first = next(iter(known.configs().values()))
+        configs = reversed(list(known.configs().values()))  # the first of each method stands
         runtime = descriptions.runtime
-        timed = few_steps(first, runtime, address, cpus_per_trial, gpus_per_trial)
+        timed = few_steps(configs, runtime, address, cpus_per_trial, gpus_per_trial)
         show_plan(known, descriptions, timed)
         return
     from search.launch import opened

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -16,17 +17,25 @@ from prokd.methods import build_config
 from prokd.methods.rates import with_suited_rates
 from prokd.runs.effect import check_effect
 from prokd.runs.folder import SOURCE_DEV
+from search.choice import METHOD, alternatives, joined
+from search.method_sampler import ROUNDS
 from search.results import criteria_of
 from search.space_files import OWN_OPTIONS, PAPER, idle_settings, load_space, named_spaces
-from search.spaces import Space, ranges, size, without
+from search.spaces import Space, in_words, ranges, size, without
 
 TRIALS = {"paper": 60, "fast": 30, "mini": 4}
 """Points by default; of the paper's preset and space it is the whole grid."""
 
 
-def check_criterion(name: str, config: ExperimentConfig, *, prune: bool = False) -> None:
-    """Refuse a name that no criterion has, and one that pruning could not go by."""
-    known = criteria_of(config)
+def check_criterion(name: str, *configs: ExperimentConfig, prune: bool = False) -> None:
+    """Refuse a name that no criterion of some methods has, and one that pruning cannot go by."""
+    known = list(dict.fromkeys(each for config in configs for each in criteria_of(config)))
+    lacking = [config.method for config in configs if name not in criteria_of(config)]
+    if name in known and lacking:
+        raise UserError(
+            f"the criterion must be one that every method has, but got {name!r}, which "
+            f"{' and '.join(lacking)} {'has' if len(lacking) == 1 else 'have'} not."
+        )
     if name not in known:
         rule = f"the criterion must be one of {', '.join(known)}"
         raise UserError(f"{rule}, {ending(name, known)}")
@@ -35,6 +44,15 @@ def check_criterion(name: str, config: ExperimentConfig, *, prune: bool = False)
             f"--prune must go with --select {SOURCE_DEV}, the criterion that is known after every "
             f"epoch, but got --select {name}."
         )
+
+
+def given_settings(settings: Iterable[str]) -> dict[str, Any]:
+    """Read what ``--set`` fixes, by dotted path; refuse what another option gives."""
+    fixed = parse_overrides(settings)
+    for path, option in OWN_OPTIONS.items():
+        if path in fixed:
+            raise UserError(f"the setting {path!r} must be given by {option}, not by --set.")
+    return fixed
 
 
 def base_configs(
@@ -48,22 +66,22 @@ def base_configs(
     model: str | None,
     settings: list[str],
     beneath: Mapping[str, Any] | None = None,
+    say: Callable[[str], object] = typer.echo,
+    is_checked: bool = True,
 ) -> tuple[list[ExperimentConfig], list[str]]:
     """Return one configuration for each target language, and the settings that were fixed.
 
-    What the command line says goes before ``beneath``: settings of a file, by dotted path.
+    What the command line says goes before ``beneath``: settings of a file, by dotted path. That
+    each fixed setting has an effect is checked unless somebody else sees to it.
     """
-    fixed = parse_overrides(settings)
-    for path, option in OWN_OPTIONS.items():
-        if path in fixed:
-            raise UserError(f"the setting {path!r} must be given by {option}, not by --set.")
+    fixed = given_settings(settings)
     values: dict[str, Any] = {**(beneath or {}), **fixed}
     if dataset is not None:
         values["data.dataset"] = dataset
     if model is not None:
         values["encoder.name"] = encoder_name(model)
     targets = codes(languages)
-    say = cache(typer.echo)  # one sentence for all targets
+    say = cache(say)  # one sentence for all targets
     configs = []
     for target in targets:
         own = values | sources(source, method) | {"target": target}
@@ -71,20 +89,47 @@ def base_configs(
         configs.append(with_suited_rates(config, preset, values, say))
     if any(config.target in config.sources for config in configs):
         raise UserError(f"source and target must differ, but got {source!r} for both.")
-    for config in configs:
+    for config in configs if is_checked else ():
         check_effect(config, fixed)
     return configs, list(fixed)
 
 
-def searched(name: str, base: ExperimentConfig, fixed: Iterable[str]) -> Space:
-    """Return a space less what ``--set`` fixes.
+def searched(
+    name: str, bases: Sequence[ExperimentConfig], fixed: Mapping[str, Iterable[str]]
+) -> Space:
+    """Return the space of some methods less what ``--set`` fixes.
 
     A space that comes with the project also loses what has no effect beside the fixed settings.
 
+    Args:
+        name: Of a space that each method has, or of a file.
+        bases: What is not searched, one configuration for each method.
+        fixed: Settings that ``--set`` gives, by method.
+
     Raises:
         UserError: See `search.space_files`; a setting of the user's own file without any effect;
-            nothing that is left to search.
+            nothing that is left to search, the method neither.
     """
+    spaces = {}
+    for base in bases:
+        with naming(base.method, if_several=bases):
+            spaces[base.method] = _free(name, base, fixed[base.method])
+    space = joined(spaces)
+    if not space:
+        raise UserError("one of the searched settings must be free, but --set fixes all of them.")
+    return space
+
+
+@contextmanager
+def naming(method: str, *, if_several: Sized) -> Iterator[None]:
+    """Put the name of one of several methods before a mistake of the block."""
+    try:
+        yield
+    except UserError as error:
+        raise (UserError(f"{method}: {error}") if len(if_several) > 1 else error) from None
+
+
+def _free(name: str, base: ExperimentConfig, fixed: Iterable[str]) -> Space:
     space = without(load_space(name, base), fixed)
     idle = idle_settings(space, base, name)
     if idle and name not in named_spaces(base):
@@ -92,10 +137,7 @@ def searched(name: str, base: ExperimentConfig, fixed: Iterable[str]) -> Space:
             f"the space {name}: the setting {idle[0]} must have an effect, but has none beside "
             f"the other settings; leave it out, or set what it belongs to (docs/paper.md)."
         )
-    space = without(space, idle)
-    if not space:
-        raise UserError("one of the searched settings must be free, but --set fixes all of them.")
-    return space
+    return without(space, idle)
 
 
 def how_many(
@@ -104,8 +146,14 @@ def how_many(
     """Return whether the whole grid is visited, and the number of points.
 
     Raises:
-        UserError: A grid is asked for, but a setting has a range, or fewer points are.
+        UserError: A grid is asked for, but a setting has a range, or fewer points are, or there
+            are several methods.
     """
+    if grid and METHOD in space:
+        raise UserError(
+            f"--grid must go with one method, but got {in_words(space[METHOD])}: search each by "
+            f"itself, or leave --grid out."
+        )
     total = size(space)
     if grid and total is None:
         raise UserError(
@@ -116,6 +164,9 @@ def how_many(
         raise UserError(
             f"--trials must be at most the {total} points of the space {name}, but got {trials}."
         )
-    is_grid = grid or (trials is None and name == PAPER and preset == "paper")
-    number = trials or (total if is_grid else None) or TRIALS[preset]
+    is_grid = grid or (
+        trials is None and name == PAPER and preset == "paper" and METHOD not in space
+    )
+    least = ROUNDS * len(alternatives(space))
+    number = trials or (total if is_grid else None) or max(TRIALS[preset], least)
     return is_grid, min(number, total or number)

@@ -44,7 +44,7 @@ class Choice:
 
 
 def compare(trials: Mapping[int, Sequence[Row]]) -> list[Choice]:
-    """Compare the criteria that look at no target label.
+    """Compare the criteria that look at no target label, those that all trials have.
 
     Args:
         trials: Rows of finished trials by number; their objective is the oracle's.
@@ -59,8 +59,9 @@ def compare(trials: Mapping[int, Sequence[Row]]) -> list[Choice]:
     scored = {n: found[n][name] for n, name in names.items() if name in found[n]}
     test = scored if len(scored) == len(dev) else {}
     choices = []
-    criteria = label_free(trials[numbers[0]][0].experiment.config) if numbers else ()
-    for name in criteria:
+    known = [label_free(trials[number][0].experiment.config) for number in numbers]
+    common = [name for name in (known or [()])[0] if all(name in own for own in known)]
+    for name in common:
         values = {number: found[number][f"mean/criteria/{name}"] for number in numbers}
         chosen = max(numbers, key=values.__getitem__)
         choices.append(

@@ -10,20 +10,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from optuna.pruners import MedianPruner
 from optuna.trial import FrozenTrial, TrialState
 
-from prokd.methods import graph_of
 from prokd.runs.folder import ORACLE
+from search.choice import point_of
 from search.criteria import Choice, compare, write_comparison
 from search.engine import Engine
 from search.experiments import Experiment
 from search.exports import export_best
 from search.feed import Feed, places
-from search.leaderboard import LEADERBOARD, Pruned, Standing, leaderboard, write_csv
+from search.leaderboard import Pruned, Standing, leaderboard
+from search.leaderboard_file import LEADERBOARD, write_csv
+from search.method_shares import Share, shares_of
 from search.outcomes import Outcome
-from search.pruning import STARTUP as PRUNING_STARTUP
-from search.pruning import warmup
+from search.pruning import MethodPruner
 from search.records.search_log import SearchLog
 from search.results import Row, heading, row
 from search.spaces import in_symbols, size
@@ -49,6 +49,7 @@ class SearchSummary:
         csv: The leaderboard as a file.
         choices: What each criterion would choose, if that was asked for; none without scores.
         pruned: The trials that were stopped since they fell behind.
+        shares: What came out of each method.
     """
 
     study: str
@@ -59,6 +60,7 @@ class SearchSummary:
     csv: Path
     choices: Sequence[Choice] | None = None
     pruned: Sequence[Pruned] = ()
+    shares: Sequence[Share] = ()
 
 
 class Search:
@@ -86,7 +88,7 @@ class Search:
         self.engine, self.output = engine, output.resolve()
         self.export_best, self.compare_criteria = export_best, compare_criteria
         self.oracle = spec.select == ORACLE
-        self.data = engine.descriptions.training(spec.base)
+        self.data = spec.data(engine.descriptions)
         self.name = spec.study_name(engine.descriptions)
         self.log = SearchLog(engine.tracker, spec, self.name, self.data)
 
@@ -99,11 +101,7 @@ class Search:
         spec, progress = self.spec, self.engine.progress
         startup = min(STARTUP, max(self.engine.cluster.width, spec.trials // 2))
         path = self.output / "studies" / f"{self.name}.journal"
-        pruner = None
-        if spec.prune:
-            graph = graph_of(spec.base)
-            epochs = graph.stage(graph.result).settings(spec.base).epochs
-            pruner = MedianPruner(PRUNING_STARTUP, n_warmup_steps=warmup(epochs))
+        pruner = MethodPruner(spec.result_epochs()) if spec.prune else None
         with SearchStudy(
             path, self.name, spec.space, grid=spec.grid, startup=startup, pruner=pruner
         ) as study:
@@ -125,7 +123,7 @@ class Search:
         """Tell the study how a trial ended, after its last seed."""
         # Once more: a run that did not fit into memory lies elsewhere now.
         study.annotate(trial.number, places(self.experiments(trial)))
-        number, label = trial.number, f"trial {trial.number}  {in_symbols(trial.params)}"
+        number, label = trial.number, f"trial {trial.number}  {in_symbols(point_of(trial.params))}"
         unfinished = [row.outcome for row in rows if row.objective is None]
         collapsed = [outcome for outcome in unfinished if outcome.state == COLLAPSED]
         pruned = [outcome for outcome in unfinished if outcome.state == PRUNED]
@@ -180,7 +178,7 @@ class Search:
             [
                 (
                     t.number,
-                    t.params,
+                    point_of(t.params),
                     objectives[t.number],
                     [self.row(e) for e in members[t.number]],
                 )
@@ -190,7 +188,7 @@ class Search:
         folder = self.output / "exports" / self.name
         csv = folder / LEADERBOARD
         pruned = [
-            Pruned(t.number, t.params, t.user_attrs[PRUNED_AFTER], float(t.value or 0.0))
+            Pruned(t.number, point_of(t.params), t.user_attrs[PRUNED_AFTER], float(t.value or 0.0))
             for t in study.pruned()
         ]
         write_csv(csv, standings, self.spec.select, pruned)
@@ -204,8 +202,9 @@ class Search:
         choices = self._compare(members, done) if self.compare_criteria else None
         if choices:
             write_comparison(folder / "criteria.csv", choices)
+        shares = shares_of(self.spec.bases, map(self.spec.method_of, study.ended()), standings)
         return SearchSummary(
-            self.name, standings, left, study.reasons(), exports, csv, choices, pruned
+            self.name, standings, left, study.reasons(), exports, csv, choices, pruned, shares
         )
 
     def _compare(

@@ -22,6 +22,7 @@ from search.experiments import DataDescriptions
 from search.exports import finds_nothing
 from search.interruption import stopping_cleanly
 from search.leaderboard import table
+from search.method_shares import shares_table
 from search.progress import Progress
 from search.records.addresses import address_of
 from search.records.tracking import Tracker
@@ -211,6 +212,9 @@ def _show(progress: Progress, spec: SearchSpec, summary: SearchSummary) -> None:
     wide.file = progress.console.file
     if summary.standings:
         wide.print(table(summary.standings[:SHOWN], target, select, summary.pruned[:SHOWN]))
+        if len(summary.shares) > 1:
+            say("")
+            wide.print(shares_table(summary.shares, target, select))
         say(f"leaderboard: {summary.csv}")
     for number, reason in summary.failed.items():
         say(f"trial {number} failed: {reason}")

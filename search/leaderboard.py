@@ -1,24 +1,17 @@
-"""The leaderboard of a study, its table and its CSV file."""
+"""The leaderboard of a study, and its table."""
 
 from __future__ import annotations
 
-import csv
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 from rich.table import Table
 
-from prokd.config import parse_override
 from prokd.runs.folder import SOURCE_DEV
-from search.results import Row, heading, label_free, means, write_records
-from search.spaces import Point, in_symbols, label, ordered, short
-
-LEADERBOARD = "leaderboard.csv"
-RESULTS = "results"
-"""The column of the signatures of results, which runs are named by."""
+from search.choice import METHOD, Point
+from search.results import Row, heading
+from search.spaces import in_symbols, label, ordered, short
 
 
 @dataclass(frozen=True)
@@ -48,6 +41,17 @@ class Standing:
     def transfer_target_f1(self) -> tuple[float, float] | None:
         """The same of direct transfer."""
         return _spread([row.transfer_target_f1 for row in self.rows])
+
+    @property
+    def method(self) -> str:
+        """The name of its method."""
+        return self.rows[0].experiment.config.method
+
+    @property
+    def seconds(self) -> float | None:
+        """What the training of all its stages took, mean over seeds; None if it is not known."""
+        known = [row.seconds for row in self.rows if row.seconds is not None]
+        return statistics.fmean(known) if known and len(known) == len(self.rows) else None
 
     @property
     def best_row(self) -> Row:
@@ -95,115 +99,71 @@ def table(
     select: str = SOURCE_DEV,
     pruned: Sequence[Pruned] = (),
 ) -> Table:
-    """Draw a leaderboard of results on a target language, ranked by a criterion."""
+    """Draw a leaderboard of results on a target language, ranked by a criterion.
+
+    Where methods are compared each result has what it cost, and one column holds all settings:
+    columns of their own would be blank for the other methods.
+    """
     drawn = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    paths = ordered(standings[0].point) if standings else []
-    own = paths if len(paths) <= MOST_COLUMNS else []
+    paths = columns([standing.point for standing in standings])
+    settings = [path for path in paths if path != METHOD]
+    several = METHOD in paths
+    together = settings if several or len(settings) > MOST_COLUMNS else []
+    own = [path for path in paths if path not in together]
     beside = _transfer_heading(standings)
-    numbers = (heading(select), f"{target}-test F1", beside, "trial")
+    cost = ["seconds"] if several else []
+    numbers = (heading(select), f"{target}-test F1", beside, *cost, "trial")
     for name in ("rank", *map(label, own), *numbers):
         drawn.add_column(name, justify="right", no_wrap=True)
-    if not own:
+    if together:
         drawn.add_column("settings", overflow="fold")
 
     def add(place: str, point: Point, *cells: str) -> None:
-        values = [short(point[path]) for path in own]
-        drawn.add_row(place, *values, *cells, *([] if own else [in_symbols(point)]))
+        values = [short(point[path]) if path in point else "" for path in own]
+        others = {path: value for path, value in point.items() if path not in own}
+        drawn.add_row(place, *values, *cells, *([in_symbols(others)] if together else []))
 
     for standing in standings:
-        scores = (standing.target_f1, standing.transfer_target_f1)
-        shown = [_mean_and_deviation(found, len(standing.rows)) for found in scores]
         add(
             str(standing.rank),
             standing.point,
             f"{standing.objective:.4f}",
-            *shown,
+            mean_and_deviation(standing.target_f1, len(standing.rows)),
+            _transfer(standing),
+            *(_seconds(standing) for _ in cost),
             str(standing.trial),
         )
     for stopped in pruned:
         end = f"after epoch {stopped.epoch}"
-        add("pruned", stopped.point, f"{stopped.value:.4f}", end, "", str(stopped.trial))
+        blank = ["" for _ in cost]
+        add("pruned", stopped.point, f"{stopped.value:.4f}", end, "", *blank, str(stopped.trial))
     return drawn
 
 
+def columns(points: Sequence[Point]) -> list[str]:
+    """Return the settings that any of some points has, the method first."""
+    return ordered(dict.fromkeys(path for point in points for path in point))
+
+
 def _transfer_heading(standings: Sequence[Standing]) -> str:
-    """Return the heading of direct transfer: the stage that shows it."""
-    stage = standings[0].rows[0].experiment.transfer_stage if standings else None
-    return f"its {stage}'s" if stage else "direct transfer"
+    """Return the heading of direct transfer: the stage that shows it, where it is one."""
+    stages = {standing.rows[0].experiment.transfer_stage for standing in standings} - {None}
+    return f"its {stages.pop()}'s" if len(stages) == 1 else "direct transfer"
 
 
-def _mean_and_deviation(found: tuple[float, float] | None, seeds: int) -> str:
+def _transfer(standing: Standing) -> str:
+    has_one = standing.rows[0].experiment.transfer_stage is not None
+    score = mean_and_deviation(standing.transfer_target_f1, len(standing.rows))
+    return score if has_one else "-"
+
+
+def _seconds(standing: Standing) -> str:
+    return "-" if standing.seconds is None else f"{standing.seconds:.0f}"
+
+
+def mean_and_deviation(found: tuple[float, float] | None, seeds: int) -> str:
+    """Write a score, and its deviation if there are several seeds."""
     if found is None:
         return "not scored"
     mean, deviation = found
     return f"{mean:.4f} ± {deviation:.4f}" if seeds > 1 else f"{mean:.4f}"
-
-
-def write_csv(
-    path: Path,
-    standings: Sequence[Standing],
-    select: str = SOURCE_DEV,
-    pruned: Sequence[Pruned] = (),
-) -> None:
-    """Write a leaderboard, ranked by a criterion, one line a trial; pruned trials at its end."""
-    records: list[dict[str, Any]] = []
-    for standing in standings:
-        found = means(standing.rows)
-        mean, deviation = standing.target_f1 or (None, None)
-        experiments = [row.experiment for row in standing.rows]
-        criteria = label_free(experiments[0].config)
-        records.append(
-            {
-                "rank": standing.rank,
-                "trial": standing.trial,
-                "state": "complete",
-                **standing.point,
-                "select": select,
-                "objective": standing.objective,
-                **{_column(name): found.get(f"mean/criteria/{name}") for name in criteria},
-                "target_test_entity_f1_mean": mean,
-                "target_test_entity_f1_std": deviation,
-                "transfer_target_test_entity_f1_mean": (standing.transfer_target_f1 or (None,))[0],
-                "seeds": " ".join(str(e.config.seed) for e in experiments),
-                **{
-                    name: " ".join(e.folder(name).signature for e in experiments)
-                    for name in experiments[0].graph.names
-                },
-                RESULTS: " ".join(e.result.signature for e in experiments),
-            }
-        )
-    empty = dict.fromkeys(records[0] if records else ())
-    for stopped in pruned:
-        state = {"trial": stopped.trial, "state": f"pruned after epoch {stopped.epoch}"}
-        records.append(empty | state | {**stopped.point, "select": select})
-    write_records(path, records)
-
-
-@dataclass(frozen=True)
-class First:
-    """The first place of a leaderboard that was written.
-
-    Args:
-        point: What was searched.
-        source_dev: Its source-dev entity F1, mean over seeds, in [0, 1].
-        results: Signatures of its results, one a seed.
-    """
-
-    point: Point
-    source_dev: float
-    results: tuple[str, ...]
-
-
-def read_first(path: Path) -> First | None:
-    """Read the first place of a leaderboard that `write_csv` wrote; None if it has none."""
-    with path.open(newline="", encoding="utf-8") as file:
-        record = next(csv.DictReader(file), None)
-    if record is None or record["state"] != "complete":
-        return None
-    texts = [f"{name}={text}" for name, text in record.items() if "." in name]  # settings
-    source_dev = float(record[_column(SOURCE_DEV)])
-    return First(dict(map(parse_override, texts)), source_dev, tuple(record[RESULTS].split()))
-
-
-def _column(criterion: str) -> str:
-    return "source_dev_entity_f1" if criterion == SOURCE_DEV else criterion

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from functools import cache
 
 from prokd.config import ExperimentConfig, RuntimeConfig
@@ -12,7 +13,7 @@ from search.plan import Measured
 
 
 def few_steps(
-    config: ExperimentConfig,
+    configs: Iterable[ExperimentConfig],
     runtime: RuntimeConfig,
     address: str | None,
     cpus: float | None,
@@ -21,15 +22,16 @@ def few_steps(
     """Return what measures an epoch when it is asked, once, and knows nothing of other machines.
 
     Args:
-        config: The experiment; its precision is known.
+        configs: An experiment of each method; their precision is known.
         runtime: Where the data lies.
         address: Of a cluster, as it was asked for.
         cpus: Cores of a trial, as they were asked for.
         gpus: GPUs of a trial, as they were asked for.
     """
+    by_method = {config.method: config for config in configs}
 
     @cache
-    def seconds() -> dict[str, float]:
+    def seconds(method: str) -> dict[str, float]:
         from prokd.encoder.precision import kind_of_this_machine
         from prokd.training.few_steps import epoch_seconds
         from search.workers.connection import is_here
@@ -42,8 +44,8 @@ def few_steps(
         threads = None if on_gpu else max(1, int(cpus or 1))
         changes = {"device": "auto" if on_gpu else "cpu", "threads": threads}
         try:
-            return epoch_seconds(config, runtime.model_copy(update=changes))
+            return epoch_seconds(by_method[method], runtime.model_copy(update=changes))
         except (UserError, CollapsedRun, RuntimeError):  # torch's errors of memory are the last
             return {}
 
-    return lambda stage: seconds().get(stage)
+    return lambda method, stage: seconds(method).get(stage)

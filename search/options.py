@@ -11,6 +11,14 @@ from prokd.errors import UserError
 
 Settings = Annotated[list[str], typer.Option("--set", help="path=value; repeatable.")]
 Languages = Annotated[list[str], typer.Option("--lang", help="Targets; repeatable or a,b,c.")]
+Methods = Annotated[
+    list[str],
+    typer.Option(
+        "--method",
+        metavar="NAME|all",
+        help="prokd, tsl, msd, baseline or another's; of several the search chooses: a,b or all.",
+    ),
+]
 Text = Optional[str]  # noqa: UP045
 
 

@@ -11,8 +11,8 @@ from prokd.method import StageSpec
 from prokd.runs.folder import RunFolder
 from search.experiments import Experiment, stages_of
 
-Measured = Callable[[str], float | None]
-"""From a stage to the seconds that an epoch of it takes; None = they cannot be told."""
+Measured = Callable[[str, str], float | None]
+"""From a method and a stage to the seconds that an epoch takes; None = they cannot be told."""
 
 
 @dataclass(frozen=True)
@@ -57,19 +57,21 @@ def need(experiments: Sequence[Experiment], stage: str, measured: Measured | Non
     over = {name for name, f in folders.items() if f.failure() is not None}
     collapsed = over - done
     seconds: float | None = 0.0
-    rates: dict[str, float | None] = {}
+    rates: dict[tuple[str, str], float | None] = {}
     is_measured = False
     for name, experiment in distinct.items():
         if name in done or name in collapsed or seconds is None:
             continue
         spec = experiment.graph.stage(stage)
         likeness = _likeness(spec, experiment)
-        if likeness not in rates:
-            rates[likeness] = _seconds_per_epoch(experiment.runs_dir, spec, likeness)
-            if rates[likeness] is None and measured is not None:
-                rates[likeness] = measured(stage)
-                is_measured = rates[likeness] is not None
-        rate = rates[likeness]
+        method = experiment.config.method
+        if (method, likeness) not in rates:
+            known = _seconds_per_epoch(experiment.runs_dir, spec, likeness)
+            if known is None and measured is not None:
+                known = measured(method, stage)
+                is_measured |= known is not None
+            rates[method, likeness] = known
+        rate = rates[method, likeness]
         left = experiment.epochs(stage) - len(folders[name].history())
         seconds = None if rate is None else seconds + rate * left
     return Need(

@@ -2,7 +2,8 @@
 
 The criterion is entity F1 on source dev, known after every epoch; no target label has a part in
 it. A trial is judged when all of its seeds have finished an epoch, by the mean over them, against
-the finished trials at the same epoch (`optuna.pruners.MedianPruner`). Which trials are finished by
+the finished trials of the same method at the same epoch (`optuna.pruners.MedianPruner`): curves of
+two methods say nothing of each other. Which trials are finished by
 then depends on how many run at once, so what is pruned may differ from machine to machine. A
 pruned run's folder stays as it is: a search without pruning trains it on.
 """
@@ -10,13 +11,19 @@ pruned run's folder stays as it is: a search without pruning trains it on.
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+import optuna
+from optuna.pruners import BasePruner, MedianPruner
+from optuna.study import Study
+from optuna.trial import FrozenTrial, TrialState
+
+from search.choice import method_in
 from search.experiments import Experiment
 from search.study import SearchStudy
 
 STARTUP = 4
-"""Trials that must be finished before any is pruned."""
+"""Trials of a method that must be finished before any of it is pruned."""
 
 
 def warmup(epochs: int) -> int:
@@ -26,6 +33,30 @@ def warmup(epochs: int) -> int:
     (1, 3)
     """
     return max(1, epochs // 3)
+
+
+class MethodPruner(BasePruner):
+    """Compares a trial with those of its own method, by the median.
+
+    Args:
+        epochs: Of a whole result, by the name that `search.choice.method_in` returns.
+    """
+
+    def __init__(self, epochs: Mapping[str, int]) -> None:
+        """Take a pruner for each method."""
+        self.pruners = {
+            name: MedianPruner(STARTUP, n_warmup_steps=warmup(number))
+            for name, number in epochs.items()
+        }
+
+    def prune(self, study: Study, trial: FrozenTrial) -> bool:
+        """Tell whether a trial falls behind."""
+        own = method_in(trial.params)
+        finished = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        alike = [other for other in finished if method_in(other.params) == own]
+        within = optuna.create_study(direction=study.direction)
+        within.add_trials(alike)
+        return self.pruners[own].prune(within, trial)
 
 
 class Pruning:
@@ -71,6 +102,6 @@ class Pruning:
             return None
         self._reasons[number] = (
             f"pruned after epoch {epoch}: source-dev F1 {mean:.4f} is below the median of the "
-            f"finished trials"
+            f"finished trials of its method"
         )
         return self._reasons[number]

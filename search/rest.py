@@ -106,7 +106,7 @@ def is_settled(
     ended = [t for t in trials if t.state in (TrialState.COMPLETE, TrialState.PRUNED)]
     if len({key(trial.params) for trial in ended}) < min(spec.trials, size(spec.space) or 1 << 60):
         return False
-    data, runs_dir = descriptions.training(spec.base), descriptions.runtime.runs_dir.resolve()
+    data, runs_dir = spec.data(descriptions), descriptions.runtime.runs_dir.resolve()
     oracle = compare or spec.select == ORACLE
     return all(
         is_finished(experiment, descriptions, oracle)
@@ -136,7 +136,8 @@ def search_at_rest(
         gpus_per_trial: As it was asked for.
         compare: As `is_settled` takes it.
     """
-    precision = known_precision([spec.base for spec in specs], address, gpus_per_trial)
+    configs = [config for spec in specs for config in spec.bases.values()]
+    precision = known_precision(configs, address, gpus_per_trial)
     if precision is None:
         return None
     known = [spec.settled(precision) for spec in specs]

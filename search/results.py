@@ -48,6 +48,8 @@ class Row:
         scores: The report on the test splits by ``test/<language>/<measure>``; empty without one.
         transfer_scores: The same of the stage that shows direct transfer.
         criteria: Criteria that look at no target label, by name.
+        seconds: What the training of all its stages took, see `search.experiments.Cost`; None if
+            that is not known.
     """
 
     experiment: Experiment
@@ -56,6 +58,7 @@ class Row:
     scores: Mapping[str, float] = field(default_factory=dict)
     criteria: Mapping[str, float] = field(default_factory=dict)
     transfer_scores: Mapping[str, float] = field(default_factory=dict)
+    seconds: float | None = None
 
     @property
     def target_f1(self) -> float | None:
@@ -104,7 +107,9 @@ def row(experiment: Experiment, outcome: Outcome, select: str = SOURCE_DEV) -> R
     criteria = result.get("criteria", {})
     beside = experiment.transfer
     transfer = ((beside and beside.report()) or {}).get("metrics", {})
-    return Row(experiment, outcome, objective, report.get("metrics", {}), criteria, transfer)
+    scores, cost = report.get("metrics", {}), experiment.cost()
+    seconds = None if cost is None else cost.seconds
+    return Row(experiment, outcome, objective, scores, criteria, transfer, seconds)
 
 
 def means(rows: Sequence[Row]) -> dict[str, float]:
@@ -134,13 +139,14 @@ def means(rows: Sequence[Row]) -> dict[str, float]:
 
 
 def write_records(path: Path, records: Sequence[Mapping[str, Any]]) -> None:
-    """Write records with the same fields as CSV; nothing if there are none."""
+    """Write records as CSV, blank where one lacks a field of others; nothing if there are none."""
     if records:
         write_atomically(path, lambda part: _write(part, records))
 
 
 def _write(path: Path, records: Sequence[Mapping[str, Any]]) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=list(records[0]))
+        names = dict.fromkeys(name for record in records for name in record)
+        writer = csv.DictWriter(file, fieldnames=list(names))
         writer.writeheader()
         writer.writerows(records)

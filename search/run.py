@@ -16,6 +16,7 @@ if __name__ == "__main__":
     libraries_first("prokd", "search")
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
@@ -26,7 +27,6 @@ from prokd.cli.options import (
     Cache,
     DataDirs,
     Dictionaries,
-    MethodName,
     Output,
     Reading,
     Separator,
@@ -39,12 +39,14 @@ from prokd.config import RuntimeConfig
 from prokd.methods import DEFAULT
 from prokd.runs.folder import ORACLE, SOURCE_DEV
 from search import space_files
-from search.configs import base_configs, check_criterion, how_many, searched
-from search.options import Languages, Settings, Text, parse_seconds, parse_seeds
+from search.configs import check_criterion, how_many, searched
+from search.methods import able, bases_of, chosen, favoured, inequalities
+from search.options import Languages, Methods, Settings, Text, parse_seconds, parse_seeds
 
 if TYPE_CHECKING:
     from prokd.config.settings import AutocastType
     from search.driver import SearchSummary
+    from search.spec import SearchSpec
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -52,7 +54,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 @app.command()
 def search(
     languages: Languages = ["ar"],  # noqa: B006
-    method: MethodName = DEFAULT,
+    methods: Methods = [DEFAULT],  # noqa: B006
     preset: Annotated[
         str, typer.Option(help="paper, fast or mini (embedded, offline).")
     ] = "paper",
@@ -114,7 +116,7 @@ def search(
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Count, start nothing.")] = False,
 ) -> None:
-    """Search the hyperparameters of a method; running it again continues."""
+    """Search the hyperparameters of a method, or of several and which of them; go on with it."""
     from search.experiments import DataDescriptions
     from search.spec import SearchSpec, plan_lines
 
@@ -127,8 +129,9 @@ def search(
     begun = time.time()
     budget = None if time_budget is None else parse_seconds(time_budget)
     seed_list = parse_seeds(seeds)
-    configs, fixed = base_configs(
-        method=method,
+    wanted = chosen(methods)
+    rows, fixed = bases_of(
+        wanted.names,
         preset=preset,
         reading=reading,
         languages=languages,
@@ -137,13 +140,6 @@ def search(
         model=model,
         settings=settings,
     )
-    specs = []
-    for config in configs:
-        check_criterion(select, config, prune=prune)
-        space = searched(space_name, config, fixed)
-        is_grid, number = how_many(space, name=space_name, preset=preset, trials=trials, grid=grid)
-        specs.append(SearchSpec(config, space, seed_list, is_grid, number, select, prune))
-    check_output(output)
     runtime = RuntimeConfig(
         data_dirs=tuple(data_dirs),
         dictionaries=tuple(dictionaries),
@@ -152,11 +148,21 @@ def search(
         separator=separator_of(separator),
         tag_column=tag_column,
     )
+    specs = []
+    for row in rows:
+        bases = able(row, runtime, is_all=wanted.is_all)
+        check_criterion(select, *bases, prune=prune)
+        space = searched(space_name, bases, fixed)
+        is_grid, number = how_many(space, name=space_name, preset=preset, trials=trials, grid=grid)
+        specs.append(SearchSpec.of(bases, space, seed_list, is_grid, number, select, prune))
+    _tell_differences(specs)
+    check_output(output)
     descriptions = DataDescriptions(runtime)
     if not dry_run:
         typer.echo("reading the data ...")
-    for spec in specs:  # a mistake in the data shows before anything is started
-        descriptions.read(spec.base, oracle=compare_criteria or select == ORACLE)
+    # A mistake in the data shows before anything is started.
+    for config in (config for spec in specs for config in spec.bases.values()):
+        descriptions.read(config, oracle=compare_criteria or select == ORACLE)
     if select == ORACLE:
         typer.echo("ORACLE: results are chosen by labels of target dev; this is not zero-resource")
     if dry_run:
@@ -166,7 +172,9 @@ def search(
         specs = [spec.settled(expected_precision(gpus_per_trial)) for spec in specs]
         typer.echo(dry_run_line([spec.base for spec in specs]))
         for spec in specs:
-            timed = few_steps(spec.base, runtime, address, cpus_per_trial, gpus_per_trial)
+            timed = few_steps(
+                spec.bases.values(), runtime, address, cpus_per_trial, gpus_per_trial
+            )
             for line in plan_lines(spec, descriptions, output.resolve(), export_best, timed):
                 typer.echo(line)
         return
@@ -200,6 +208,16 @@ def search(
         compare=compare_criteria,
     )
     check_results(without_ray_first(run, at_rest))
+
+
+def _tell_differences(specs: Sequence[SearchSpec]) -> None:
+    """Say what makes results of several methods unequal, once for all targets."""
+    lines = []
+    for spec in specs:
+        bases = list(spec.bases.values())
+        lines += inequalities(bases) + (favoured(bases) if spec.select == SOURCE_DEV else [])
+    for line in dict.fromkeys(lines):
+        typer.echo(line)
 
 
 def main() -> None:

@@ -6,6 +6,8 @@ Each line is a setting by dotted path, with a list of values or a range::
     encoder.frozen_layers: {low: 0, high: 6}  # whole numbers, both ends in
     data.source_train_limit: {low: 100, high: 10000, log: true}
     some.stage.learning_rate: {times: [0.25, 4], log: true}  # of what the preset has
+
+A file for a search over several methods may have such lines for each, beneath its name.
 """
 
 from __future__ import annotations
@@ -27,9 +29,10 @@ from prokd.common.names import ending
 from prokd.config import ExperimentConfig, validation_sentence, with_overrides
 from prokd.config.yaml_files import read_mapping, with_numbers
 from prokd.errors import UserError
-from prokd.methods import method_of
+from prokd.methods import method_of, methods
 from prokd.runs.effect import acting, flatten
-from search.spaces import Space, extremes
+from search.choice import METHOD, Space
+from search.spaces import extremes
 
 PAPER = "paper"
 """Name of the grid that a method's paper prints, if it prints one."""
@@ -66,7 +69,8 @@ def load_space(name: str, base: ExperimentConfig) -> Space:
     """Return a space by its name, or from a YAML file.
 
     Args:
-        name: Of a space of the method, such as ``default``, or the path of a file.
+        name: Of a space of the method, such as ``default``, or the path of a file. A file may
+            have a section for each of several methods, by their names.
         base: The settings that are not varied; ranges may be multiples of its values.
 
     Raises:
@@ -79,11 +83,31 @@ def load_space(name: str, base: ExperimentConfig) -> Space:
             f"a space must be one of {', '.join(named_spaces(base))} or the path of a YAML file, "
             f"{ending(name, named_spaces(base))}"
         )
-    tree = known.get(name) or read_mapping(Path(name), "setting: its values")
+    tree = known.get(name) or _read(name, base.method)
     space = {setting: _parse(name, setting, tree[setting], base) for setting in tree}
     if not space:
         raise UserError(f"the space {name} must vary a setting, but is empty.")
     return space
+
+
+def _read(name: str, method: str) -> Mapping[str, Any]:
+    """Read the settings of a file that a method is to vary: all of it, or its section."""
+    tree = read_mapping(Path(name), "setting: its values")
+    known = methods()
+    named = [key for key in tree if key in known]
+    for key in tree:
+        if named and key not in known:
+            rule = f"each section of the space {name} must be one of {', '.join(known)}"
+            raise UserError(f"{rule}, {ending(str(key), known)}")
+    if not named:
+        return tree
+    section = tree.get(method)
+    if not isinstance(section, Mapping):
+        there = f"{section!r}" if method in tree else f"sections for {', '.join(named)} alone"
+        raise UserError(
+            f"the space {name} must have a section of settings for {method}, but has {there}."
+        )
+    return section
 
 
 def idle_settings(space: Space, base: ExperimentConfig, name: str) -> list[str]:
@@ -113,8 +137,9 @@ def idle_settings(space: Space, base: ExperimentConfig, name: str) -> list[str]:
 def _parse(place: str, setting: str, values: Any, base: ExperimentConfig) -> BaseDistribution:
     """Return the values of one line of a file."""
     start = f"the space {place}: {setting}"
-    if setting in OWN_OPTIONS:
-        raise UserError(f"{start} must be given by {OWN_OPTIONS[setting]}, not by a space.")
+    options = OWN_OPTIONS | {METHOD: "--method"}
+    if setting in options:
+        raise UserError(f"{start} must be given by {options[setting]}, not by a space.")
     known = flatten(base.model_dump())
     if setting not in known:
         with_overrides(base, {setting: None})  # says what there is

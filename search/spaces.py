@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import math
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
@@ -21,9 +21,9 @@ from optuna.distributions import (
 from optuna.trial import Trial
 
 from prokd.methods import methods
-
-Space = Mapping[str, BaseDistribution]
-Point = Mapping[str, Any]
+from search.choice import METHOD, alternatives, is_drawn
+from search.choice import Point as Point
+from search.choice import Space as Space
 
 
 @cache
@@ -68,8 +68,12 @@ def points(space: Space) -> list[dict[str, Any]]:
     >>> points({"encoder.dropout": CategoricalDistribution((0.1, 0.5))})
     [{'encoder.dropout': 0.1}, {'encoder.dropout': 0.5}]
     """
-    values = choices(space)
-    return [dict(zip(values, row, strict=True)) for row in itertools.product(*values.values())]
+    lists = [choices(own) for own in alternatives(space).values()]
+    return [
+        dict(zip(values, row, strict=True))
+        for values in lists
+        for row in itertools.product(*values.values())
+    ]
 
 
 def size(space: Space) -> int | None:
@@ -81,11 +85,18 @@ def size(space: Space) -> int | None:
     """
     if ranges(space):
         return None
-    return math.prod(len(values) for values in choices(space).values())
+    lists = [choices(own) for own in alternatives(space).values()]
+    return sum(math.prod(map(len, values.values())) for values in lists)
 
 
-def suggest(trial: Trial, path: str, values: BaseDistribution) -> Any:
-    """Draw one setting of an Optuna trial."""
+def draw(trial: Trial, space: Space) -> None:
+    """Draw all parameters of an Optuna trial that it does not have yet."""
+    for name, values in space.items():
+        if is_drawn(name, trial.params):
+            _suggest(trial, name, values)
+
+
+def _suggest(trial: Trial, path: str, values: BaseDistribution) -> Any:
     if isinstance(values, FloatDistribution):
         return trial.suggest_float(path, values.low, values.high, step=values.step, log=values.log)
     if isinstance(values, IntDistribution):
@@ -97,13 +108,14 @@ def suggest(trial: Trial, path: str, values: BaseDistribution) -> Any:
 def drawn(space: Space, number: int) -> list[dict[str, Any]]:
     """Return some points, evenly drawn at random with a fixed seed, to count with.
 
+    Where there are several methods they take turns.
+
     >>> drawn({"data.max_length": IntDistribution(32, 32)}, 2)
     [{'data.max_length': 32}, {'data.max_length': 32}]
     """
     generator = random.Random(0)
-    return [
-        {path: _draw(generator, values) for path, values in space.items()} for _ in range(number)
-    ]
+    turns = itertools.islice(itertools.cycle(alternatives(space).values()), number)
+    return [{path: _draw(generator, values) for path, values in own.items()} for own in turns]
 
 
 def _draw(generator: random.Random, values: BaseDistribution) -> Any:
@@ -142,9 +154,12 @@ def in_words(values: BaseDistribution) -> str:
 
 
 def ordered(paths: Iterable[str]) -> list[str]:
-    """Return settings in the order in which they are shown: those with a symbol first."""
+    """Return settings in the order in which they are shown: those with a symbol first.
+
+    Before them stands the method, where that is a choice.
+    """
     given = list(paths)
-    known = symbols()
+    known = [METHOD, *symbols()]
     return [p for p in known if p in given] + [p for p in given if p not in known]
 
 

@@ -6,18 +6,30 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from optuna.distributions import distribution_to_json
+from optuna.trial import FrozenTrial
 
 from prokd.config import ExperimentConfig, with_overrides, with_precision
 from prokd.config.settings import AutocastType
-from prokd.methods import DEFAULT
+from prokd.methods import DEFAULT, graph_of, needed_corpora
 from prokd.runs.effect import flatten
 from prokd.runs.folder import ORACLE, SOURCE_DEV
 from prokd.runs.identity import signature
+from search.choice import (
+    MARK,
+    METHOD,
+    Point,
+    Space,
+    alternatives,
+    method_in,
+    parameter,
+    settings_of,
+)
 from search.experiments import DataDescriptions, Experiment, languages_of
 from search.plan import Measured, describe, needs_of
-from search.spaces import Point, Space, drawn, in_words, ordered, points, ranges, symbols
+from search.spaces import drawn, in_words, ordered, points, ranges, symbols
 from search.study import read_points
 
 
@@ -33,6 +45,8 @@ class SearchSpec:
         trials: Number of points in all, those of earlier starts included.
         select: The criterion that is the objective, see `search.criteria.criteria_of`.
         prune: Whether results that fall behind are not trained to their end.
+        others: The same as `base` of further methods, where several are searched; `space` is
+            that of all (`search.choice.joined`) then. Data and encoder are those of `base`.
     """
 
     base: ExperimentConfig
@@ -42,47 +56,107 @@ class SearchSpec:
     trials: int
     select: str = SOURCE_DEV
     prune: bool = False
+    others: tuple[ExperimentConfig, ...] = ()
+
+    @classmethod
+    def of(cls, bases: Sequence[ExperimentConfig], *others: Any) -> SearchSpec:
+        """Return the search over some methods, whose further arguments are those of the class."""
+        first, *more = bases
+        return replace(cls(first, *others), others=tuple(more))
+
+    @property
+    def bases(self) -> dict[str, ExperimentConfig]:
+        """Every setting that is not searched, by method."""
+        return {config.method: config for config in (self.base, *self.others)}
+
+    @property
+    def methods(self) -> str:
+        """The names of the methods, e.g. "tsl+msd"."""
+        return "+".join(self.bases)
 
     @property
     def title(self) -> str:
-        """Method, unless it is the default, data set and languages."""
-        own = "" if self.base.method == DEFAULT else f"{self.base.method} "
+        """Methods, unless it is the default alone, data set and languages."""
+        own = "" if self.methods == DEFAULT else f"{self.methods} "
         return f"{own}{self.base.data.dataset} {languages_of(self.base)}"
 
     def settled(self, precision: AutocastType) -> SearchSpec:
         """Return the search as it is trained where ``auto`` stands for a precision."""
-        return replace(self, base=with_precision(self.base, precision))
+        others = tuple(with_precision(config, precision) for config in self.others)
+        return replace(self, base=with_precision(self.base, precision), others=others)
+
+    def method_of(self, trial: FrozenTrial) -> str:
+        """Return the name of a trial's method."""
+        return method_in(trial.params) or self.base.method
+
+    def base_of(self, params: Mapping[str, Any]) -> ExperimentConfig:
+        """Return what a trial's settings stand beside: the settings of its method."""
+        return self.bases[method_in(params) or self.base.method]
+
+    def result_epochs(self) -> dict[str, int]:
+        """Return the number of epochs of a result, by the methods that a trial may draw."""
+        found = {}
+        for name in alternatives(self.space):
+            config = self.base_of({METHOD: name})
+            graph = graph_of(config)
+            found[name] = graph.stage(graph.result).settings(config).epochs
+        return found
+
+    def data(self, descriptions: DataDescriptions) -> dict[str, str]:
+        """Return the hashes of all that training reads, see `DataDescriptions.training`."""
+        found: dict[str, str] = {}
+        for config in self.bases.values():
+            found |= descriptions.training(config)
+        return found
+
+    def fixed(self) -> dict[str, Any]:
+        """Return the settings that are not searched, but the seed, as a study would call them."""
+        return {
+            parameter(self.space, method, path): value
+            for method, config in self.bases.items()
+            for path, value in flatten(config.model_dump(mode="json", exclude={"seed"})).items()
+            if parameter(self.space, method, path) not in self.space
+        }
 
     def study_name(self, descriptions: DataDescriptions) -> str:
         """Return the name under which the same search is found again; it must be `settled`."""
         assert self.base.encoder.precision != "auto", "searches on CPU and GPU share no study"
-        data = dict(descriptions.training(self.base))
+        data = self.data(descriptions)
         if self.select == ORACLE:
             data["target_dev"] = descriptions.oracle(self.base)
-        settings = self.base.model_dump(exclude={"seed"})
-        del settings["encoder"]["name"]  # the encoder enters by its fingerprint
+        encoders = {parameter(self.space, method, "encoder.name") for method in self.bases}
         identity = {
-            "settings": {k: v for k, v in flatten(settings).items() if k not in self.space},
+            # The encoder enters by its fingerprint.
+            "settings": {k: v for k, v in self.fixed().items() if k not in encoders},
             "data": data,
             "space": {path: distribution_to_json(v) for path, v in self.space.items()},
             "seeds": list(self.seeds),
             **({"prune": True} if self.prune else {}),
         }
         kind = "grid" if self.grid else "tpe"
-        own = "" if self.base.method == DEFAULT else f"{self.base.method}-"
+        own = "" if self.methods == DEFAULT else f"{self.methods}-"
         place = f"{own}{self.base.data.dataset}-{languages_of(self.base)}"
         name = f"{place}-{kind}-{signature(identity)[:8]}"
         return name if self.select == SOURCE_DEV else f"{self.select}-{name}"
 
     def experiments(
-        self, name: str, point: Point, data: Mapping[str, str], runs_dir: Path
+        self, name: str, params: Mapping[str, Any], data: Mapping[str, str], runs_dir: Path
     ) -> list[Experiment]:
-        """Return the experiments of a point, one for each seed."""
+        """Return the experiments of a trial, one for each seed.
+
+        Args:
+            name: What they are called, less the seed.
+            params: The trial's parameters.
+            data: Fingerprints of what any of the methods reads.
+            runs_dir: Folder of all runs.
+        """
+        base = self.base_of(params)
+        own = {corpus: data[corpus] for corpus in needed_corpora(base) if corpus in data}
         return [
             Experiment(
                 name=f"{name} seed {seed}",
-                config=with_overrides(self.base, {**point, "seed": seed}),
-                data=data,
+                config=with_overrides(base, settings_of(params) | {"seed": seed}),
+                data=own,
                 runs_dir=runs_dir,
             )
             for seed in self.seeds
@@ -95,7 +169,7 @@ def preview(spec: SearchSpec, descriptions: DataDescriptions, output: Path) -> l
     For TPE the points of trials that exist are known; the others are stood in for by points of
     the grid that no trial has, or by points drawn at random where there is a range.
     """
-    data = descriptions.training(spec.base)
+    data = spec.data(descriptions)
     name = spec.study_name(descriptions)
     known = read_points(output / "studies" / f"{name}.journal", name)
     others = stand_ins(spec, known, max(1, spec.trials - len(known)))
@@ -131,9 +205,10 @@ def plan_lines(
     seeds = f"{len(spec.seeds)} seed{'s' if len(spec.seeds) > 1 else ''}"
     how = "of the grid" if spec.grid else "by TPE; counted for an even spread of points"
     yield f"{spec.title}: {spec.trials} trials x {seeds}, {how}"
-    for path in ordered(spec.space):
+    for name in ordered(spec.space):
+        path = name.rpartition(MARK)[2]
         symbol = f" ({symbols()[path]})" if path in symbols() else ""
-        yield f"  {path}{symbol}: {in_words(spec.space[path])}"
+        yield f"  {name}{symbol}: {in_words(spec.space[name])}"
     needs = needs_of(experiments, measured)
     for line in describe(needs, None):
         yield f"  {line}"

@@ -16,16 +16,17 @@ from typing import Any
 
 import optuna
 from filelock import FileLock, Timeout
-from optuna.pruners import MedianPruner
-from optuna.samplers import TPESampler
+from optuna.pruners import BasePruner
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
 from prokd.errors import UserError
+from search.choice import Space, is_whole
 from search.journal import mend
-from search.samplers import AskedGridSampler, DistinctSampler, key
-from search.spaces import Space, choices, points, ranges, suggest
+from search.method_sampler import sampler_for
+from search.samplers import AskedGridSampler, key
+from search.spaces import choices, draw, points, ranges
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
@@ -58,7 +59,7 @@ class SearchStudy:
         *,
         grid: bool,
         startup: int = 10,
-        pruner: MedianPruner | None = None,
+        pruner: BasePruner | None = None,
     ) -> None:
         """Open or create the study."""
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -84,11 +85,7 @@ class SearchStudy:
             else:
                 # A study that goes on must not draw the same random numbers once more.
                 seed = len(self.trials())
-                tpe = TPESampler(
-                    multivariate=True, n_startup_trials=startup, seed=seed, constant_liar=True
-                )
-                # Of a range no point comes twice.
-                self.study.sampler = tpe if ranges(space) else DistinctSampler(tpe, space, seed)
+                self.study.sampler = sampler_for(space, startup=startup, seed=seed)
 
     def __enter__(self) -> SearchStudy:
         """Use the study in a with statement."""
@@ -109,10 +106,8 @@ class SearchStudy:
             The trials that were asked for and not told: they go on.
         """
         for trial in self.trials(TrialState.RUNNING):
-            if set(trial.params) != set(self.space):  # killed while the point was drawn
-                drawn = optuna.trial.Trial(self.study, self._id(trial.number))
-                for path, distribution in self.space.items():
-                    suggest(drawn, path, distribution)
+            if not is_whole(trial.params, self.space):  # killed while the point was drawn
+                draw(optuna.trial.Trial(self.study, self._id(trial.number)), self.space)
         known = {key(_params(trial)) for trial in self.trials() if trial.state != TrialState.FAIL}
         for trial in self.trials(TrialState.FAIL):
             if key(trial.params) not in known:
@@ -123,8 +118,7 @@ class SearchStudy:
     @property
     def num_settled(self) -> int:
         """Number of points that need no more work: told a value, or collapsed in training."""
-        settled = self.trials(TrialState.COMPLETE, TrialState.PRUNED)
-        return len({key(trial.params) for trial in settled})
+        return len({key(trial.params) for trial in self.ended()})
 
     def ask(self, number: int) -> list[FrozenTrial]:
         """Ask for new points; fewer come if the space has no more."""
@@ -132,9 +126,14 @@ class SearchStudy:
             number = min(number, len(self.trials(TrialState.WAITING)) + len(self._missing()))
         asked = []
         for _ in range(number):
-            trial = self.study.ask(dict(self.space))
+            trial = self.study.ask()
+            draw(trial, self.space)
             asked.append(self._storage.get_trial(self._id(trial.number)))
         return asked
+
+    def ended(self) -> list[FrozenTrial]:
+        """Return the trials that need no more work; see `num_settled`."""
+        return self.trials(TrialState.COMPLETE, TrialState.PRUNED)
 
     def annotate(self, number: int, attributes: Mapping[str, Any]) -> None:
         """Write user attributes of a trial that is still running."""

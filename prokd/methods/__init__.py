@@ -10,12 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from prokd.common.names import ending
-from prokd.config import (
-    ExperimentConfig,
-    RuntimeConfig,
-    validation_sentence,
-    with_overrides,
-)
+from prokd.config import ExperimentConfig, RuntimeConfig, validation_sentence, with_overrides
 from prokd.config.presets import PRESETS
 from prokd.config.shared import narrowed
 from prokd.errors import UserError

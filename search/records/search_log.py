@@ -8,8 +8,8 @@ from pathlib import Path
 
 from optuna.trial import FrozenTrial, TrialState
 
-from prokd.runs.effect import flatten
 from prokd.runs.folder import ORACLE
+from search.choice import in_common, point_of
 from search.experiments import Experiment
 from search.outcomes import Outcome
 from search.records.record import (
@@ -86,16 +86,17 @@ class SearchLog:
             return Record(
                 key=key,
                 experiment=experiment_name(self.spec.base),
-                name=f"trial {trial.number} {in_symbols(trial.params)}",
+                name=f"trial {trial.number} {in_symbols(point_of(trial.params))}",
                 status=status,
                 parent=self.key,
                 tags={
                     "kind": "trial",
                     "trial": str(trial.number),
+                    "method": self.spec.method_of(trial),
                     **self.tags,
                     **signature_tags(experiments),
                 },
-                params=dict(trial.params),
+                params=point_of(trial.params),
                 reason=reason,
                 finals=finals,
             )
@@ -127,7 +128,6 @@ class SearchLog:
         spec = self.spec
 
         def read() -> Record:
-            settings = flatten(spec.base.model_dump(mode="json", exclude={"seed"}))
             values = {path: in_words(choices) for path, choices in spec.space.items()}
             texts = {"space.json": json.dumps(values, indent=2, ensure_ascii=False)}
             if leaderboard is not None and leaderboard.exists():
@@ -139,12 +139,12 @@ class SearchLog:
                 status=status,
                 tags={
                     "kind": "search",
-                    "method": spec.base.method,
+                    "method": spec.methods,
                     "study": self.study,
                     **self.tags,
                     **data_tags(self.data),
                 },
-                params={k: v for k, v in settings.items() if k not in spec.space}
+                params=in_common(spec.fixed(), spec.space)
                 | {"seeds": " ".join(map(str, spec.seeds))},
                 steps=tuple(self._steps),
                 since=0,

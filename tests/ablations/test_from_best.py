@@ -11,7 +11,7 @@ from prokd.config import RuntimeConfig
 from prokd.errors import UserError
 from prokd.methods import build_config
 from search.experiments import DataDescriptions
-from search.leaderboard import LEADERBOARD, read_first
+from search.leaderboard_file import LEADERBOARD, read_first
 from search.run import app as search
 
 pytestmark = pytest.mark.ray

@@ -46,7 +46,7 @@ def write(tmp_path):
 @pytest.mark.parametrize("name", named_spaces(build_config()))
 def test_a_named_space_fits_every_preset_and_reading(name, preset, reading):
     base = build_config(preset, reading)
-    space = searched(name, base, [])
+    space = searched(name, [base], {base.method: []})
     assert space
     if name == "paper":
         assert space == SPACE
@@ -89,7 +89,7 @@ def test_lists_ranges_and_multiples(write):
 )  # fmt: skip
 def test_mistakes(text, message, write):
     with pytest.raises(UserError, match=message):
-        searched(write(text), build_config("mini"), [])
+        searched(write(text), [build_config("mini")], {"prokd": []})
 
 
 def test_no_such_space():

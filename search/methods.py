@@ -1,0 +1,229 @@
+"""From ``--method`` and the other options to a configuration of each method that is searched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import typer
+
+from prokd.cli.options import codes
+from prokd.common.names import ending, nearest
+from prokd.config import ExperimentConfig, RuntimeConfig
+from prokd.errors import UserError
+from prokd.method import TARGET_TRAIN
+from prokd.methods import build_config, graph_of, lacking, method_named, methods
+from prokd.runs.effect import acting, flatten
+from search.configs import base_configs, given_settings, naming
+
+ALL = "all"
+"""Stands for every method that there is."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The methods of a search.
+
+    Args:
+        names: In the order in which `prokd.methods.methods` has them, however they were given.
+        is_all: Whether nobody named them: one that cannot run is left out.
+    """
+
+    names: tuple[str, ...]
+    is_all: bool
+
+
+def chosen(given: Sequence[str]) -> Chosen:
+    """Read what ``--method`` says, repeated or separated by commas.
+
+    >>> chosen(["msd,tsl"]).names, chosen(["all"]).is_all
+    (('tsl', 'msd'), True)
+
+    Raises:
+        UserError: There is none, or one that is not known.
+    """
+    names = codes(given, "--method", "a method")
+    for name in names:
+        if name != ALL:
+            method_named(name)
+    is_all = ALL in names
+    return Chosen(tuple(name for name in methods() if is_all or name in names), is_all)
+
+
+def bases_of(
+    names: Sequence[str],
+    *,
+    reading: str | None,
+    source: str,
+    settings: Sequence[str],
+    **options: Any,
+) -> tuple[list[list[ExperimentConfig]], dict[str, list[str]]]:
+    """Return the configurations of methods for each target, and what is fixed of each method.
+
+    Of several methods each takes the settings that it has and that act on it, and the reading if
+    it has one of that name.
+
+    Args:
+        names: Of the methods.
+        reading: As it was asked for.
+        source: Languages, as they were given.
+        settings: Values of ``--set``, as they were given.
+        options: The others that `search.configs.base_configs` takes.
+
+    Raises:
+        UserError: A setting or a reading that no method has, several sources for a method that
+            takes one, and whatever else no configuration can be built of.
+    """
+    own_reading = _readings(names, reading)
+    own_settings = {name: list(settings) for name in names}
+    options |= {"source": source, "say": cache(typer.echo)}  # one sentence for all methods
+    if len(names) > 1:
+        _check_sources(names, source)
+        own_settings = _settings(names, settings, own_reading, options)
+    columns, fixed = [], {}
+    for name in names:
+        with naming(name, if_several=names):
+            configs, fixed[name] = base_configs(
+                method=name, reading=own_reading[name], settings=own_settings[name], **options
+            )
+        columns.append(configs)
+    return [list(row) for row in zip(*columns, strict=True)], fixed
+
+
+def able(
+    bases: Sequence[ExperimentConfig],
+    runtime: RuntimeConfig,
+    *,
+    is_all: bool,
+    say: Callable[[str], object] = typer.echo,
+) -> list[ExperimentConfig]:
+    """Return the configurations whose methods can run on the data at hand.
+
+    Args:
+        bases: One for each method.
+        runtime: Where the data lies.
+        is_all: Whether others are left out, and told; else they are refused.
+        say: Tells a person.
+
+    Raises:
+        UserError: A method that was asked for by name cannot run, or none can.
+    """
+    found = []
+    for base in bases:
+        reason = lacking(base, runtime)
+        if reason is None:
+            found.append(base)
+        elif not is_all:
+            raise UserError(f"{reason}.")
+        else:
+            say(f"{base.method} is left out: {reason}")
+    if not found:
+        raise UserError("--method all needs a method that can run, but all are left out.")
+    return found
+
+
+def inequalities(bases: Sequence[ExperimentConfig]) -> list[str]:
+    """Return in words what makes methods unequal: data, encoder, epochs and batches that differ.
+
+    >>> from prokd.methods import build_config
+    >>> inequalities([build_config("fast", method=name) for name in ("prokd", "tsl", "baseline")])
+    ['not the same for all methods: student.epochs: prokd 6, tsl 3']
+    """
+    values: dict[str, dict[str, Any]] = {}
+    for base in bases:
+        for path, value in flatten(base.model_dump()).items():
+            if path.startswith(("data.", "encoder.")) or path.endswith(_OF_UPDATES):
+                values.setdefault(path, {})[base.method] = value
+    return [
+        f"not the same for all methods: {path}: "
+        f"{', '.join(f'{method} {value}' for method, value in own.items())}"
+        for path, own in values.items()
+        if len(set(map(repr, own.values()))) > 1
+    ]
+
+
+def favoured(bases: Sequence[ExperimentConfig]) -> list[str]:
+    """Return in words whose results source dev favours: they learn nothing but the source.
+
+    >>> from prokd.methods import build_config
+    >>> favoured([build_config(method="tsl"), build_config(method="msd")])
+    []
+    """
+    alone = []
+    for base in bases:
+        result = graph_of(base).stages[-1]
+        if TARGET_TRAIN not in result.reads(result.view(base)):
+            alone.append(base.method)
+    others = [base.method for base in bases if base.method not in alone]
+    if not alone or not others:
+        return []
+    return [
+        f"source dev favours {' and '.join(alone)}, whose result learns the source alone, over "
+        f"{' and '.join(others)}: compare them by the best of each method"
+    ]
+
+
+_OF_UPDATES = (".epochs", ".batch_sentences", ".batch_tokens")
+
+
+def _check_sources(names: Sequence[str], source: str) -> None:
+    alone = [name for name in names if not method_named(name).many_sources]
+    if alone and len(codes([source], "--source")) > 1:
+        raise UserError(
+            f"every method must take several source languages with --source {source}, "
+            f"but {' and '.join(alone)} {'takes' if len(alone) == 1 else 'take'} one."
+        )
+
+
+def _readings(names: Sequence[str], reading: str | None) -> dict[str, str | None]:
+    """Return the reading of each method: None, its default, where it has none of that name."""
+    if len(names) == 1:
+        return {names[0]: reading}
+    known = dict.fromkeys(each for name in names for each in method_named(name).readings)
+    if reading is not None and reading not in known:
+        rule = f"the reading must be one of {', '.join(known)}"
+        raise UserError(f"{rule}, {ending(reading, known)}")
+    return {name: reading if reading in method_named(name).readings else None for name in names}
+
+
+def _settings(
+    names: Sequence[str],
+    settings: Sequence[str],
+    readings: Mapping[str, str | None],
+    options: Mapping[str, Any],
+) -> dict[str, list[str]]:
+    """Return the settings that each method has and that act on it."""
+    texts = dict(zip(given_settings(settings), settings, strict=True))
+    found, known = {}, set()
+    for name in names:
+        default = build_config(options["preset"], readings[name], method=name)
+        own = [path for path in texts if path in flatten(default.model_dump())]
+        known.update(own)
+        with naming(name, if_several=names):
+            (config, *_), _ = base_configs(
+                method=name,
+                reading=readings[name],
+                settings=[texts[path] for path in own],
+                is_checked=False,
+                **options,
+            )
+        found[name] = [path for path in own if path in acting(config)]
+    for path in texts:
+        if path not in known:
+            _refuse_unknown(path, names)
+        if not any(path in own for own in found.values()):
+            raise UserError(
+                f"the setting {path} must have an effect, but has none beside the other settings "
+                f"of {', '.join(names)}: leave it out, or set what it belongs to (docs/paper.md)."
+            )
+    return {name: [texts[path] for path in own] for name, own in found.items()}
+
+
+def _refuse_unknown(path: str, names: Sequence[str]) -> None:
+    """Say of a setting that no method has what may have been meant."""
+    known = {each for name in names for each in flatten(build_config(method=name).model_dump())}
+    meant = nearest(path, sorted(known))
+    question = f"; did you mean {meant}?" if meant else "."
+    raise UserError(f"the setting {path!r} does not exist in {' or '.join(names)}{question}")
