@@ -161,6 +161,8 @@ class Method:
         presets: Overrides that it adds to presets (`config.presets.PRESETS`).
         together: Settings of which one can take another's effect away: spaces are checked at all
             combinations of their ends.
+        indirect: Settings that act through the stages and the text that they lead to: no stage's
+            ``effective`` has them.
         criteria: What a finished result can be chosen by without any label, beside source dev.
         transfer: The stage whose score on the target stands beside the result's: direct transfer.
         many_sources: Whether it takes several labelled languages.
@@ -181,6 +183,7 @@ class Method:
     embedded_reading: str | None = None
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     together: tuple[str, ...] = ()
+    indirect: tuple[str, ...] = ()
     criteria: tuple[str, ...] = ()
     transfer: str | None = None
     many_sources: bool = False

@@ -113,7 +113,7 @@ def searched(
     spaces = {}
     for base in bases:
         with naming(base.method, if_several=bases):
-            spaces[base.method] = _free(name, base, fixed[base.method])
+            spaces[base.method] = free_space(name, base, fixed[base.method])
     space = joined(spaces)
     if not space:
         raise UserError("one of the searched settings must be free, but --set fixes all of them.")
@@ -129,7 +129,8 @@ def naming(method: str, *, if_several: Sized) -> Iterator[None]:
         raise (UserError(f"{method}: {error}") if len(if_several) > 1 else error) from None
 
 
-def _free(name: str, base: ExperimentConfig, fixed: Iterable[str]) -> Space:
+def free_space(name: str, base: ExperimentConfig, fixed: Iterable[str]) -> Space:
+    """Return the space of one method less what ``--set`` fixes, see `searched`."""
     space = without(load_space(name, base), fixed)
     idle = idle_settings(space, base, name)
     if idle and name not in named_spaces(base):

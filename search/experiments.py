@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from prokd.config import ExperimentConfig, RuntimeConfig
 from prokd.method import Graph
-from prokd.methods import graph_of, method_of, needed_corpora
+from prokd.methods import graph_of, method_of, reading_key
 from prokd.runs.folder import RunFolder
 from prokd.runs.identity import stage_signature
 from prokd.runs.within_memory import noted, run_folder, within_memory
@@ -95,8 +95,7 @@ class DataDescriptions:
     @staticmethod
     def _name(config: ExperimentConfig) -> str:
         encoder = config.encoder.name, config.encoder.frozen_layers
-        read = needed_corpora(config)
-        return repr((config.sources, config.target, config.data, encoder, read))
+        return repr((encoder, reading_key(config)))
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from functools import cache
 from prokd.config import ExperimentConfig, RuntimeConfig
 from prokd.config.precision import CPU
 from prokd.errors import CollapsedRun, UserError
+from prokd.methods import graph_of
 from search.plan import Measured
 
 
@@ -22,13 +23,15 @@ def few_steps(
     """Return what measures an epoch when it is asked, once, and knows nothing of other machines.
 
     Args:
-        configs: An experiment of each method; their precision is known.
+        configs: Experiments that have all stages of each method; their precision is known.
         runtime: Where the data lies.
         address: Of a cluster, as it was asked for.
         cpus: Cores of a trial, as they were asked for.
         gpus: GPUs of a trial, as they were asked for.
     """
-    by_method = {config.method: config for config in configs}
+    by_method: dict[str, list[ExperimentConfig]] = {}
+    for config in configs:
+        by_method.setdefault(config.method, []).append(config)
 
     @cache
     def seconds(method: str) -> dict[str, float]:
@@ -43,8 +46,13 @@ def few_steps(
         on_gpu = has_gpu and gpus != 0
         threads = None if on_gpu else max(1, int(cpus or 1))
         changes = {"device": "auto" if on_gpu else "cpu", "threads": threads}
+        seen = runtime.model_copy(update=changes)
+        found: dict[str, float] = {}
         try:
-            return epoch_seconds(by_method[method], runtime.model_copy(update=changes))
+            for config in by_method[method]:
+                if not found.keys() >= set(graph_of(config).names):
+                    found = epoch_seconds(config, seen) | found
+            return found
         except (UserError, CollapsedRun, RuntimeError):  # torch's errors of memory are the last
             return {}
 

@@ -16,7 +16,8 @@ from prokd.errors import UserError
 from prokd.method import TARGET_TRAIN
 from prokd.methods import build_config, graph_of, lacking, method_named, methods
 from prokd.runs.effect import acting, flatten
-from search.configs import base_configs, given_settings, naming
+from search.configs import base_configs, free_space, given_settings, naming
+from search.spaces import readers
 
 ALL = "all"
 """Stands for every method that there is."""
@@ -95,15 +96,19 @@ def bases_of(
 def able(
     bases: Sequence[ExperimentConfig],
     runtime: RuntimeConfig,
+    space_name: str,
+    fixed: Mapping[str, Sequence[str]],
     *,
     is_all: bool,
     say: Callable[[str], object] = typer.echo,
 ) -> list[ExperimentConfig]:
-    """Return the configurations whose methods can run on the data at hand.
+    """Return the configurations whose methods can run on the data at hand, all of their space.
 
     Args:
         bases: One for each method.
         runtime: Where the data lies.
+        space_name: Of what is searched, as for `search.configs.searched`.
+        fixed: Settings that ``--set`` gives, by method.
         is_all: Whether others are left out, and told; else they are refused.
         say: Tells a person.
 
@@ -112,7 +117,10 @@ def able(
     """
     found = []
     for base in bases:
-        reason = lacking(base, runtime)
+        with naming(base.method, if_several=bases):
+            space = free_space(space_name, base, fixed[base.method])
+        reasons = [lacking(config, runtime) for config in readers(base, space)]
+        reason = next(filter(None, reasons), None)
         if reason is None:
             found.append(base)
         elif not is_all:
@@ -125,12 +133,7 @@ def able(
 
 
 def inequalities(bases: Sequence[ExperimentConfig]) -> list[str]:
-    """Return in words what makes methods unequal: data, encoder, epochs and batches that differ.
-
-    >>> from prokd.methods import build_config
-    >>> inequalities([build_config("fast", method=name) for name in ("prokd", "tsl", "baseline")])
-    ['not the same for all methods: student.epochs: prokd 6, tsl 3']
-    """
+    """Return in words what makes methods unequal: data, encoder, epochs, batches that differ."""
     values: dict[str, dict[str, Any]] = {}
     for base in bases:
         for path, value in flatten(base.model_dump()).items():

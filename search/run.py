@@ -150,7 +150,7 @@ def search(
     )
     specs = []
     for row in rows:
-        bases = able(row, runtime, is_all=wanted.is_all)
+        bases = able(row, runtime, space_name, fixed, is_all=wanted.is_all)
         check_criterion(select, *bases, prune=prune)
         space = searched(space_name, bases, fixed)
         is_grid, number = how_many(space, name=space_name, preset=preset, trials=trials, grid=grid)
@@ -161,7 +161,7 @@ def search(
     if not dry_run:
         typer.echo("reading the data ...")
     # A mistake in the data shows before anything is started.
-    for config in (config for spec in specs for config in spec.bases.values()):
+    for config in (config for spec in specs for config in spec.readers):
         descriptions.read(config, oracle=compare_criteria or select == ORACLE)
     if select == ORACLE:
         typer.echo("ORACLE: results are chosen by labels of target dev; this is not zero-resource")
@@ -172,9 +172,7 @@ def search(
         specs = [spec.settled(expected_precision(gpus_per_trial)) for spec in specs]
         typer.echo(dry_run_line([spec.base for spec in specs]))
         for spec in specs:
-            timed = few_steps(
-                spec.bases.values(), runtime, address, cpus_per_trial, gpus_per_trial
-            )
+            timed = few_steps(spec.readers, runtime, address, cpus_per_trial, gpus_per_trial)
             for line in plan_lines(spec, descriptions, output.resolve(), export_best, timed):
                 typer.echo(line)
         return

@@ -20,8 +20,10 @@ from optuna.distributions import (
 )
 from optuna.trial import Trial
 
-from prokd.methods import methods
-from search.choice import METHOD, alternatives, is_drawn
+from prokd.config import ExperimentConfig, with_overrides
+from prokd.errors import UserError
+from prokd.methods import methods, needed_corpora
+from search.choice import METHOD, alternatives, is_drawn, settings_of
 from search.choice import Point as Point
 from search.choice import Space as Space
 
@@ -136,6 +138,26 @@ def extremes(values: BaseDistribution) -> tuple[Any, ...]:
         return values.choices
     assert isinstance(values, FloatDistribution | IntDistribution), "there are three kinds"
     return values.low, values.high
+
+
+def readers(base: ExperimentConfig, space: Space) -> list[ExperimentConfig]:
+    """Return an experiment, and those with one setting at an end of its space that read more.
+
+    Args:
+        base: What is not searched.
+        space: Settings of its method, by dotted path or as a study calls them.
+    """
+    found, known = [base], set(needed_corpora(base))
+    for name, values in space.items():
+        for end in extremes(values):
+            try:
+                config = with_overrides(base, settings_of({name: end}))
+            except UserError:  # beside other settings it is right
+                continue
+            if not known.issuperset(needed_corpora(config)):
+                known.update(needed_corpora(config))
+                found.append(config)
+    return found
 
 
 def in_words(values: BaseDistribution) -> str:

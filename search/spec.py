@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from search.choice import (
 )
 from search.experiments import DataDescriptions, Experiment, languages_of
 from search.plan import Measured, describe, needs_of
-from search.spaces import drawn, in_words, ordered, points, ranges, symbols
+from search.spaces import drawn, in_words, ordered, points, ranges, readers, symbols
 from search.study import read_points
 
 
@@ -105,8 +106,17 @@ class SearchSpec:
     def data(self, descriptions: DataDescriptions) -> dict[str, str]:
         """Return the hashes of all that training reads, see `DataDescriptions.training`."""
         found: dict[str, str] = {}
-        for config in self.bases.values():
+        for config in self.readers:
             found |= descriptions.training(config)
+        return found
+
+    @cached_property
+    def readers(self) -> list[ExperimentConfig]:
+        """The bases, and what reads more than they do: experiments at the ends of the space."""
+        found = []
+        for name, space in alternatives(self.space).items():
+            base = self.base_of({METHOD: name} if name else {})
+            found += readers(base, {point: space[point] for point in space if point != METHOD})
         return found
 
     def fixed(self) -> dict[str, Any]:
@@ -150,12 +160,12 @@ class SearchSpec:
             data: Fingerprints of what any of the methods reads.
             runs_dir: Folder of all runs.
         """
-        base = self.base_of(params)
-        own = {corpus: data[corpus] for corpus in needed_corpora(base) if corpus in data}
+        config = with_overrides(self.base_of(params), settings_of(params))
+        own = {corpus: data[corpus] for corpus in needed_corpora(config) if corpus in data}
         return [
             Experiment(
                 name=f"{name} seed {seed}",
-                config=with_overrides(base, settings_of(params) | {"seed": seed}),
+                config=with_overrides(config, {"seed": seed}),
                 data=own,
                 runs_dir=runs_dir,
             )

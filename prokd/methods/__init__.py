@@ -98,6 +98,13 @@ def lacking(config: ExperimentConfig, runtime: RuntimeConfig) -> str | None:
     )
 
 
+def reading_key(config: ExperimentConfig) -> str:
+    """Return a text that experiments share which read the same: languages, data, translation."""
+    translation = getattr(config, "translation", None)
+    read = needed_corpora(config)
+    return repr((config.sources, config.target, config.data, translation, read))
+
+
 def read_config(tree: Mapping[str, Any]) -> ExperimentConfig:
     """Return an experiment from its settings as `model_dump` gives them.
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from prokd.config import ExperimentConfig, with_precision
 from prokd.errors import UserError
-from prokd.methods import graph_of
+from prokd.methods import graph_of, method_of
 
 BY_CONTENT = ("method", "encoder.name", "data.dataset", "source", "target")
 """Settings that act through the text and the weights that they lead to."""
@@ -29,7 +29,7 @@ def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 def acting(config: ExperimentConfig) -> set[str]:
     """Return the settings that the numbers of any stage depend on, by dotted path."""
     settled = with_precision(config, "fp32")  # what auto stands for does not matter here
-    found = set(BY_CONTENT)
+    found = {*BY_CONTENT, *method_of(config).indirect}
     for spec in graph_of(settled).stages:
         found |= set(flatten(spec.effective(spec.view(settled))))
     return found

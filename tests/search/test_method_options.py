@@ -1,9 +1,10 @@
 """Several methods on the command line: what each of them takes, and mistakes in a sentence."""
 
+from pathlib import Path
+
 import pytest
 from typer.testing import CliRunner
 
-import search.methods as search_methods
 from prokd.config import RuntimeConfig
 from prokd.errors import UserError
 from prokd.methods import build_config, methods
@@ -172,20 +173,20 @@ def test_methods_alone_may_be_the_choice_but_one_must_have_a_free_setting():
         searched("default", bases, fixed)
 
 
-def test_what_a_method_lacks_is_told_or_refused(monkeypatch):
-    bases, _ = _bases(["tsl", "msd"])
-    runtime, said = RuntimeConfig(), []
-    assert able(bases, runtime, is_all=False) == bases
-    reason = "msd needs a dictionary from en to ar (--dictionary FILE)"
-    monkeypatch.setattr(
-        search_methods, "lacking", lambda config, _: reason if config.method == "msd" else None
-    )
-    assert able(bases, runtime, is_all=True, say=said.append) == bases[:1]
-    assert said == [f"msd is left out: {reason}"]
-    with pytest.raises(UserError, match=r"^msd needs a dictionary .* FILE\)\.$"):
-        able(bases, runtime, is_all=False)
+def test_what_a_method_lacks_is_told_or_refused():
+    bases, fixed = _bases(["tsl", "unitrans", "composed"], dataset="wikiann")
+    said = []
+    given = RuntimeConfig(dictionaries=(Path("en-ar.tsv"),))
+    assert able(bases, given, "default", fixed, is_all=False) == bases
+    without = RuntimeConfig(), "default", fixed
+    assert able(bases, *without, is_all=True, say=said.append) == bases[:1]
+    # The composed one needs a dictionary at some points of its space alone.
+    for name, line in zip(("unitrans", "composed"), said, strict=True):
+        assert line.startswith(f"{name} is left out: {name} needs a dictionary from en to ar: ")
+    with pytest.raises(UserError, match=r"^unitrans needs a dictionary .*`\.$"):
+        able(bases, *without, is_all=False)
     with pytest.raises(UserError, match="--method all needs a method that can run"):
-        able(bases[1:], runtime, is_all=True, say=said.append)
+        able(bases[1:], *without, is_all=True, say=said.append)
 
 
 def test_what_is_unequal_is_told():

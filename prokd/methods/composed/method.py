@@ -105,6 +105,7 @@ COMPOSED = Method(
     embedded_reading=PROKD.embedded_reading,
     presets=PROKD.presets,
     together=(*PROKD.together, "teacher.heads_weight", "teacher.corpora"),
+    indirect=("teacher.corpora", "student.main_teacher", "ends_with"),
     criteria=CRITERIA,
     transfer="teacher",
     timing=PROKD.timing,

@@ -76,6 +76,7 @@ CONCNER = Method(
         "literal": {"encoder.dropout": 0.1, "student.learning_rate": 5e-5},
     },
     presets=stage_presets("teacher", "student"),
+    indirect=("translation.mode", "ends_with"),
     criteria=CRITERIA,
     transfer="teacher",
 )

@@ -107,6 +107,7 @@ UNITRANS = Method(
         },
     },
     presets=stage_presets("teacher", "student"),
+    indirect=("translation.mode", "student.main_teacher", "ends_with"),
     criteria=CRITERIA,
     transfer="teacher",
 )
