@@ -116,7 +116,7 @@ def search(
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Count, start nothing.")] = False,
 ) -> None:
-    """Search the hyperparameters of a method, or of several and which of them; go on with it."""
+    """Search the settings of a method, or of several and which one; run again, it continues."""
     from search.experiments import DataDescriptions
     from search.spec import SearchSpec, plan_lines
 
