@@ -201,7 +201,7 @@ class Scores:
         """Return the counts of all seeds, (S, N, 3); None where a file is missing or differs."""
         parts = []
         for seed in seeds:
-            path = self.row(variant, language, seed).experiment.result.path / "counts.npz"
+            path = self.row(variant, language, seed).experiment.result.counts(language)
             if not path.exists():
                 return None
             with np.load(path) as file:

@@ -136,7 +136,7 @@ def free_space(name: str, base: ExperimentConfig, fixed: Iterable[str]) -> Space
     if idle and name not in named_spaces(base):
         raise UserError(
             f"the space {name}: the setting {idle[0]} must have an effect, but has none beside "
-            f"the other settings; leave it out, or set what it belongs to (docs/paper.md)."
+            f"the other settings; leave it out, or set what it belongs to (docs/papers.md)."
         )
     return without(space, idle)
 

@@ -53,9 +53,8 @@ class Inventory:
 
 def is_unreported(experiment: Experiment, stage: str, descriptions: DataDescriptions) -> bool:
     """Tell whether a stage's run is without a report on the test corpora as they are now."""
-    report = experiment.folder(stage).report()
-    current = descriptions.report(experiment.view(stage))
-    return report is None or report["fingerprint"] != current
+    seen = experiment.view(stage)
+    return experiment.folder(stage).reported(seen.target) != descriptions.report(seen)
 
 
 def is_unscored(experiment: Experiment, stage: str, descriptions: DataDescriptions) -> bool:

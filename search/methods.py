@@ -219,7 +219,7 @@ def _settings(
         if not any(path in own for own in found.values()):
             raise UserError(
                 f"the setting {path} must have an effect, but has none beside the other settings "
-                f"of {', '.join(names)}: leave it out, or set what it belongs to (docs/paper.md)."
+                f"of {', '.join(names)}: leave it out, or set what it belongs to (docs/papers.md)."
             )
     return {name: [texts[path] for path in own] for name, own in found.items()}
 

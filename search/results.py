@@ -11,7 +11,8 @@ from typing import Any
 
 from prokd.common.files import write_atomically
 from prokd.config import ExperimentConfig
-from prokd.methods import method_of
+from prokd.method import TARGET_TRAIN
+from prokd.methods import graph_of, method_of
 from prokd.runs.folder import ORACLE, SOURCE_DEV
 from search.experiments import Experiment
 from search.outcomes import Outcome
@@ -19,7 +20,9 @@ from search.outcomes import Outcome
 
 def label_free(config: ExperimentConfig) -> tuple[str, ...]:
     """Return the criteria that results of an experiment have and that need no target label."""
-    return (SOURCE_DEV, *method_of(config).criteria)
+    result = graph_of(config).stages[-1]
+    looks_at_target = TARGET_TRAIN in result.reads(result.view(config))
+    return (SOURCE_DEV, *(method_of(config).criteria if looks_at_target else ()))
 
 
 def criteria_of(config: ExperimentConfig) -> tuple[str, ...]:

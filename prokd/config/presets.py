@@ -22,6 +22,16 @@ WIDTHS = {"fast": 768, "mini": 192}
 """Features of the encoder that a preset's learning rates are for; ``paper`` keeps the paper's."""
 
 
+def published_optimization(*sections: str) -> dict[str, Any]:
+    """Return how the published code of the teacher-student methods optimises stages.
+
+    >>> published_optimization("teacher")
+    {'teacher.batch_sentences': 32, 'teacher.optimizer': 'adamw', 'teacher.weight_decay': 0.01}
+    """
+    values = {"batch_sentences": 32, "optimizer": "adamw", "weight_decay": 0.01}
+    return {f"{section}.{name}": v for section in sections for name, v in values.items()}
+
+
 def stage_presets(*sections: str) -> dict[str, dict[str, Any]]:
     """Return what presets set of a stage, for each of some sections of a method's settings.
 

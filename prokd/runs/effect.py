@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from prokd.config import ExperimentConfig, with_precision
+from prokd.config import ExperimentConfig, with_overrides, with_precision
 from prokd.errors import UserError
 from prokd.methods import graph_of, method_of
 
@@ -48,9 +48,29 @@ def check_effect(config: ExperimentConfig, paths: Iterable[str], where: str = ""
     """
     effective = acting(config)
     for path in paths:
-        if path not in effective:
+        if path not in effective and not _changes(config, path):
             raise UserError(
                 f"{where}the setting {path} must have an effect, but has none beside the other "
                 f"settings of this experiment: leave it out, or set what it belongs to "
-                f"(docs/paper.md)."
+                f"(docs/papers.md)."
             )
+
+
+def _changes(config: ExperimentConfig, path: str) -> bool:
+    """Tell whether a setting that acts nowhere by itself takes something away: an off switch."""
+    default = type(config).model_validate({"method": config.method})
+    value = flatten(default.model_dump())[path]
+    try:
+        return _shape(with_overrides(config, {path: value})) != _shape(config)
+    except UserError:  # beside the other settings it must be what it is
+        return True
+
+
+def _shape(config: ExperimentConfig) -> list[Any]:
+    """Return all that distinguishes what two experiments compute, apart from text and weights."""
+    settled = with_precision(config, "fp32")
+    return [
+        (spec.name, spec.kind, spec.needs, tuple(spec.reads(seen)), spec.effective(seen))
+        for spec in graph_of(settled).stages
+        for seen in (spec.view(settled),)
+    ]

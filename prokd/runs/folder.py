@@ -14,7 +14,7 @@ killed and a machine that loses power at any moment leave a folder from which th
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -80,8 +80,11 @@ class RunFolder:
         """
         if not self.done or (damage := self.damage()) is None:
             return None
-        for name in ("DONE", "result.json", "report.json", "oracle.json", "counts.npz"):
-            (self.path / name).unlink(missing_ok=True)
+        stale = [
+            self.path / name for name in ("DONE", "result.json", "report.json", "oracle.json")
+        ]
+        for path in [*stale, *self.path.glob("counts*.npz")]:
+            path.unlink(missing_ok=True)
         return f"{self.path}: {damage}; the run is trained again"
 
     @property
@@ -95,21 +98,62 @@ class RunFolder:
         return value
 
     def report(self) -> dict[str, Any] | None:
-        """Return the target-test report; None if it was not made yet."""
+        """Return what is known of the test splits; None if no report was made yet.
+
+        A run that reads no target text is reported on every target that somebody asks for.
+        """
         value: dict[str, Any] | None = read_json(self.path / "report.json")
         return value
 
+    def reported(self, target: str) -> str | None:
+        """Return the fingerprint of the corpora that the report on a target was made on."""
+        report = self.report()
+        if report is None:
+            return None
+        if "fingerprints" in report:
+            found: str | None = report["fingerprints"].get(target)
+            return found
+        of_it = [name for name in report["metrics"] if name.startswith(f"test/{target}/")]
+        return report["fingerprint"] if of_it or target in report["not_scored"] else None
+
+    def counts(self, target: str) -> Path:
+        """Return the file of a target's counts of each sentence, see `metrics.sentence_counts`."""
+        own, former = self.path / f"counts-{target}.npz", self.path / "counts.npz"
+        return former if former.exists() and not own.exists() else own
+
     def write_report(
-        self, fingerprint: str, metrics: dict[str, float], not_scored: dict[str, str]
+        self,
+        fingerprint: str,
+        metrics: Mapping[str, float],
+        not_scored: Mapping[str, str],
+        *,
+        target: str,
     ) -> None:
-        """Write the report on the test splits.
+        """Write the report on the test splits of source and target; others' are kept.
 
         Args:
             fingerprint: Of the labelled test corpora.
             metrics: ``test/<language>/<measure>``.
             not_scored: Languages without a labelled test split, and why.
+            target: The language beside the source.
         """
-        report = {"fingerprint": fingerprint, "metrics": metrics, "not_scored": not_scored}
+        known = self.report() or {}
+        before = known.get("fingerprints", {})
+        reasons = {
+            language: reason
+            for language, reason in known.get("not_scored", {}).items()
+            if not any(name.startswith(f"test/{language}/") for name in metrics)
+        }
+        report = {
+            "fingerprint": fingerprint,
+            "fingerprints": before | {target: fingerprint},
+            "metrics": {**known.get("metrics", {}), **metrics},
+            "not_scored": reasons | dict(not_scored),
+        }
+        for language in not_scored:
+            gone = [name for name in report["metrics"] if name.startswith(f"test/{language}/")]
+            for name in gone:
+                del report["metrics"][name]
         write_json(self.path / "report.json", report)
 
     def oracle(self) -> dict[str, Any] | None:

@@ -12,15 +12,6 @@ def effective_tagger(config: Any) -> dict[str, Any]:
     return source_settings(config) | {"teacher": optimization_settings(config.teacher)}
 
 
-def translation_settings(config: Any) -> dict[str, Any]:
-    """Return what a stage that learns from translated text depends on beside others.
-
-    The translation enters by its content; its settings are named so that they are known to act.
-    """
-    translation = config.translation.model_dump(mode="json", exclude={"mode"})
-    return {"target": config.target, "translation": translation}
-
-
 def effective_distillation(config: Any) -> dict[str, Any]:
     """Return the settings of a student that learns by distillation alone (`DistillationStage`)."""
     own = {name: getattr(config.student, name) for name in ("start", "distillation_reduction")}

@@ -10,14 +10,15 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-BLOCK = 1024
-"""Tokens that are compared with all others at a time: memory of BLOCK x N numbers."""
+BLOCK = 2**26
+"""Cosines that are held at a time, most: 256 MiB."""
 
 
 def agreeing_neighbours(features_ND: Tensor, types_N: Tensor, *, num_neighbours: int) -> Tensor:
     """Count the nearest neighbours of each token that have its type: int64, (N,).
 
-    Neighbours are the tokens with the highest cosine, the token itself left out.
+    Neighbours are the tokens with the highest cosine, the token itself left out. Takes time of
+    N^2 D: a second for 4,000 tokens of 768 features on one core, half an hour for 160,000.
 
     Args:
         features_ND: float, (N, D); their length does not matter.
@@ -30,8 +31,10 @@ def agreeing_neighbours(features_ND: Tensor, types_N: Tensor, *, num_neighbours:
     counts_N = torch.zeros(num_tokens, dtype=torch.int64, device=unit_ND.device)
     if number < 1:
         return counts_N
-    for start in range(0, num_tokens, BLOCK):
-        rows = torch.arange(start, min(start + BLOCK, num_tokens), device=unit_ND.device)
+    rows_at_once = max(1, BLOCK // num_tokens)
+    for start in range(0, num_tokens, rows_at_once):
+        end = min(start + rows_at_once, num_tokens)
+        rows = torch.arange(start, end, device=unit_ND.device)
         cosine_RN = unit_ND[rows] @ unit_ND.T
         cosine_RN[torch.arange(len(rows)), rows] = -torch.inf
         nearest_RK = cosine_RN.topk(number, dim=-1).indices

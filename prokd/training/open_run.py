@@ -143,16 +143,18 @@ class OpenRun:
         Returns:
             ``test/<target>/<measure>`` and ``test/<source>/<measure>``, see `metrics.flat_report`.
         """
-        known = self.folder.report()
+        target, source = self.corpora.config.target, self.corpora.config.source
         key = self.corpora.report_fingerprint()
-        if known is None or known["fingerprint"] != key:
+        if self.folder.reported(target) != key:
             model = artifact.load(self.folder.path, self.config.encoder, self.runtime)
             with clear_about_space(self.folder.path):
-                metrics = self.corpora.report(model, self.folder.path / "counts.npz")
-                self.folder.write_report(key, metrics, self.corpora.not_scored())
+                metrics = self.corpora.report(model, self.folder.counts(target))
+                reasons = self.corpora.not_scored()
+                self.folder.write_report(key, metrics, reasons, target=target)
             return metrics
-        scores: dict[str, float] = known["metrics"]
-        return scores
+        known = (self.folder.report() or {})["metrics"]
+        own = (f"test/{target}/", f"test/{source}/")
+        return {name: value for name, value in known.items() if name.startswith(own)}
 
     def oracle(self) -> float:
         """Score the finished run on labelled target dev: only where an oracle was asked for.

@@ -19,7 +19,7 @@ from prokd.method import (
 )
 from prokd.methods import lacking, needed_corpora
 from prokd.training.corpus_files import read_split
-from prokd.training.translations import translated, translation
+from prokd.training.translations import check_kept, translated, translation
 
 
 class Texts:
@@ -91,7 +91,9 @@ class Texts:
         if (lack := lacking(self.config, self.runtime)) is not None:
             raise UserError(f"{lack}.")
         settings = getattr(self.config, "translation", TranslationConfig())
-        return self.corpus(self.config.source, "train"), self.target_text, settings
+        source = self.corpus(self.config.source, "train")
+        check_kept(settings, source)
+        return source, self.target_text, settings
 
     @cached_property
     def paired(self) -> Corpus:

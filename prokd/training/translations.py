@@ -12,15 +12,19 @@ from pathlib import Path
 from prokd.common.files import file_sha256, write_atomically
 from prokd.config import RuntimeConfig, TranslationConfig
 from prokd.data import Corpus
+from prokd.data.labels import OUTSIDE
 from prokd.data.readers import read_file
-from prokd.data.translation.formats import dictionary_in
+from prokd.data.translation.formats import dictionary_in, files_of
 from prokd.data.translation.lexicon import Lexicon, normalised, read_lexicon
-from prokd.data.translation.words import Translation, translate
+from prokd.data.translation.words import Translation, WordCounts, translate
 from prokd.errors import UserError
 
 logger = logging.getLogger(__name__)
 FORMAT_VERSION = 1
 """Part of every file's name: a change of what is made of the same input must raise it."""
+LEAST_KNOWN = 0.35
+"""Share of translated words that a target's own text has, below which a dictionary looks wrong:
+.53 to .72 for six languages and their own ones, .10 to .28 for those of a neighbour."""
 
 
 def translated(
@@ -46,9 +50,66 @@ def translated(
     path = runtime.cache_dir / f"translated-{key}.parquet"
     if (known := _kept(path, corpus, target)) is not None:
         return known
-    made = translation(corpus, target, settings, runtime=runtime).corpus
-    write_corpus(path, made)
-    return made
+    made = translation(corpus, target, settings, runtime=runtime)
+    check_translation(made, target)
+    write_corpus(path, made.corpus)
+    return made.corpus
+
+
+def check_translation(made: Translation, target: Corpus) -> None:
+    """Tell how much of a source was translated, and refuse what is no translation.
+
+    Args:
+        made: The translation.
+        target: The target's text, whose labels are not read.
+
+    Raises:
+        UserError: No word outside of entities is another one now.
+    """
+    origin, outside = made.corpus.origin, made.counts.get(OUTSIDE, WordCounts())
+    if not outside.changed:
+        raise UserError(
+            f"{origin}: a translation must change words, but none of {outside.words} words "
+            f"outside of entities is another one in {target.language} (the dictionary must lead "
+            f"from the source to the target)."
+        )
+    shares = ", ".join(
+        f"{kind} {count.covered / count.words:.2f} / {count.changed / count.words:.2f}"
+        for kind, count in made.counts.items()
+    )
+    logger.info("%s: words in the dictionary / changed, by class: %s", origin, shares)
+    if made.known_share < LEAST_KNOWN:
+        logger.warning(
+            "%s: of the words that were translated only %.0f %% occur in the text of %s: is the "
+            "dictionary one of that language?",
+            origin,
+            100 * made.known_share,
+            target.language,
+        )
+
+
+def check_kept(settings: TranslationConfig, source: Corpus) -> None:
+    """Make sure that types whose words stay as they are exist in the source.
+
+    Raises:
+        UserError: One that somebody named does not.
+    """
+    strange = [kind for kind in settings.keep if kind not in source.entity_types]
+    if not strange:
+        return
+    there = ", ".join(source.entity_types)
+    if settings.keep != TranslationConfig().keep:
+        raise UserError(
+            f"translation.keep must name types of entities of {source.origin} ({there}), but got "
+            f"{', '.join(strange)}."
+        )
+    logger.warning(
+        "%s has no type %s, whose words a translation leaves as they are: names of persons are "
+        "translated like others, unless translation.keep names their type (%s)",
+        source.origin,
+        ", ".join(strange),
+        there,
+    )
 
 
 def translation(
@@ -105,7 +166,7 @@ def _contents(paths: Sequence[Path], source: str, target: str) -> list[str]:
     for given in paths:
         path = dictionary_in(given, source, target) if given.is_dir() else given
         try:
-            found.append(file_sha256(path))
+            found += [file_sha256(part) for part in files_of(path)]
         except OSError as error:
             rule = "a dictionary must be a file"
             raise UserError(f"{path}: {rule}, but: {error.strerror}.") from None

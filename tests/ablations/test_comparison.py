@@ -98,7 +98,8 @@ def test_a_variant_that_is_the_reference_is_left_out_of_the_correction(
 def test_missing_counts_leave_the_rest(finished, make_plan):
     plan = make_plan()
     rows = finished.rows(plan, SKILL)
-    (rows[0].experiment.result.path / "counts.npz").unlink()
+    first = rows[0].experiment
+    first.result.counts(first.config.target).unlink()
     scores = Scores(plan.spec, rows, number=20)
     assert scores.comparisons["TSL", "ar"].sentences is None
     assert scores.comparisons["TSL", "hi"].sentences is not None

@@ -234,7 +234,7 @@ def test_targets_without_labels_are_named_and_source_dev_stands_in(finished, mak
     rows = finished.rows(plan, SKILL)
     for row in rows:  # as where the target has no labelled test split
         metrics = {k: v for k, v in row.scores.items() if k.startswith("test/en/")}
-        row.experiment.result.write_report("y", metrics, {"ar": "there is no file"})
+        row.experiment.result.write_report("y", metrics, {"ar": "there is no file"}, target="ar")
     rows = [row_of(row.experiment, row.outcome) for row in rows]
     scores = Scores(plan.spec, rows, number=20)
     assert not scores.unfinished()

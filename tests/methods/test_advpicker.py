@@ -8,23 +8,18 @@ import torch
 
 from prokd.config import with_overrides
 from prokd.data import collate
-from prokd.encoder import artifact
 from prokd.methods import build_config, graph_of, in_method, without_components
 from prokd.methods.advpicker.discriminator import (
     discriminator_of,
-    language_scores,
+    language_margins,
     picked,
     with_discriminator,
 )
 from prokd.methods.advpicker.objective import discrimination_loss
-from prokd.runs.identity import signature, stage_identity
 from prokd.training.context import StageContext, new_stage
 from prokd.training.corpora import Corpora
 from prokd.training.run import StageRun
-from tests import tiny
-
-NAMES = ("source_train", "source_dev", "target_train", "encoder")
-FINGERPRINTS = {name: name for name in NAMES}
+from tests.methods.training import name_of, resumed, same, trained, weights
 
 
 @pytest.fixture
@@ -32,23 +27,6 @@ def config(tiny_config):
     return with_overrides(
         in_method(tiny_config, "advpicker"), {"encoder.dropout": 0.1, "encoder.precision": "fp32"}
     )
-
-
-def trained(config, runtime):
-    runs = {}
-    for name in graph_of(config).names:
-        with StageRun(name, config, runtime) as run:
-            run.run()
-            runs[name] = run
-    return runs
-
-
-def weights(run):
-    return artifact.load_file(run.folder.path / "weights.safetensors")
-
-
-def name_of(config, stage):
-    return signature(stage_identity(config, stage, FINGERPRINTS))
 
 
 def without(config, *components):
@@ -70,11 +48,11 @@ def test_the_losses_are_the_reference():
 
 
 def test_the_sentences_between_the_languages_are_picked():
-    scores = np.array([0.9, 0.5, 0.1, 0.45, 0.55, 0.7])
-    assert picked(scores, 0.5).tolist() == [1, 3, 4]
-    assert picked(scores, 1.0).tolist() == list(range(6))
-    assert picked(scores, 0.01).tolist() == [1]
-    assert picked(np.array([0.4, 0.6, 0.4]), 0.7).tolist() == [0, 1]
+    margins = np.array([0.4, 0.0, -0.4, -0.05, 0.05, 0.2])
+    assert picked(margins, 0.5).tolist() == [1, 3, 4]
+    assert picked(margins, 1.0).tolist() == list(range(6))
+    assert picked(margins, 0.01).tolist() == [1]
+    assert picked(np.array([-0.1, 0.1, -0.1]), 0.7).tolist() == [0, 1]
 
 
 def test_a_sentence_scores_the_mean_of_its_words(config, tiny_runtime):
@@ -83,12 +61,13 @@ def test_a_sentence_scores_the_mean_of_its_words(config, tiny_runtime):
     context = StageContext(spec, config, corpora, torch.device("cpu"), {})
     model = with_discriminator(context.model(), config.teacher.discriminator, 0).eval()
     encoded = corpora.target_train
-    found = language_scores(model, encoded, 0)
+    found = language_margins(model, encoded, 0)
     assert found.shape == (len(encoded), 1)
     for sentence in (0, 5, 17):
         features_ND, _ = model(collate(encoded, [sentence], 0))
         values = [1 / (1 + math.exp(-v)) for v in discriminator_of(model)(features_ND).tolist()]
-        assert float(found[sentence]) == pytest.approx(sum(values) / len(values), abs=1e-5)
+        expected = sum(values) / len(values) - 0.5
+        assert float(found[sentence]) == pytest.approx(expected, abs=1e-5)
 
 
 def test_without_its_parts_it_is_tsl(config):
@@ -116,15 +95,10 @@ def test_a_resumed_run_is_an_uninterrupted_one(config, parts, tiny_runtime, tmp_
     config = without(config, *parts)
     whole = trained(config, tiny_runtime)
     apart = tiny_runtime.model_copy(update={"runs_dir": tmp_path / "apart"})
+    again = resumed(config, apart)
     for name, run in whole.items():
         assert all(np.isfinite(list(row.values())).all() for row in run.history), name
-        with StageRun(name, config, apart) as first:
-            first.step()
-        with StageRun(name, config, apart) as second:
-            second.run()
-        again = weights(second)
-        assert again.keys() == weights(run).keys()
-        assert all(torch.equal(again[key], value) for key, value in weights(run).items())
+        assert same(again[name], run), name
 
 
 def test_the_student_learns_from_the_picked_sentences_alone(config, tiny_runtime):
@@ -140,18 +114,6 @@ def test_the_student_learns_from_the_picked_sentences_alone(config, tiny_runtime
     assert len(seen) == round(0.8 * len(corpora.target_train))
 
 
-def test_target_labels_are_not_looked_at(config, tiny_runtime, tiny_data):
-    before = trained(config, tiny_runtime)
-    for change in (tiny.scramble_labels, tiny.take_labels_away):
-        change(tiny_data, "xx")
-        runs_dir = tiny_runtime.runs_dir / change.__name__
-        after = tiny_runtime.model_copy(update={"runs_dir": runs_dir})
-        for name, run in trained(config, after).items():
-            assert run.folder.path.name == before[name].folder.path.name
-            found, known = weights(run), weights(before[name])
-            assert all(torch.equal(found[key], value) for key, value in known.items())
-
-
 def test_the_published_settings(tiny_encoder):
     given = {"encoder.name": str(tiny_encoder)}
     config = build_config("paper", "literal", given, method="advpicker")
@@ -159,3 +121,34 @@ def test_the_published_settings(tiny_encoder):
     assert config.teacher.learning_rate * adversary.encoder_rate_factor == pytest.approx(6e-7)
     assert (adversary.hidden, adversary.learning_rate) == (500, 5e-3)
     assert (config.student.learning_rate, config.student.picked_share) == (6e-5, 0.8)
+
+
+def test_the_encoder_is_moved_against_the_discriminator_and_by_nothing_else(config, tiny_runtime):
+    corpora = Corpora(config, tiny_runtime)
+    spec = graph_of(config).stage("teacher")
+    stage = new_stage(StageContext(spec, config, corpora, torch.device("cpu"), {}), spec)
+    held = {
+        id(value)
+        for group in stage.optimization.optimizer.param_groups
+        for value in group["params"]
+    }
+    discriminator = discriminator_of(stage.model)
+    assert not held & {id(value) for value in discriminator.parameters()}
+    (rate,) = {group["lr"] for group in stage.deception.param_groups}
+    assert rate == pytest.approx(0.01 * config.teacher.learning_rate)
+    stage._targets = stage._target_batches(0)
+    batch = stage._collated(np.arange(8))
+    for group in stage.deception.param_groups:
+        group["lr"] = 1e-3  # one step is to be seen
+    stage.discrimination.param_groups[0]["lr"] = 0.0
+    before = {name: value.clone() for name, value in stage.model.state_dict().items()}
+    losses = [stage.after_step(batch) for _ in range(8)]
+    moved = {
+        name.split(".")[0]
+        for name, value in stage.model.state_dict().items()
+        if not torch.equal(value, before[name])
+    }
+    assert moved == {"encoder"}
+    assert float(losses[-1]["deception_loss"].detach()) < float(
+        losses[0]["deception_loss"].detach()
+    )

@@ -7,28 +7,16 @@ import pytest
 import torch
 
 from prokd.config import with_overrides
-from prokd.encoder import artifact
 from prokd.errors import UserError
 from prokd.methods import graph_of, in_method, lacking
 from prokd.methods.composed.effective import student_like, teacher_like
 from prokd.methods.composed.student import ComposedStudentStage
 from prokd.methods.composed.teacher import ComposedTeacherStage
-from prokd.runs.identity import signature, stage_identity
 from prokd.training.context import StageContext, new_stage
 from prokd.training.corpora import Corpora
-from prokd.training.run import StageRun
-from tests import tiny
+from tests.methods.training import names_of, resumed, same, trained, weights
 from tests.methods.translated import write_dictionary
 
-NAMES = (
-    "source_train",
-    "source_dev",
-    "target_train",
-    "translated_train",
-    "paired_train",
-    "encoder",
-)
-FINGERPRINTS = {name: name for name in NAMES}
 PLAIN = {"teacher.alignment.weight": 0.0, "student.schedule": "distillation"}
 MSD = {
     "teacher.heads_weight": 0.1,
@@ -56,26 +44,6 @@ def config(tiny_config):
 def runtime(tiny_runtime, tmp_path):
     dictionary = write_dictionary(tmp_path / "en-xx.tsv")
     return tiny_runtime.model_copy(update={"dictionaries": (dictionary,)})
-
-
-def trained(config, runtime):
-    runs = {}
-    for name in graph_of(config).names:
-        with StageRun(name, config, runtime) as run:
-            run.run()
-            runs[name] = run
-    return runs
-
-
-def weights(run):
-    return artifact.load_file(run.folder.path / "weights.safetensors")
-
-
-def names_of(config):
-    return {
-        stage: signature(stage_identity(config, stage, FINGERPRINTS))
-        for stage in graph_of(config).names
-    }
 
 
 def other(config, method, overrides):
@@ -230,24 +198,7 @@ def test_a_resumed_run_is_an_uninterrupted_one(config, overrides, runtime, tmp_p
     config = with_overrides(config, overrides)
     whole = trained(config, runtime)
     apart = runtime.model_copy(update={"runs_dir": tmp_path / "apart"})
+    again = resumed(config, apart)
     for name, run in whole.items():
         assert all(np.isfinite(list(row.values())).all() for row in run.history), name
-        with StageRun(name, config, apart) as first:
-            first.step()
-        with StageRun(name, config, apart) as second:
-            second.run()
-        again = weights(second)
-        assert again.keys() == weights(run).keys()
-        assert all(torch.equal(again[key], value) for key, value in weights(run).items())
-
-
-def test_target_labels_are_not_looked_at(config, runtime, tiny_data):
-    config = with_overrides(config, ALL)
-    before = trained(config, runtime)
-    for change in (tiny.scramble_labels, tiny.take_labels_away):
-        change(tiny_data, "xx")
-        after = runtime.model_copy(update={"runs_dir": runtime.runs_dir / change.__name__})
-        for name, run in trained(config, after).items():
-            assert run.folder.path.name == before[name].folder.path.name
-            found, known = weights(run), weights(before[name])
-            assert all(torch.equal(found[key], value) for key, value in known.items())
+        assert same(again[name], run), name

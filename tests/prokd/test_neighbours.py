@@ -18,7 +18,7 @@ def cosine(first, second):
 
 @pytest.mark.parametrize("num_neighbours", [1, 4, 100])
 def test_counts_and_weights(num_neighbours, monkeypatch):
-    monkeypatch.setattr(neighbours, "BLOCK", 7)
+    monkeypatch.setattr(neighbours, "BLOCK", 7 * 30)
     random = np.random.default_rng(0)
     features, types = random.normal(size=(30, 4)), random.integers(0, 3, 30)
     found = agreeing_neighbours(

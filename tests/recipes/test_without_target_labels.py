@@ -37,7 +37,7 @@ def test_labels_of_the_target_change_nothing_but_the_report(
     assert _weights(tiny_config, without) == _weights(tiny_config, tiny_runtime)
     with StageRun("student", tiny_config, without) as run:
         scores, known = run.report(), run.folder.report()
-        assert not (run.folder.path / "counts.npz").exists()
+        assert not run.folder.counts("xx").exists()
     assert scores
     assert all(name.startswith("test/en/") for name in scores)
     assert known is not None
@@ -48,7 +48,7 @@ def test_labels_of_the_target_change_nothing_but_the_report(
     with StageRun("student", tiny_config, later) as run:
         assert run.done
         assert "test/xx/entity_f1" in run.report()
-        assert (run.folder.path / "counts.npz").exists()
+        assert run.folder.counts("xx").exists()
 
 
 def test_the_command_finishes_and_says_what_is_not_scored(

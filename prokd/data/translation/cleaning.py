@@ -11,6 +11,8 @@ _CODES = (
 )
 NON_LATIN = frozenset(_CODES.split())
 """Languages that write no Latin letters: a target with one is none of their words (the→the)."""
+_LATIN_BRANCHES = ("zh-min-nan",)
+"""Codes under those of `NON_LATIN` whose text is written in Latin letters all the same."""
 _HARAKAT_AND_TATWEEL = re.compile("[\u064b-\u0652\u0640]")
 _OUTSIDE = " \t\u00a0.…!?¡¿"
 _HYPHENS = ("-", "\u2010", "\u2011")
@@ -55,7 +57,7 @@ def clean_target(text: str, language: str) -> str | None:
     (None, None, None)
     """
     word = unicodedata.normalize("NFC", text)
-    base = language.split("-")[0]
+    base = language if language in _LATIN_BRANCHES else language.split("-")[0]
     if base == "nl":
         word = word.translate(_DUTCH_IJ)
     elif base in ("ar", "arb"):

@@ -38,7 +38,7 @@ SAME_LANGUAGE = {
     "zh": ("zho", "cmn"),
 }
 """Longer codes of some languages, as in the names of Wiktionary's and FreeDict's files."""
-_ENDINGS = (".tsv", ".txt", ".dict", ".dict.dz", ".dic", ".csv")
+_ENDINGS = (".tsv", ".txt", ".dict", ".dict.dz", ".dic")
 _PACKED = ("", ".gz", ".xz")
 
 
@@ -112,13 +112,21 @@ def _codes(language: str) -> tuple[str, ...]:
     return (language, *SAME_LANGUAGE.get(language, ()))
 
 
+def files_of(path: Path) -> list[Path]:
+    """Return all files that a dictionary is read from: itself, and the index of dictd's form."""
+    index = index_of(path)
+    return [path] if index is None else [path, index]
+
+
 def _read_pairs(path: Path) -> list[Pair]:
     index = index_of(path)
     if index is not None:
         return [Pair(*found) for found in read_dictd(path, index)]
     lines = split_lines(read_text(path))
     numbered = [(number, line) for number, line in enumerate(lines, start=1) if line.strip()]
-    first = next((line for _, line in numbered if not line.startswith("#")), "")
+    while numbered and numbered[0][1].startswith("# "):  # what a file says of itself
+        del numbered[0]
+    first = numbered[0][1] if numbered else ""
     if "::" in first:
         return [Pair(*found) for found in read_wiktionary(numbered, path)]
     read = _hunalign if " @ " in first else _tabs if "\t" in first else _blank

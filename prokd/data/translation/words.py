@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from prokd.config.settings import TranslationConfig
 from prokd.data.corpus import Corpus
 from prokd.data.labels import OUTSIDE
-from prokd.data.translation.lexicon import Lexicon
+from prokd.data.translation.lexicon import Lexicon, normalised
 
 DRAWN_CASING = ("de",)
 """Languages that write more than names with capitals: `TranslationConfig.casing` = auto."""
@@ -55,10 +55,13 @@ class Translation:
     Args:
         corpus: Sentence n is that of the source's sentence n.
         counts: By class: "O" and the types of entities.
+        known_share: Of the words that were changed, how many the target's text has, too, in
+            [0, 1]; 1 where none was changed.
     """
 
     corpus: Corpus
     counts: Mapping[str, WordCounts]
+    known_share: float = 1.0
 
 
 def translate(
@@ -84,6 +87,7 @@ def translate(
     writing = _Writing(target, settings)
     counts: dict[str, WordCounts] = defaultdict(WordCounts)
     all_words, all_tags = [], []
+    changed, known = 0, 0
     for words, tags in zip(corpus.words, corpus.tags, strict=True):
         translated: list[str] = []
         tags_of_it: list[str] = []
@@ -91,16 +95,21 @@ def translate(
             kind = tag if tag == OUTSIDE else tag[2:]
             found = lexicon.best(word)
             is_kept = kind in settings.keep
-            parts = [word] if is_kept or found is None else writing.write(found, word)
+            is_same = found is None or normalised(found) == normalised(word)  # McDonald stays
+            parts = [word] if is_kept or is_same else writing.write(str(found), word)
             translated += parts
             tags_of_it += [tag, *[tag if tag == OUTSIDE else f"I-{kind}"] * (len(parts) - 1)]
             is_changed = "".join(parts).lower() != word.lower()
             counts[kind] += WordCounts(1, found is not None, is_changed, is_kept)
+            if is_changed:
+                changed += 1
+                known += all(part.lower() in writing.words for part in parts)
         all_words.append(translated)
         all_tags.append(tags_of_it)
     origin = f"{corpus.origin} translated by {lexicon.origin}"
     made = Corpus(target.language, corpus.split, all_words, all_tags, origin, "IOB2")
-    return Translation(made, {kind: counts[kind] for kind in sorted(counts, key=_outside_first)})
+    ordered = {kind: counts[kind] for kind in sorted(counts, key=_outside_first)}
+    return Translation(made, ordered, known / changed if changed else 1.0)
 
 
 def paired(source: Corpus, translation: Corpus) -> Corpus:
@@ -127,11 +136,12 @@ class _Writing:
 
     def __init__(self, target: Corpus, settings: TranslationConfig) -> None:
         known = Counter(word for sentence in target.words for word in sentence)
+        self.words = {word.lower() for word in known}
         self.forms: dict[str, Counter[str]] = defaultdict(Counter)
-        is_drawn = settings.casing == "target" or (
+        self.is_drawn = settings.casing == "target" or (
             settings.casing == "auto" and target.language in DRAWN_CASING
         )
-        for word, count in known.items() if is_drawn else ():
+        for word, count in known.items() if self.is_drawn else ():
             lower = word.lower()
             if word in (lower, _capitalised(lower), lower.upper()):
                 self.forms[lower][word] += count
@@ -149,8 +159,8 @@ class _Writing:
             written = lower.upper()
         elif source_word[:1].isupper():
             written = _capitalised(lower)
-        else:
-            written = lower
+        else:  # a noun that the text does not have is spelled as the dictionary has it
+            written = found if self.is_drawn else lower
         if self.by_character and _is_blankless(written):
             return list(written)
         return [written]

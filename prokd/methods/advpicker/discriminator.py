@@ -60,36 +60,37 @@ def discriminator_of(model: TokenClassifier) -> Discriminator:
 
 
 @torch.no_grad()
-def language_scores(model: TokenClassifier, encoded: EncodedCorpus, pad_token_id: int) -> Tensor:
-    """Return how sure it is that each sentence is of the source: the mean over its words.
+def language_margins(model: TokenClassifier, encoded: EncodedCorpus, pad_token_id: int) -> Tensor:
+    """Return how sure it is that each sentence is of the source, less 1/2.
+
+    A sentence's score is the mean of sigma(D(h)) over its words (the paper: over its subwords).
 
     Returns:
-        float32, (S, 1), in [0, 1]; 1/2 for a sentence without a kept word.
+        float32, (S, 1), in [-1/2, 1/2]; 0 for a sentence without a kept word.
     """
-    found = torch.full((len(encoded), 1), 0.5)
+    found = torch.zeros(len(encoded), 1)
     discriminator = discriminator_of(model)
     for indices, batch in looked_at(model, encoded, pad_token_id):
         with model.autocast():
             features_ND, _ = model(batch)
-        scores_N = torch.sigmoid(discriminator(features_ND))
+        margins_N = torch.sigmoid(discriminator(features_ND)) - 0.5
         sentence_N = batch.places.sentence_N
-        count_B = torch.bincount(sentence_N, minlength=len(indices))
-        sum_B = torch.bincount(sentence_N, weights=scores_N, minlength=len(indices))
-        has_words = (count_B > 0).cpu().numpy()
-        means_B = (sum_B / count_B.clamp_min(1)).float().cpu()
-        found[torch.from_numpy(indices[has_words]), 0] = means_B[torch.from_numpy(has_words)]
+        sums_B = torch.zeros(len(indices), device=margins_N.device)
+        sums_B = sums_B.index_add(0, sentence_N, margins_N)
+        counts_B = torch.bincount(sentence_N, minlength=len(indices)).clamp_min(1)
+        found[torch.from_numpy(indices), 0] = (sums_B / counts_B).cpu()
     return found
 
 
-def picked(scores_S: npt.NDArray[np.floating], share: float) -> npt.NDArray[np.int64]:
+def picked(margins_S: npt.NDArray[np.floating], share: float) -> npt.NDArray[np.int64]:
     """Return the share of the sentences whose language is the hardest to tell, in their order.
 
     They are those with the smallest |score - 1/2|; of equal ones the first.
 
     Args:
-        scores_S: float, (S,), in [0, 1].
+        margins_S: float, (S,), score - 1/2.
         share: In (0, 1]; at least one sentence is picked.
     """
-    distance_S = np.abs(scores_S.astype(np.float64) - 0.5)
-    number = max(1, round(share * len(scores_S)))
+    number = max(1, round(share * len(margins_S)))
+    distance_S = np.abs(margins_S.astype(np.float64))
     return np.sort(np.argsort(distance_S, kind="stable")[:number])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from prokd.config.presets import stage_presets
+from prokd.config.presets import published_optimization, stage_presets
 from prokd.method import (
     CRITERIA,
     ENCODER,
@@ -67,6 +67,7 @@ ADVPICKER = Method(
         "stable": {},
         # The published one.
         "literal": {
+            **published_optimization("teacher", "student"),
             "encoder.dropout": 0.1,
             "teacher.epochs": 10,
             "teacher.learning_rate": 6e-5,

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from prokd.methods.advpicker.config import AdvPickerConfig
-from prokd.methods.advpicker.discriminator import language_scores, picked, with_discriminator
+from prokd.methods.advpicker.discriminator import language_margins, picked, with_discriminator
 from prokd.methods.advpicker.effective import picks
 from prokd.stages.context import Context
 from prokd.stages.distillation import DistillationStage, build_distillation, parts_of_student
@@ -39,10 +39,10 @@ def build_student(context: Context) -> DistillationStage:
     if not picks(config):
         return build_distillation(context)
     settings = config.teacher.discriminator
-    scores = context.outputs(
+    margins = context.outputs(
         "teacher",
-        language_scores,
+        language_margins,
         prepare=lambda teacher: with_discriminator(teacher, settings, config.seed),
     )
-    chosen = picked(np.asarray(scores, dtype=np.float32)[:, 0], config.student.picked_share)
+    chosen = picked(np.asarray(margins, dtype=np.float32)[:, 0], config.student.picked_share)
     return PickedStudentStage(**parts_of_student(context), name=context.name, sentences=chosen)

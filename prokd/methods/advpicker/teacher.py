@@ -1,5 +1,11 @@
 """The teacher: a tagger whose features shall not tell the language.
 
+Where this differs from the paper:
+
+A1. The discriminator reads a word's first subword, as all classifiers here do.
+A2. A sentence's probabilities are those of one teacher, not of the surest of five seeds.
+A3. Each target has a discriminator of its own; source dev chooses, never target dev.
+
 # N valid tokens (flattened), D feature size
 """
 
@@ -13,6 +19,7 @@ from torch import Tensor
 
 from prokd.data import Batch, EncodedCorpus, collate
 from prokd.encoder.precision import autocast_type
+from prokd.errors import CollapsedRun
 from prokd.methods.advpicker.config import AdvPickerConfig
 from prokd.methods.advpicker.discriminator import discriminator_of, with_discriminator
 from prokd.methods.advpicker.effective import deceives, is_plain
@@ -50,7 +57,13 @@ class AdversarialTeacherStage(TaggerStage):
     def run_epoch(self) -> dict[str, float]:
         """Train one epoch over the source sentences, target sentences beside them."""
         self._targets = self._target_batches(self.epoch)
-        return super().run_epoch()
+        metrics = super().run_epoch()
+        weights = discriminator_of(self.model).parameters()
+        if not all(bool(torch.isfinite(value).all()) for value in weights):
+            raise CollapsedRun(
+                f"the discriminator diverged in epoch {self.epoch}: a weight is not finite."
+            )
+        return metrics
 
     def _target_batches(self, epoch: int) -> Iterator[Batch]:
         """Yield batches of target sentences, again and again."""

@@ -27,12 +27,14 @@ class DenoisingConfig(Frozen):
 
 
 class CoLaDaConfig(ExperimentConfig):
-    """A teacher of the source; in each round a tagger of the translation, and a student."""
+    """A teacher of the source; in each round a tagger of the translation, and a student.
+
+    Both of a round are optimised alike, by the section ``student``.
+    """
 
     method: Literal["colada"] = "colada"
     rounds: int = Field(2, ge=1, le=20, description="taggers and students, one after the other")
     translation: TranslationConfig = TranslationConfig()
     denoising: DenoisingConfig = DenoisingConfig()
     teacher: OptimizationConfig = OptimizationConfig()
-    tagger: OptimizationConfig = OptimizationConfig()
     student: OptimizationConfig = OptimizationConfig(learning_rate=1e-5)

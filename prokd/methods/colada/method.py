@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from functools import lru_cache, partial
 
-from prokd.config.presets import stage_presets
+from prokd.config.presets import published_optimization, stage_presets
 from prokd.method import (
     CRITERIA,
     ENCODER,
     SOURCE_DEV,
     TARGET_TRAIN,
     TRANSLATED_TRAIN,
+    TRANSLATION,
     Graph,
     Method,
     StageSpec,
@@ -41,7 +42,7 @@ def _graph(rounds: int) -> Graph:
                 needs=(before(number),),
                 reads=lambda config: (TRANSLATED_TRAIN, SOURCE_DEV, ENCODER),
                 own_kind="denoised_tagger",
-                own_section="tagger",
+                own_section="student",
             ),
             StageSpec(
                 name=student_of(number, rounds),
@@ -65,7 +66,6 @@ COLADA = Method(
     spaces={
         "default": {
             "teacher.learning_rate": {"times": [0.25, 4], "log": True},
-            "tagger.learning_rate": {"times": [0.25, 4], "log": True},
             "student.learning_rate": {"times": [0.25, 4], "log": True},
             "denoising.first_label_weight": {"low": 0, "high": 1},
             "denoising.label_weight": {"low": 0, "high": 1},
@@ -84,15 +84,16 @@ COLADA = Method(
         "stable": {},
         # The published one.
         "literal": {
+            **published_optimization("teacher", "student"),
             "rounds": 8,
             "encoder.dropout": 0.1,
             "teacher.epochs": 3,
-            "tagger.learning_rate": 2e-5,
             "student.learning_rate": 2e-5,
         },
     },
-    presets=stage_presets("teacher", "tagger", "student"),
+    presets=stage_presets("teacher", "student"),
     together=("denoising.first_label_weight", "denoising.label_weight", "rounds"),
+    indirect=TRANSLATION,
     criteria=CRITERIA,
     transfer="teacher",
 )

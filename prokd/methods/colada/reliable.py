@@ -29,7 +29,7 @@ class LabelReliability:
         """Name what it computes: outputs are kept under that name."""
         self.settings = settings
         self.__name__ = (
-            f"reliability_{settings.neighbours}_{settings.layers}_{settings.sharpness:g}"
+            f"reliability_{settings.neighbours}_{settings.layers}_{settings.sharpness!r}"
         )
 
     @torch.no_grad()
@@ -38,7 +38,7 @@ class LabelReliability:
     ) -> Tensor:
         """Return the weights, float32, (N, 1), in (0, 1]."""
         num_words, last = int(encoded.word_offsets[-1]), model.num_layers
-        first = max(last - self.settings.layers + 1, model.num_frozen + 1, 1)
+        first = max(last - self.settings.layers + 1, 1)
         layers = tuple(range(first, last + 1))
         features_ND = torch.zeros(num_words, model.num_features, device=model.device)
         types_N = torch.zeros(num_words, dtype=torch.int64, device=model.device)

@@ -82,21 +82,29 @@ class DenoisedStudentStage(DistillationStage):
 
 
 def build_tagger(context: Context) -> TaggerStage:
-    """Build the tagger of a round."""
+    """Build the tagger of a round; where labels stay as they are it asks nobody."""
     config: CoLaDaConfig = context.config
     number = round_of(context.name)
     model, teacher = context.model(), before(number)
+    corpus, weight = context.corpus(TRANSLATED_TRAIN, model), label_weight(config, number)
+    if weight < 1:
+        found = context.outputs(teacher, probabilities, corpus=TRANSLATED_TRAIN)
+        teacher_NC = normalised(found)
+        weights_N = _weights(context, teacher, TRANSLATED_TRAIN, len(teacher_NC))
+    else:
+        teacher_NC = torch.zeros(int(corpus.word_offsets[-1]), model.num_classes)
+        weights_N = torch.zeros(len(teacher_NC))
     return DenoisedTaggerStage(
         model=model,
         config=config,
-        settings=config.tagger,
-        source_train=context.corpus(TRANSLATED_TRAIN, model),
+        settings=config.student,
+        source_train=corpus,
         source_dev=context.source_dev(model),
         pad_token_id=context.pad_token_id,
         name=context.name,
-        teacher_NC=normalised(context.outputs(teacher, probabilities, corpus=TRANSLATED_TRAIN)),
-        weights_N=_weights(context, teacher, TRANSLATED_TRAIN),
-        label_weight=label_weight(config, number),
+        teacher_NC=teacher_NC,
+        weights_N=weights_N,
+        label_weight=weight,
     )
 
 
@@ -105,20 +113,23 @@ def build_student(context: Context) -> DistillationStage:
     config: CoLaDaConfig = context.config
     number = rounds_of(config) if context.name == "student" else round_of(context.name)
     model, teacher = context.model(), tagger_of(number)
+    known = context.outputs(teacher, probabilities)
     return DenoisedStudentStage(
         model=model,
         config=config,
         target_train=context.target_train(model),
         source_dev=context.source_dev(model),
-        teacher_probabilities=context.outputs(teacher, probabilities),
+        teacher_probabilities=known,
         pad_token_id=context.pad_token_id,
         name=context.name,
-        weights_N=_weights(context, teacher, TARGET_TRAIN),
+        weights_N=_weights(context, teacher, TARGET_TRAIN, len(known)),
     )
 
 
-def _weights(context: Context, teacher: str, corpus: str) -> Tensor:
-    """Return how reliable what a stage says of each word of a corpus is."""
-    output = LabelReliability(context.config.denoising)
-    rows = context.outputs(teacher, output, corpus=corpus)
+def _weights(context: Context, teacher: str, corpus: str, num_words: int) -> Tensor:
+    """Return how reliable what a stage says of each word of a corpus is; 1 where none asks."""
+    settings = context.config.denoising
+    if settings.sharpness == 0:
+        return torch.ones(num_words)
+    rows = context.outputs(teacher, LabelReliability(settings), corpus=corpus)
     return torch.from_numpy(np.array(rows, dtype=np.float32)[:, 0])

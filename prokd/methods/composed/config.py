@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
-from prokd.config import TranslationConfig
+from prokd.config import TranslationConfig, validation_sentence
+from prokd.config.shared import narrowed
 from prokd.errors import UserError
-from prokd.methods.concner.config import ContrastConfig
-from prokd.methods.msd.config import HeadsConfig
+from prokd.methods.concner.config import ConCNERConfig, ContrastConfig
+from prokd.methods.msd.config import HeadsConfig, MSDConfig
 from prokd.methods.prokd.config import ProKDConfig, StudentConfig, TeacherConfig
+from prokd.methods.unitrans.config import UniTransConfig
 
 
 class ComposedTeacherConfig(TeacherConfig):
@@ -87,4 +89,56 @@ class ComposedConfig(ProKDConfig):
             raise UserError(
                 f"translation.mode must be words where {used[0]} needs a translation, but is none."
             )
+        for seen_as in (as_msd, as_unitrans, as_concner):
+            try:
+                seen_as(self)
+            except ValidationError as error:
+                raise UserError(validation_sentence(error)) from None
         return self
+
+
+def is_paired(config: ComposedConfig) -> bool:
+    """Tell whether the teacher learns from sentences and their translations."""
+    return config.teacher.corpora == "paired"
+
+
+def contrasts(config: ComposedConfig) -> bool:
+    """Tell whether features are contrasted."""
+    contrast = config.teacher.contrast
+    return contrast.labels > 0 or (is_paired(config) and contrast.sentences > 0)
+
+
+def is_layered(config: ComposedConfig) -> bool:
+    """Tell whether the student learns from classifiers of lower layers."""
+    return config.student.heads_weight > 0 and config.teacher.heads_weight > 0
+
+
+def learns_otherwise(config: ComposedConfig) -> bool:
+    """Tell whether the student has another p than the teacher's, or learns from votes."""
+    return config.student.voted_weight > 0 or config.student.main_teacher != "source"
+
+
+def as_prokd(config: ComposedConfig) -> ProKDConfig:
+    """Return what is ProKD's of an experiment."""
+    return narrowed(config, ProKDConfig, {"method": "prokd"})
+
+
+def as_msd(config: ComposedConfig) -> MSDConfig:
+    """Return what is MSD's of an experiment."""
+    weight = config.student.heads_weight if is_layered(config) else 0.0
+    return narrowed(config, MSDConfig, {"method": "msd", "student": {"heads_weight": weight}})
+
+
+def as_unitrans(config: ComposedConfig) -> UniTransConfig:
+    """Return what is UniTrans' of an experiment."""
+    mode = "words" if learns_otherwise(config) else "none"
+    return narrowed(config, UniTransConfig, {"method": "unitrans", "translation": {"mode": mode}})
+
+
+def as_concner(config: ComposedConfig) -> ConCNERConfig:
+    """Return what is ConCNER's of an experiment."""
+    changes: dict[str, Any] = {"method": "concner"}
+    if not is_paired(config):
+        changes["translation"] = {"mode": "none"}
+        changes["teacher"] = {"contrast": {"sentences": 0.0}}
+    return narrowed(config, ConCNERConfig, changes)

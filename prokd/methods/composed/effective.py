@@ -9,64 +9,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from prokd.config.shared import narrowed
-from prokd.methods.composed.config import ComposedConfig
+from prokd.methods.composed.config import (
+    ComposedConfig,
+    as_concner,
+    as_msd,
+    as_prokd,
+    as_unitrans,
+    contrasts,
+    is_layered,
+    is_paired,
+    learns_otherwise,
+)
 from prokd.methods.concner import effective as concner
-from prokd.methods.concner.config import ConCNERConfig
 from prokd.methods.msd import effective as msd
-from prokd.methods.msd.config import MSDConfig
 from prokd.methods.prokd import effective as prokd
-from prokd.methods.prokd.config import ProKDConfig
 from prokd.methods.unitrans import effective as unitrans
-from prokd.methods.unitrans.config import UniTransConfig
-from prokd.stages.effective import translation_settings
-
-
-def is_paired(config: ComposedConfig) -> bool:
-    """Tell whether the teacher learns from sentences and their translations."""
-    return config.teacher.corpora == "paired"
-
-
-def contrasts(config: ComposedConfig) -> bool:
-    """Tell whether features are contrasted."""
-    contrast = config.teacher.contrast
-    return contrast.labels > 0 or (is_paired(config) and contrast.sentences > 0)
-
-
-def is_layered(config: ComposedConfig) -> bool:
-    """Tell whether the student learns from classifiers of lower layers."""
-    return config.student.heads_weight > 0 and config.teacher.heads_weight > 0
-
-
-def learns_otherwise(config: ComposedConfig) -> bool:
-    """Tell whether the student has another p than the teacher's, or learns from votes."""
-    return config.student.voted_weight > 0 or config.student.main_teacher != "source"
-
-
-def as_prokd(config: ComposedConfig) -> ProKDConfig:
-    """Return what is ProKD's of an experiment."""
-    return narrowed(config, ProKDConfig, {"method": "prokd"})
-
-
-def as_msd(config: ComposedConfig) -> MSDConfig:
-    """Return what is MSD's of an experiment."""
-    weight = config.student.heads_weight if is_layered(config) else 0.0
-    return narrowed(config, MSDConfig, {"method": "msd", "student": {"heads_weight": weight}})
-
-
-def as_unitrans(config: ComposedConfig) -> UniTransConfig:
-    """Return what is UniTrans' of an experiment."""
-    mode = "words" if learns_otherwise(config) else "none"
-    return narrowed(config, UniTransConfig, {"method": "unitrans", "translation": {"mode": mode}})
-
-
-def as_concner(config: ComposedConfig) -> ConCNERConfig:
-    """Return what is ConCNER's of an experiment."""
-    changes: dict[str, Any] = {"method": "concner"}
-    if not is_paired(config):
-        changes["translation"] = {"mode": "none"}
-        changes["teacher"] = {"contrast": {"sentences": 0.0}}
-    return narrowed(config, ConCNERConfig, changes)
 
 
 def teacher_like(config: ComposedConfig) -> str | None:
@@ -100,7 +57,7 @@ def effective_teacher(config: ComposedConfig) -> dict[str, Any]:
         tree["teacher"]["contrast"] = concner.effective_contrast(
             as_concner(config).teacher.contrast
         )
-    return tree | (translation_settings(config) if is_paired(config) else {})
+    return tree
 
 
 def effective_student(config: ComposedConfig) -> dict[str, Any]:

@@ -12,18 +12,18 @@ from prokd.method import (
     SOURCE_DEV,
     SOURCE_TRAIN,
     TARGET_TRAIN,
+    TRANSLATION,
     Graph,
     Method,
     StageSpec,
 )
-from prokd.methods.composed.config import ComposedConfig
-from prokd.methods.composed.effective import (
+from prokd.methods.composed.config import (
+    ComposedConfig,
     as_msd,
     as_unitrans,
-    effective_student,
-    effective_teacher,
     is_paired,
 )
+from prokd.methods.composed.effective import effective_student, effective_teacher
 from prokd.methods.msd.effective import draws_features
 from prokd.methods.prokd.effective import aligns
 from prokd.methods.prokd.method import PROKD
@@ -84,6 +84,8 @@ COMPOSED = Method(
             "student.main_teacher": ["source", "finetuned", "mean"],
             "student.voted_weight": [0.0, 0.3],
             "student.mmd_language": [0.0, 0.001],
+            # The others' weights are chosen beside means over the classes, ProKD's beside sums.
+            "student.distillation_reduction": ["sum", "mean"],
         }
     },
     symbols=PROKD.symbols,
@@ -105,7 +107,7 @@ COMPOSED = Method(
     embedded_reading=PROKD.embedded_reading,
     presets=PROKD.presets,
     together=(*PROKD.together, "teacher.heads_weight", "teacher.corpora"),
-    indirect=("teacher.corpora", "student.main_teacher", "ends_with"),
+    indirect=(*TRANSLATION, "teacher.corpora", "student.main_teacher", "ends_with"),
     criteria=CRITERIA,
     transfer="teacher",
     timing=PROKD.timing,

@@ -12,15 +12,15 @@ from torch import Tensor
 
 from prokd.data import Batch
 from prokd.encoder.pooling import pooled
-from prokd.methods.composed.config import ComposedConfig
-from prokd.methods.composed.effective import (
+from prokd.methods.composed.config import (
+    ComposedConfig,
     as_msd,
     as_prokd,
     as_unitrans,
     is_layered,
     learns_otherwise,
-    student_like,
 )
+from prokd.methods.composed.effective import student_like
 from prokd.methods.composed.teacher import seen_as
 from prokd.methods.msd.discrepancies import Discrepancies, discrepancies_of, last_features
 from prokd.methods.msd.effective import draws_features

@@ -13,21 +13,22 @@ from torch import Tensor
 from prokd.data import Batch, EncodedCorpus
 from prokd.encoder.layer_features import layer_features
 from prokd.method import PAIRED_TRAIN
-from prokd.methods.composed.config import ComposedConfig
-from prokd.methods.composed.effective import (
+from prokd.methods.composed.config import (
+    ComposedConfig,
     as_concner,
     as_msd,
     as_prokd,
     contrasts,
     is_paired,
-    teacher_like,
 )
+from prokd.methods.composed.effective import teacher_like
 from prokd.methods.concner.contrast import Contrast
 from prokd.methods.concner.pairs import collate_pairs, pair_tagging_losses
 from prokd.methods.concner.teacher import build_teacher as build_contrasted
 from prokd.methods.msd.heads import all_logits, heads_of, told_weights, with_heads
 from prokd.methods.msd.objective import mixture
 from prokd.methods.msd.teacher import build_teacher as build_layered
+from prokd.methods.prokd.effective import aligns
 from prokd.methods.prokd.teacher import build_teacher as build_aligned
 from prokd.methods.prokd.teacher.stage import TeacherStage
 from prokd.stages.context import Context
@@ -131,7 +132,8 @@ def build_teacher(context: Context) -> Stage:
         config=config,
         source_train=source_train,
         source_dev=context.source_dev(model),
-        target_train=context.target_train(model),
+        # Without alignment nothing looks at it: it is not read then.
+        target_train=context.target_train(model) if aligns(as_prokd(config)) else source_train,
         pad_token_id=context.pad_token_id,
         paired=context.corpus(PAIRED_TRAIN, model) if is_paired(config) else None,
         contrast=Contrast(settings, config.seed, source_train) if contrasts(config) else None,

@@ -6,7 +6,7 @@ from typing import Any
 
 from prokd.config.shared import source_settings
 from prokd.methods.concner.config import ConCNERConfig, ContrastConfig
-from prokd.stages.effective import effective_tagger, translation_settings
+from prokd.stages.effective import effective_tagger
 
 
 def translates(config: ConCNERConfig) -> bool:
@@ -25,7 +25,7 @@ def effective_teacher(config: ConCNERConfig) -> dict[str, Any]:
         return effective_tagger(config)
     tree = source_settings(config) | {"teacher": config.teacher.model_dump()}
     tree["teacher"]["contrast"] = effective_contrast(config.teacher.contrast)
-    return tree | (translation_settings(config) if translates(config) else {})
+    return tree
 
 
 def effective_contrast(settings: ContrastConfig) -> dict[str, Any]:

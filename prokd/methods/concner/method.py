@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from prokd.config.presets import stage_presets
+from prokd.config.presets import published_optimization, stage_presets
 from prokd.method import (
     CRITERIA,
     ENCODER,
@@ -12,6 +12,7 @@ from prokd.method import (
     SOURCE_DEV,
     SOURCE_TRAIN,
     TARGET_TRAIN,
+    TRANSLATION,
     Graph,
     Method,
     StageSpec,
@@ -73,10 +74,14 @@ CONCNER = Method(
         # The other methods' protocol, so that runs are shared and figures can be compared.
         "stable": {},
         # What the paper's neighbours print; it prints nothing that is at hand.
-        "literal": {"encoder.dropout": 0.1, "student.learning_rate": 5e-5},
+        "literal": {
+            **published_optimization("teacher", "student"),
+            "encoder.dropout": 0.1,
+            "student.learning_rate": 5e-5,
+        },
     },
     presets=stage_presets("teacher", "student"),
-    indirect=("translation.mode", "ends_with"),
+    indirect=(*TRANSLATION, "ends_with"),
     criteria=CRITERIA,
     transfer="teacher",
 )

@@ -6,11 +6,7 @@ from typing import Any
 
 from prokd.config.shared import optimization_settings, shared_settings
 from prokd.methods.unitrans.config import UniTransConfig
-from prokd.stages.effective import (
-    effective_distillation,
-    effective_tagger,
-    translation_settings,
-)
+from prokd.stages.effective import effective_distillation
 
 TEACHER, TRANSLATED, FINETUNED = "teacher", "translated_teacher", "finetuned_teacher"
 """Teachers of the source, of its translation, and of the source and then of its translation."""
@@ -30,7 +26,8 @@ def teachers_of(config: UniTransConfig) -> tuple[str, ...]:
         return (TEACHER, FINETUNED) if main == "finetuned" else (TEACHER,)
     counts_votes = votes(config) and config.student.vote != "none"
     translated = (TRANSLATED,) if main == "mean" or counts_votes else ()
-    finetuned = (FINETUNED,) if main == "finetuned" else ()
+    votes_too = counts_votes and main != "mean"  # w/o FT there is none
+    finetuned = (FINETUNED,) if main == "finetuned" or votes_too else ()
     return (TEACHER, *translated, *finetuned)
 
 
@@ -45,11 +42,6 @@ def main_teacher(config: UniTransConfig) -> str:
     return FINETUNED if config.student.main_teacher == "finetuned" else TEACHER
 
 
-def effective_translated(config: UniTransConfig) -> dict[str, Any]:
-    """Return the settings that the numbers of a teacher of translated text depend on."""
-    return effective_tagger(config) | translation_settings(config)
-
-
 def effective_student(config: UniTransConfig) -> dict[str, Any]:
     """Return the settings that a student's numbers depend on, apart from its teachers'."""
     if distils_alone(config):
@@ -60,6 +52,8 @@ def effective_student(config: UniTransConfig) -> dict[str, Any]:
     )
     if votes(config):
         own |= settings.model_dump(include={"voted_weight", "vote", "voted_confidence"})
+        if own["vote"] == "majority" and len(teachers_of(config)) == 2:
+            own["vote"] = "all"  # more than half of two
     if settings.distillation_weight == 0:
         del own["distillation_reduction"]
     return shared_settings(config) | {"student": optimization_settings(settings) | own}

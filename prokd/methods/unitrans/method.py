@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from prokd.config.presets import stage_presets
+from prokd.config.presets import published_optimization, stage_presets
 from prokd.method import (
     CRITERIA,
     ENCODER,
     SOURCE_DEV,
     TARGET_TRAIN,
     TRANSLATED_TRAIN,
+    TRANSLATION,
     Graph,
     Method,
     StageSpec,
@@ -21,7 +22,6 @@ from prokd.methods.unitrans.effective import (
     TEACHER,
     TRANSLATED,
     effective_student,
-    effective_translated,
     teachers_of,
 )
 from prokd.stages.effective import effective_tagger
@@ -33,14 +33,14 @@ STAGES = {
     TRANSLATED: StageSpec(
         name=TRANSLATED,
         build="prokd.methods.unitrans.teachers:build_translated",
-        effective=effective_translated,
+        effective=effective_tagger,
         reads=lambda config: (TRANSLATED_TRAIN, SOURCE_DEV, ENCODER),
         own_section="teacher",
     ),
     FINETUNED: StageSpec(
         name=FINETUNED,
         build="prokd.methods.unitrans.teachers:build_finetuned",
-        effective=effective_translated,
+        effective=effective_tagger,
         needs=(TEACHER,),
         reads=lambda config: (TRANSLATED_TRAIN, SOURCE_DEV, ENCODER),
         own_section="teacher",
@@ -100,6 +100,7 @@ UNITRANS = Method(
         "stable": {},
         # The published one.
         "literal": {
+            **published_optimization("teacher", "student"),
             "encoder.dropout": 0.1,
             "teacher.epochs": 3,
             "student.epochs": 3,
@@ -107,7 +108,7 @@ UNITRANS = Method(
         },
     },
     presets=stage_presets("teacher", "student"),
-    indirect=("translation.mode", "student.main_teacher", "ends_with"),
+    indirect=(*TRANSLATION, "student.main_teacher", "ends_with"),
     criteria=CRITERIA,
     transfer="teacher",
 )

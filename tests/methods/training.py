@@ -1,0 +1,66 @@
+"""What tests of methods train, and what they compare of it."""
+
+from __future__ import annotations
+
+import torch
+
+from prokd.encoder import artifact
+from prokd.methods import graph_of
+from prokd.runs.identity import signature, stage_identity
+from prokd.training.run import StageRun
+
+CORPORA = (
+    "source_train",
+    "source_dev",
+    "target_train",
+    "translated_train",
+    "paired_train",
+    "encoder",
+)
+FINGERPRINTS = {name: name for name in CORPORA}
+
+
+def trained(config, runtime):
+    """Train all stages of an experiment; return their runs by name."""
+    runs = {}
+    for name in graph_of(config).names:
+        with StageRun(name, config, runtime) as run:
+            run.run()
+            runs[name] = run
+    return runs
+
+
+def resumed(config, runtime):
+    """Train the same, each stage closed and opened again after its first epoch."""
+    runs = {}
+    for name in graph_of(config).names:
+        with StageRun(name, config, runtime) as first:
+            first.step()
+        with StageRun(name, config, runtime) as second:
+            second.run()
+            runs[name] = second
+    return runs
+
+
+def weights(run):
+    """Return what a run has trained, by name."""
+    return artifact.load_file(run.folder.path / "weights.safetensors")
+
+
+def same(first, second):
+    """Tell whether runs have the same weights, bit for bit."""
+    one, two = weights(first), weights(second)
+    return one.keys() == two.keys() and all(torch.equal(one[key], two[key]) for key in one)
+
+
+def names_of(config):
+    """Return the name of each stage's run, whatever the data is."""
+    return {
+        stage: signature(stage_identity(config, stage, FINGERPRINTS))
+        for stage in graph_of(config).names
+    }
+
+
+def name_of(config, stage):
+    """Return the name of one stage's run, likewise."""
+    return names_of(config)[stage]
