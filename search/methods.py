@@ -13,10 +13,10 @@ from prokd.cli.options import codes
 from prokd.common.names import ending, nearest
 from prokd.config import ExperimentConfig, RuntimeConfig
 from prokd.errors import UserError
-from prokd.method import TARGET_TRAIN
-from prokd.methods import build_config, graph_of, lacking, method_named, methods
+from prokd.methods import build_config, lacking, method_named, methods
 from prokd.runs.effect import acting, flatten
 from search.configs import base_configs, free_space, given_settings, naming
+from search.fairness import comparable
 from search.spaces import readers
 
 ALL = "all"
@@ -100,6 +100,7 @@ def able(
     fixed: Mapping[str, Sequence[str]],
     *,
     is_all: bool,
+    by_source: bool,
     say: Callable[[str], object] = typer.echo,
 ) -> list[ExperimentConfig]:
     """Return the configurations whose methods can run on the data at hand, all of their space.
@@ -110,6 +111,8 @@ def able(
         space_name: Of what is searched, as for `search.configs.searched`.
         fixed: Settings that ``--set`` gives, by method.
         is_all: Whether others are left out, and told; else they are refused.
+        by_source: Whether source dev ranks them: of all methods those that it favours are left
+            out, and told.
         say: Tells a person.
 
     Raises:
@@ -129,46 +132,7 @@ def able(
             say(f"{base.method} is left out: {reason}")
     if not found:
         raise UserError("--method all needs a method that can run, but all are left out.")
-    return found
-
-
-def inequalities(bases: Sequence[ExperimentConfig]) -> list[str]:
-    """Return in words what makes methods unequal: data, encoder, epochs, batches that differ."""
-    values: dict[str, dict[str, Any]] = {}
-    for base in bases:
-        for path, value in flatten(base.model_dump()).items():
-            if path.startswith(("data.", "encoder.")) or path.endswith(_OF_UPDATES):
-                values.setdefault(path, {})[base.method] = value
-    return [
-        f"not the same for all methods: {path}: "
-        f"{', '.join(f'{method} {value}' for method, value in own.items())}"
-        for path, own in values.items()
-        if len(set(map(repr, own.values()))) > 1
-    ]
-
-
-def favoured(bases: Sequence[ExperimentConfig]) -> list[str]:
-    """Return in words whose results source dev favours: they learn nothing but the source.
-
-    >>> from prokd.methods import build_config
-    >>> favoured([build_config(method="tsl"), build_config(method="msd")])
-    []
-    """
-    alone = []
-    for base in bases:
-        result = graph_of(base).stages[-1]
-        if TARGET_TRAIN not in result.reads(result.view(base)):
-            alone.append(base.method)
-    others = [base.method for base in bases if base.method not in alone]
-    if not alone or not others:
-        return []
-    return [
-        f"source dev favours {' and '.join(alone)}, whose result learns the source alone, over "
-        f"{' and '.join(others)}: compare them by the best of each method"
-    ]
-
-
-_OF_UPDATES = (".epochs", ".batch_sentences", ".batch_tokens")
+    return comparable(found, say) if is_all and by_source else found
 
 
 def _check_sources(names: Sequence[str], source: str) -> None:

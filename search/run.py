@@ -17,6 +17,7 @@ if __name__ == "__main__":
 
 import time
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
@@ -40,7 +41,8 @@ from prokd.methods import DEFAULT
 from prokd.runs.folder import ORACLE, SOURCE_DEV
 from search import space_files
 from search.configs import check_criterion, how_many, searched
-from search.methods import able, bases_of, chosen, favoured, inequalities
+from search.fairness import favoured, inequalities
+from search.methods import able, bases_of, chosen
 from search.options import Languages, Methods, Settings, Text, parse_seconds, parse_seeds
 
 if TYPE_CHECKING:
@@ -148,9 +150,10 @@ def search(
         separator=separator_of(separator),
         tag_column=tag_column,
     )
-    specs = []
+    specs, say = [], cache(typer.echo)  # one sentence for all targets
     for row in rows:
-        bases = able(row, runtime, space_name, fixed, is_all=wanted.is_all)
+        kind = {"is_all": wanted.is_all, "by_source": select == SOURCE_DEV}
+        bases = able(row, runtime, space_name, fixed, say=say, **kind)
         check_criterion(select, *bases, prune=prune)
         space = searched(space_name, bases, fixed)
         is_grid, number = how_many(space, name=space_name, preset=preset, trials=trials, grid=grid)

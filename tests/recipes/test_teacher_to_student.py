@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ import tiny
 from prokd.config import ExperimentConfig, RuntimeConfig, with_overrides
 from prokd.errors import CollapsedRun, UserError
 from prokd.method import CRITERIA
-from prokd.methods import without_components
+from prokd.methods import in_method, without_components
 from prokd.methods.prokd.teacher import TeacherStage
 from prokd.runs.folder import ORACLE, SOURCE_DEV
 from prokd.training.run import StageRun, data_fingerprints
@@ -276,3 +277,30 @@ def test_data_is_checked_before_anything_is_trained(
     (tiny_data / "xx" / "test.txt").write_text("amsterdam\tB-CITY\n")
     with pytest.raises(UserError, match=r"CITY"):
         data_fingerprints(tiny_config, tiny_runtime)
+
+
+def test_a_teacher_is_reported_on_every_target_that_reads_it(
+    tiny_config: ExperimentConfig, tiny_runtime: RuntimeConfig, tiny_data: Path
+) -> None:
+    shutil.copytree(tiny_data / "xx", tiny_data / "yy")
+    tiny.scramble_labels(tiny_data, "yy")
+    both = [
+        with_overrides(in_method(tiny_config, "baseline"), {"target": target})
+        for target in ("xx", "yy")
+    ]
+    first = [_report(config, tiny_runtime) for config in both]
+    (folder,) = tiny_runtime.runs_dir.glob("teacher-*")
+    written = (folder / "report.json").stat().st_mtime_ns
+    assert [_report(config, tiny_runtime) for config in both] == first
+    assert (folder / "report.json").stat().st_mtime_ns == written
+    for target, scores in zip(("xx", "yy"), first, strict=True):
+        assert {name.split("/")[1] for name in scores} == {"en", target}
+        assert (folder / f"counts-{target}.npz").exists()
+    known = json.loads((folder / "report.json").read_text())["metrics"]
+    assert {name.split("/")[1] for name in known} == {"en", "xx", "yy"}
+
+
+def _report(config: ExperimentConfig, runtime: RuntimeConfig) -> dict[str, float]:
+    with StageRun("teacher", config, runtime) as run:
+        run.run()
+        return run.report()

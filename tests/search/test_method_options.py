@@ -11,7 +11,8 @@ from prokd.methods import build_config, methods
 from search.choice import METHOD, alternatives, in_common
 from search.configs import check_criterion, how_many, searched
 from search.experiments import DataDescriptions
-from search.methods import ALL, able, bases_of, chosen, favoured, inequalities
+from search.fairness import comparable, favoured, inequalities
+from search.methods import ALL, able, bases_of, chosen
 from search.run import app
 from search.spec import SearchSpec
 
@@ -177,16 +178,16 @@ def test_what_a_method_lacks_is_told_or_refused():
     bases, fixed = _bases(["tsl", "unitrans", "composed"], dataset="wikiann")
     said = []
     given = RuntimeConfig(dictionaries=(Path("en-ar.tsv"),))
-    assert able(bases, given, "default", fixed, is_all=False) == bases
+    assert able(bases, given, "default", fixed, is_all=False, by_source=True) == bases
     without = RuntimeConfig(), "default", fixed
-    assert able(bases, *without, is_all=True, say=said.append) == bases[:1]
+    assert able(bases, *without, is_all=True, by_source=True, say=said.append) == bases[:1]
     # The composed one needs a dictionary at some points of its space alone.
     for name, line in zip(("unitrans", "composed"), said, strict=True):
         assert line.startswith(f"{name} is left out: {name} needs a dictionary from en to ar: ")
     with pytest.raises(UserError, match=r"^unitrans needs a dictionary .*`\.$"):
-        able(bases, *without, is_all=False)
+        able(bases, *without, is_all=False, by_source=True)
     with pytest.raises(UserError, match="--method all needs a method that can run"):
-        able(bases[1:], *without, is_all=True, say=said.append)
+        able(bases[1:], *without, is_all=True, by_source=True, say=said.append)
 
 
 def test_what_is_unequal_is_told():
@@ -196,6 +197,12 @@ def test_what_is_unequal_is_told():
     (line,) = favoured(fast)
     assert line.startswith("source dev favours baseline, whose result learns the source alone")
     assert favoured(fast[:2]) == favoured(fast[2:]) == []
+    said = []
+    assert comparable(fast, said.append) == fast[:2]
+    assert said[0].startswith("baseline is left out: its result learns the source alone")
+    assert comparable(fast[2:], said.append) == fast[2:]
+    assert comparable(fast[:2], said.append) == fast[:2]
+    assert len(said) == 1
 
 
 def test_a_study_is_named_by_its_methods_and_all_that_they_hold(corpus, cache, tmp_path):
