@@ -149,8 +149,7 @@ def ablation(
         from search.precision import expected_precision
 
         known = replace(plan, precision=expected_precision(gpus_per_trial))
-        configs = reversed(list(known.configs().values()))  # the first of each method stands
-        runtime = descriptions.runtime
+        configs, runtime = known.configs().values(), descriptions.runtime
         timed = few_steps(configs, runtime, address, cpus_per_trial, gpus_per_trial)
         show_plan(known, descriptions, timed)
         return

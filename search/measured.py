@@ -23,7 +23,8 @@ def few_steps(
     """Return what measures an epoch when it is asked, once, and knows nothing of other machines.
 
     Args:
-        configs: Experiments that have all stages of each method; their precision is known.
+        configs: Experiments that have all stages of each method, those first that are to stand
+            for others; their precision is known.
         runtime: Where the data lies.
         address: Of a cluster, as it was asked for.
         cpus: Cores of a trial, as they were asked for.

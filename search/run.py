@@ -37,7 +37,7 @@ from prokd.cli.options import (
 )
 from prokd.common.places import check_output
 from prokd.config import RuntimeConfig
-from prokd.methods import DEFAULT
+from prokd.methods import DEFAULT, idle_dictionaries
 from prokd.runs.folder import ORACLE, SOURCE_DEV
 from search import space_files
 from search.configs import check_criterion, how_many, searched
@@ -158,7 +158,7 @@ def search(
         space = searched(space_name, bases, fixed)
         is_grid, number = how_many(space, name=space_name, preset=preset, trials=trials, grid=grid)
         specs.append(SearchSpec.of(bases, space, seed_list, is_grid, number, select, prune))
-    _tell_differences(specs)
+    _tell_differences(specs, runtime)
     check_output(output)
     descriptions = DataDescriptions(runtime)
     if not dry_run:
@@ -211,9 +211,10 @@ def search(
     check_results(without_ray_first(run, at_rest))
 
 
-def _tell_differences(specs: Sequence[SearchSpec]) -> None:
-    """Say what makes results of several methods unequal, once for all targets."""
-    lines = []
+def _tell_differences(specs: Sequence[SearchSpec], runtime: RuntimeConfig) -> None:
+    """Say what makes results of several methods unequal, and what is not used."""
+    idle = idle_dictionaries((config for spec in specs for config in spec.readers), runtime)
+    lines = [idle] if idle else []
     for spec in specs:
         bases = list(spec.bases.values())
         lines += inequalities(bases) + (favoured(bases) if spec.select == SOURCE_DEV else [])

@@ -42,7 +42,7 @@ from prokd.common.places import check_writable
 from prokd.common.text import check_text
 from prokd.config import ExperimentConfig, RuntimeConfig
 from prokd.errors import CollapsedRun, UserError
-from prokd.methods import DEFAULT, graph_of
+from prokd.methods import DEFAULT, graph_of, idle_dictionaries
 
 app = typer.Typer(
     add_completion=False,
@@ -77,6 +77,8 @@ def _runtime(
 def _train_with_needs(stage: str, config: ExperimentConfig, runtime: RuntimeConfig) -> None:
     from prokd.training.run import data_fingerprints
 
+    if (idle := idle_dictionaries([config], runtime)) is not None:
+        typer.echo(idle)
     fingerprints = data_fingerprints(config, runtime)  # of what all stages read
     for name in [*graph_of(config).before(stage), stage]:
         _train(name, config, runtime, fingerprints)

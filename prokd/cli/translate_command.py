@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     from prokd.data import Corpus
     from prokd.data.translation.words import Translation
 
-METHOD = "unitrans"
-"""Whose settings are taken; the others translate alike."""
-
 
 def translate(
+    method: Annotated[
+        str, typer.Option(help="Whose settings (translation.*) are taken: one that translates.")
+    ] = "unitrans",
     language: Language = "ar",
     preset: Preset = "paper",
     source: Source = "en",
@@ -56,7 +56,7 @@ def translate(
     if output is not None:
         check_writable(output.parent, "the folder of --output")
     config = experiment(
-        method=METHOD,
+        method=method,
         preset=preset,
         reading=None,
         language=language,
@@ -67,6 +67,8 @@ def translate(
         settings=settings,
         say=lambda sentence: None,  # nothing is trained
     )
+    if "translation" not in type(config).model_fields:
+        raise UserError(f"--method must be one that translates, but {method} does not.")
     from prokd.config import RuntimeConfig
     from prokd.training.texts import Texts
     from prokd.training.translations import write_corpus

@@ -81,6 +81,14 @@ def needed_corpora(config: ExperimentConfig) -> tuple[str, ...]:
     return tuple(names)
 
 
+def idle_dictionaries(configs: Iterable[ExperimentConfig], runtime: RuntimeConfig) -> str | None:
+    """Return in words that dictionaries were named and nothing is translated; None otherwise."""
+    read = {name for config in configs for name in needed_corpora(config)}
+    if not runtime.dictionaries or {TRANSLATED_TRAIN, PAIRED_TRAIN} & read:
+        return None
+    return "--dictionary is not used: nothing here translates the labelled sentences"
+
+
 def lacking(config: ExperimentConfig, runtime: RuntimeConfig) -> str | None:
     """Return what the method of an experiment needs and has not got, as words; None if nothing.
 

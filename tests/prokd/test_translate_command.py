@@ -48,6 +48,8 @@ def test_the_phrasebook_brings_its_own_dictionary(tmp_path):
     [
         ((), "needs a dictionary from en to xx"),
         (("--output", "x.txt"), "must be a file FILE.parquet"),
+        (("--method", "msd"), "must be one that translates, but msd does not"),
+        (("--method", "unitrans", "--set", "translation.keep=[PERSON]"), "needs a dictionary"),
     ],
 )
 def test_mistakes_are_one_sentence(tiny_runtime, arguments, said):
