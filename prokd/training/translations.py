@@ -25,6 +25,8 @@ FORMAT_VERSION = 1
 LEAST_KNOWN = 0.35
 """Share of translated words that a target's own text has, below which a dictionary looks wrong:
 .53 to .72 for six languages and their own ones, .10 to .28 for those of a neighbour."""
+ENOUGH_WORDS, ENOUGH_SENTENCES = 100, 500
+"""Words outside of entities, and sentences of the target, from which on that can be told."""
 
 
 def translated(
@@ -67,7 +69,7 @@ def check_translation(made: Translation, target: Corpus) -> None:
         UserError: No word outside of entities is another one now.
     """
     origin, outside = made.corpus.origin, made.counts.get(OUTSIDE, WordCounts())
-    if not outside.changed:
+    if not outside.changed and outside.words >= ENOUGH_WORDS:
         raise UserError(
             f"{origin}: a translation must change words, but none of {outside.words} words "
             f"outside of entities is another one in {target.language} (the dictionary must lead "
@@ -78,7 +80,7 @@ def check_translation(made: Translation, target: Corpus) -> None:
         for kind, count in made.counts.items()
     )
     logger.info("%s: words in the dictionary / changed, by class: %s", origin, shares)
-    if made.known_share < LEAST_KNOWN:
+    if made.known_share < LEAST_KNOWN and len(target) >= ENOUGH_SENTENCES:
         logger.warning(
             "%s: of the words that were translated only %.0f %% occur in the text of %s: is the "
             "dictionary one of that language?",

@@ -10,6 +10,7 @@ from prokd.config import with_overrides
 from prokd.errors import UserError
 from prokd.methods import build_config, graph_of, in_method, lacking, without_components
 from prokd.methods.unitrans.objective import student_objective
+from prokd.training import translations
 from prokd.training.corpora import Corpora
 from tests.methods.training import name_of, resumed, same, trained, weights
 from tests.methods.translated import PAIRS, write_dictionary
@@ -56,6 +57,30 @@ def test_translated_sentences_keep_their_labels(config, runtime):
     assert Corpora(config, runtime).translated.fingerprint == again.fingerprint
     runtime.dictionaries[0].write_text("lives\tleeft\n", "utf-8")
     assert Corpora(config, runtime).translated.fingerprint != again.fingerprint
+
+
+def test_a_dictionary_that_leads_elsewhere_is_refused(config, runtime):
+    back = "".join(f"{other}\t{word}\n" for word, other in PAIRS.items())
+    runtime.dictionaries[0].write_text(back, "utf-8")
+    with pytest.raises(UserError, match=r"must change words, but none of .* from the source"):
+        Corpora(config, runtime).check()
+    assert not list(runtime.cache_dir.glob("translated-*"))
+
+
+def test_a_dictionary_of_another_language_is_warned_of(config, runtime, caplog, monkeypatch):
+    monkeypatch.setattr(translations, "ENOUGH_SENTENCES", 50)
+    Corpora(config, runtime).check()
+    assert "is the dictionary one of that language" not in caplog.text
+    foreign = "".join(f"{word}\tq{other}\n" for word, other in PAIRS.items())
+    runtime.dictionaries[0].write_text(foreign, "utf-8")
+    Corpora(config, runtime).check()
+    assert "only 0 % occur in the text of xx: is the dictionary one of that" in caplog.text
+
+
+def test_types_that_are_to_stay_exist(config, runtime, caplog):
+    with pytest.raises(UserError, match=r"must name types .* \(LOC, ORG, PER\), but got PERS"):
+        Corpora(with_overrides(config, {"translation.keep": ["PERS"]}), runtime).check()
+    assert not caplog.text
 
 
 def test_without_a_dictionary_it_is_one_sentence(config, tiny_runtime):
