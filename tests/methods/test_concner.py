@@ -1,5 +1,6 @@
 """ConCNER: contrast of sentences with their translations, and of tokens of one class."""
 
+import math
 import re
 
 import numpy as np
@@ -7,9 +8,11 @@ import pytest
 import torch
 
 from prokd.config import with_overrides
+from prokd.encoder.layer_features import layer_features
 from prokd.errors import UserError
 from prokd.methods import graph_of, in_method, lacking, without_components
 from prokd.methods.concner.objective import teacher_objective
+from prokd.terms.contrast import label_contrast
 from prokd.terms.tagging_loss import tagging_loss
 from prokd.training.context import StageContext, new_stage
 from prokd.training.corpora import Corpora
@@ -81,6 +84,62 @@ def test_without_contrast_it_is_a_tagger_of_both_languages(config, runtime):
     assert float(told["translated_loss"].detach()) == pytest.approx(
         float(parts[1].detach()), abs=1e-6
     )
+
+
+def test_labels_are_contrasted_by_type_or_by_tag(config, runtime):
+    for classes in ("type", "bio"):
+        changes = {
+            "teacher.contrast.classes": classes,
+            "teacher.contrast.outside_share": 1.0,
+            "teacher.contrast.sentences": 0.0,
+        }
+        stage = teacher_of(with_overrides(config, changes), runtime)
+        stage.model.eval()
+        batch = stage._collated(np.arange(12))
+        _, told = stage.loss_of(batch, 12)
+        names = [stage.corpus.tag_set.names[label] for label in batch.labels_N]
+        alike = [name.split("-")[-1] for name in names] if classes == "type" else names
+        numbers = torch.tensor([sorted(set(alike)).index(name) for name in alike])
+        features_ND, _ = stage.model(batch)
+        expected = label_contrast(features_ND, numbers, temperature=0.1)
+        found = told["label_contrast"].detach()
+        assert float(found) == pytest.approx(float(expected.detach()), abs=1e-5)
+
+
+def test_a_translation_is_found_where_it_is_the_nearest(config, runtime):
+    stage = teacher_of(config, runtime)
+    stage.model.eval()
+    indices = np.arange(10)
+    batch = stage._collated(indices)
+    _, told = stage.loss_of(batch, 10)
+    last = stage.model.num_layers
+    vectors = layer_features(stage.model, batch, (last,)).cls_BD.detach()
+    right = 0
+    texts = [stage.corpus.input_ids[s:e].tolist() for s, e in _spans(stage.corpus, indices)]
+    for row in range(10):
+        scores = [
+            float(torch.nn.functional.cosine_similarity(vectors[row], other, dim=0))
+            for other in vectors[10:]
+        ]
+        right += texts[scores.index(max(scores))] == texts[row]
+    assert float(told["pairing_accuracy"]) == pytest.approx(right / 10)
+
+
+def _spans(encoded, indices):
+    return [(encoded.offsets[n], encoded.offsets[n + 1]) for n in indices]
+
+
+def test_only_so_many_tokens_are_compared(config, runtime):
+    found = []
+    for most in (8, 4096):
+        changes = {"teacher.contrast.most_tokens": most, "teacher.contrast.outside_share": 1.0}
+        stage = teacher_of(with_overrides(config, changes), runtime)
+        stage.model.eval()
+        _, told = stage.loss_of(stage._collated(np.arange(20)), 20)
+        found.append(float(told["label_contrast"].detach()))
+    # Of 8 tokens the denominator has 7 terms, of all more than a hundred.
+    assert found[0] < math.log(8) + 2 / 0.1
+    assert found[0] != found[1]
 
 
 def test_tokens_outside_of_entities_are_thinned(config, runtime):

@@ -49,6 +49,8 @@ class ComposedTeacherStage(TeacherStage):
         parts: Of ProKD's `TeacherStage`.
     """
 
+    beside_alignment = "loss_without_alignment"
+
     def __init__(
         self, *, paired: EncodedCorpus | None, contrast: Contrast | None, **parts: Any
     ) -> None:
@@ -83,13 +85,14 @@ class ComposedTeacherStage(TeacherStage):
             last = self._loss_of(found.logits_NC, batch, num_sentences)
             weights_A = heads_of(self.model).layer_weights()
             loss = mixture(last, layers_A, weights_A, heads_weight=settings.heads_weight)
-            told |= told_weights(self.model)
+            told |= {"tagging_loss": last} | told_weights(self.model)
         else:
             number = self.model.num_layers
             with self.model.autocast():
                 features = layer_features(self.model, batch, (number,))
             cls_BD, tokens_ND = features.cls_BD, features.tokens[number]
             loss = self._loss_of(self.model.logits(tokens_ND), batch, num_sentences)
+            told["tagging_loss"] = loss
         if self.contrast is not None:
             sentences, labels, more = self.contrast.losses(cls_BD, tokens_ND, batch, self._indices)
             chosen = self.contrast.settings

@@ -43,7 +43,10 @@ class ContrastConfig(Frozen):
 
 
 class ConCNERTeacherConfig(OptimizationConfig):
-    """The teacher: tagging losses on source and translation, and their contrast."""
+    """The teacher: tagging losses on source and translation, and their contrast.
+
+    The limits of a batch hold for its source sentences; their translations come on top.
+    """
 
     contrast: ContrastConfig = ContrastConfig()
 

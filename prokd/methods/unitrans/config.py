@@ -31,7 +31,10 @@ class UniTransStudentConfig(DistillationConfig):
         1.0, ge=0, description="lambda, factor of the squared error to the main teacher"
     )
     voted_weight: float = Field(
-        1.0, ge=0, description="mu, factor of the cross-entropy with labels that are voted for"
+        1.0,
+        ge=0,
+        description="mu, factor of the cross-entropy with labels that are voted for, a mean over "
+        "the tokens voted for whatever loss_reduction is",
     )
     vote: Literal["all", "majority", "none"] = Field(
         "all",

@@ -68,6 +68,9 @@ class TeacherStage:
         pad_token_id: Of the tokenizer.
     """
 
+    beside_alignment = "tagging_loss"
+    """Metric of what is trained down beside the alignment."""
+
     def __init__(
         self,
         *,
@@ -130,7 +133,7 @@ class TeacherStage:
                 tagging, alignment, alignment_weight=settings.alignment.weight
             )
             means.add("teacher/gradient_norm", self.optimization.step(loss))
-            means.add("teacher/tagging_loss", tagging, batch.num_tokens)
+            means.add(f"teacher/{self.beside_alignment}", tagging, batch.num_tokens)
         self.epoch += 1
         return self._finish_epoch(means, aligns)
 
