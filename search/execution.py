@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from search.experiments import Experiment
 from search.inventory import Inventory
 from search.outcomes import Finished, Judge, More, Outcome, no_more
-from search.shared_run import SharedRun, counts_to_train
-from search.workers.trainables import COLLAPSED, DONE, PAUSED, STOPPED, job
+from search.shared_run import SharedRun, counts_to_train, job_of
+from search.workers.trainables import COLLAPSED, DONE, PAUSED, STOPPED
 
 if TYPE_CHECKING:
     from search.engine import Engine
@@ -77,11 +77,13 @@ class Execution:
             self.engine.reuse.trained.setdefault(name, set())
         for place, name in enumerate(graph.names):
             key = experiment.key(name)
-            if key not in self.runs:
-                self.runs[key] = SharedRun(experiment, name, place)
+            run = self.runs.setdefault(key, SharedRun(experiment, name, place))
+            run.readers.setdefault(experiment.config.target, experiment)
         result = self.runs[experiment.key(graph.result)]
         is_new, result.is_result = not result.is_result, True
-        if result.outcome is not None and not (is_new and result.outcome.state == DONE):
+        if result.outcome is not None and not (
+            result.outcome.state == DONE and (is_new or self.inventory.unreported(result))
+        ):
             self.finished(experiment, result.outcome)
             return
         result.outcome = None  # it was an earlier stage of others, and may lack a score
@@ -98,7 +100,7 @@ class Execution:
         self.inventory.note_reused(result)
         for name in experiment.graph.before(result.stage):
             self._look_beside(self.runs[experiment.key(name)])
-        if self.inventory.is_unreported(result) or self.inventory.is_unscored(result):
+        if self.inventory.unreported(result) or self.inventory.is_unscored(result):
             self._queue(result)
         else:
             self._settle(result, Outcome(DONE))
@@ -109,7 +111,7 @@ class Execution:
             return
         self.inventory.note_reused(run)
         self._track(run, ended=True)
-        if self.inventory.is_transfer_unreported(run):
+        if self.inventory.unreported(run):
             self._queue(run)
 
     def _look(self, run: SharedRun) -> None:
@@ -121,7 +123,7 @@ class Execution:
         if folder.done and not run.is_result:
             self.inventory.note_reused(run)
             self._settle(run, Outcome(DONE))
-            if self.inventory.is_transfer_unreported(run):
+            if self.inventory.unreported(run):
                 self._queue(run)
             return
         if (reason := folder.failure()) is not None:
@@ -203,6 +205,9 @@ class Execution:
         if run.folder.done and not (run.is_result and self.inventory.is_unscored(run)):
             outcome = Outcome(DONE)  # whatever befell its report
         self.engine.progress.ended(run.stage, run.key)
+        if outcome.state == DONE and self.inventory.unreported(run):
+            self._queue(run)  # another target's test corpus waits for it
+            return
         if run.outcome is None:
             self._settle(run, outcome)
         else:  # it was there, and has been scored
@@ -228,19 +233,13 @@ class Execution:
         return self.judge(key, epoch, value)
 
     def _job(self, run: SharedRun) -> dict[str, object]:
-        engine = self.engine
         self.inventory.note_continued(run)
-        return job(
-            run.stage,
-            run.experiment.config,
-            engine.runtime,
-            data=run.experiment.data,
-            oracle=self.oracle,
-            deadline=engine.deadline,
-            stop=engine.stop_file,
-            judged=self.judge is not None and run.is_result,
-            nodes=engine.nodes,
-        )
+        experiment = (
+            self.inventory.unreported(run) if run.folder.done else None
+        ) or run.experiment
+        run.tried.add(experiment.config.target)
+        judged = self.judge is not None and run.is_result
+        return job_of(run.stage, experiment, self.engine, oracle=self.oracle, judged=judged)
 
     def _why_paused(self) -> Outcome:
         stopped = self.engine.stopping

@@ -38,13 +38,19 @@ class Inventory:
         if not folder.done and folder.checkpoints():
             self.engine.reuse.continued[run.key] = len(folder.history())
 
-    def is_unreported(self, run: SharedRun) -> bool:
-        """Tell whether a finished run is without a report on the test corpora as they are now."""
-        return is_unreported(run.experiment, run.stage, self.engine.descriptions)
+    def unreported(self, run: SharedRun) -> Experiment | None:
+        """Return an experiment on whose target a finished run is still to be scored, if any.
 
-    def is_transfer_unreported(self, run: SharedRun) -> bool:
-        """Tell whether a finished run is scored beside the result, and `is_unreported`."""
-        return run.stage == run.experiment.transfer_stage and self.is_unreported(run)
+        It is scored as a result, or beside one as direct transfer; on the test corpora as they are
+        now, and once in an execution.
+        """
+        for target, experiment in run.readers.items():
+            is_shown = run.stage in (experiment.result_stage, experiment.transfer_stage)
+            if not is_shown or target in run.tried:
+                continue
+            if is_unreported(experiment, run.stage, self.engine.descriptions):
+                return experiment
+        return None
 
     def is_unscored(self, run: SharedRun) -> bool:
         """Tell whether a result is still without the oracle's score that was asked for."""

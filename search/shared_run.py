@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from prokd.runs.folder import RunFolder
 from search.experiments import Experiment
 from search.outcomes import Outcome
+from search.workers.trainables import job
+
+if TYPE_CHECKING:
+    from search.engine import Engine
 
 
 @dataclass
@@ -24,6 +29,9 @@ class SharedRun:
         is_under_way: Whether it waits for what it needs or for a worker, or has one.
         is_queued: Whether it waits for a worker, or has one.
         followers: Keys of the runs that need it.
+        readers: One experiment for each target that has the run: a run that reads no target text
+            is reported on every one of them.
+        tried: Targets that a worker was asked to report on.
     """
 
     experiment: Experiment
@@ -35,6 +43,8 @@ class SharedRun:
     is_under_way: bool = False
     is_queued: bool = False
     followers: list[str] = field(default_factory=list)
+    readers: dict[str, Experiment] = field(default_factory=dict)
+    tried: set[str] = field(default_factory=set)
 
     @property
     def key(self) -> str:
@@ -56,6 +66,31 @@ class SharedRun:
     def epochs(self) -> int:
         """Number of epochs of the whole run."""
         return self.experiment.epochs(self.stage)
+
+
+def job_of(
+    stage: str, experiment: Experiment, engine: Engine, *, oracle: bool, judged: bool
+) -> dict[str, object]:
+    """Return what a worker is told of a run, see `search.workers.trainables.job`.
+
+    Args:
+        stage: What the run is called in the experiment.
+        experiment: Whose target it is scored on.
+        engine: Knows where things lie, and when time is up.
+        oracle: Whether a result is also scored on labelled target dev.
+        judged: Whether somebody looks at it after each epoch.
+    """
+    return job(
+        stage,
+        experiment.config,
+        engine.runtime,
+        data=experiment.data,
+        oracle=oracle,
+        deadline=engine.deadline,
+        stop=engine.stop_file,
+        judged=judged,
+        nodes=engine.nodes,
+    )
 
 
 def counts_to_train(runs: Iterable[SharedRun]) -> dict[str, int]:

@@ -20,8 +20,11 @@ from prokd.data.translation.words import Translation, WordCounts, translate
 from prokd.errors import UserError
 
 logger = logging.getLogger(__name__)
-FORMAT_VERSION = 1
-"""Part of every file's name: a change of what is made of the same input must raise it."""
+FORMAT_VERSION = 2
+"""Part of every file's name: a change of what is made of the same input must raise it.
+
+2: words that the dictionary has unchanged keep their capitals (McDonald).
+"""
 LEAST_KNOWN = 0.35
 """Share of translated words that a target's own text has, below which a dictionary looks wrong:
 .53 to .72 for six languages and their own ones, .10 to .28 for those of a neighbour."""

@@ -1,12 +1,16 @@
 """Graphs of stage runs on their way: what waits, what is reused, what a failure takes with it."""
 
+import shutil
 import time
 
 import pytest
 
+from prokd.config import with_overrides
 from prokd.methods import in_method
 from prokd.training.run import StageRun
+from search.driver import FINISHED
 from search.experiments import DataDescriptions, Experiment
+from search.results import row
 from tests.search.conftest import tiny_config
 
 pytestmark = pytest.mark.ray
@@ -78,6 +82,31 @@ def test_what_experiments_share_is_trained_once_and_each_is_told_once(
     after = _histories(runtime)
     assert {name: after[name] for name in before} == before
     assert [told[0] for told in finished.told][-1] == "d"
+
+
+def test_a_run_of_several_targets_is_scored_on_each(make, open_engine, runtime, corpus, tmp_path):
+    others = tmp_path / "others"
+    shutil.copytree(corpus / "ar", others / "nl")
+    for path in (others / "nl").iterdir():  # other words, so that they are other corpora
+        path.write_text("x" + path.read_text("utf-8").lstrip(), "utf-8")
+    both = runtime.model_copy(update={"data_dirs": (*runtime.data_dirs, others)})
+    descriptions = DataDescriptions(both)
+    direct = in_method(tiny_config(), "baseline")
+    experiments = [
+        Experiment(target, config, descriptions.training(config), both.runs_dir)
+        for target in ("ar", "nl")
+        for config in (with_overrides(direct, {"target": target}),)
+    ]
+    assert len({experiment.key("teacher") for experiment in experiments}) == 1
+    engine, finished = open_engine(runtime=both), _Finished()
+    assert [outcome.state for outcome in engine.run(experiments, finished)] == ["done"] * 2
+    assert sorted(name for name, *_ in finished.told) == ["ar", "nl"]
+    assert all(row(e, FINISHED).target_f1 is not None for e in experiments)
+    folder = experiments[0].result
+    assert engine.reuse.epochs == experiments[0].epochs("teacher")
+    written = (folder.path / "report.json").stat().st_mtime_ns
+    engine.run(experiments)
+    assert (folder.path / "report.json").stat().st_mtime_ns == written
 
 
 def test_a_failure_is_told_to_those_that_need_it_and_to_no_others(make, open_engine):
