@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,15 @@ def prokd_data() -> Path:
     if not folder:
         pytest.skip("set PROKD_DATA to a folder with data/wikiann, data/news and encoders/")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def new_store(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., None]:
+    """Put an empty MLflow store into a folder; all processes of the tests copy the same."""
+    from tests.mlflow_server import copy_empty_store
+
+    own = tmp_path_factory.getbasetemp()
+    return partial(copy_empty_store, own.parent if "PYTEST_XDIST_WORKER" in os.environ else own)
 
 
 @pytest.fixture(scope="session")
