@@ -1,22 +1,29 @@
-"""What tests share: one CPU thread, no network, real data where a folder of it is named."""
+"""What tests share: one CPU thread, no network, real data where a folder of it is named.
+
+What hands tests out to other processes imports this file too: fixtures import what they need.
+"""
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from prokd.config import ExperimentConfig, RuntimeConfig
-from prokd.methods import build_config
+if TYPE_CHECKING:
+    from prokd.config import ExperimentConfig, RuntimeConfig
 
 sys.path.insert(0, str(Path(__file__).parent))
-import tiny
 
+# Else each of the many processes would compile all packages anew.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -49,6 +56,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=place)
 
 
+def pytest_collection_finish() -> None:
+    """Let Python's collector of cycles pass over all that stays until the end: it is large."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(scope="session")
 def prokd_data() -> Path:
     """Folder with data/ and encoders/, named by PROKD_DATA; the test is skipped without it."""
@@ -56,6 +69,15 @@ def prokd_data() -> Path:
     if not folder:
         pytest.skip("set PROKD_DATA to a folder with data/wikiann, data/news and encoders/")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def new_store(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., None]:
+    """Put an empty MLflow store into a folder; all processes of the tests copy the same."""
+    from tests.mlflow_server import copy_empty_store
+
+    own = tmp_path_factory.getbasetemp()
+    return partial(copy_empty_store, own.parent if "PYTEST_XDIST_WORKER" in os.environ else own)
 
 
 @pytest.fixture(scope="session")
@@ -97,18 +119,24 @@ def free_ray(local_ray: Any, warm_pool: Any) -> Any:
 @pytest.fixture(scope="session")
 def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random 3-layer BERT with the words of the tiny corpus."""
+    import tiny
+
     return tiny.write_encoder(tmp_path_factory.mktemp("encoder"))
 
 
 @pytest.fixture
 def tiny_data(tmp_path: Path) -> Path:
     """Local corpora of the languages en and xx."""
+    import tiny
+
     return tiny.write_corpus(tmp_path / "data")
 
 
 @pytest.fixture
 def tiny_runtime(tmp_path: Path, tiny_data: Path) -> RuntimeConfig:
     """A runtime whose files all lie in a temporary folder."""
+    from prokd.config import RuntimeConfig
+
     return RuntimeConfig(
         data_dirs=(tiny_data,),
         runs_dir=tmp_path / "runs",
@@ -121,4 +149,8 @@ def tiny_runtime(tmp_path: Path, tiny_data: Path) -> RuntimeConfig:
 @pytest.fixture
 def tiny_config(tiny_encoder: Path) -> ExperimentConfig:
     """Two epochs of teacher and student on the tiny corpus, en to xx."""
+    import tiny
+
+    from prokd.methods import build_config
+
     return build_config("paper", "stable", tiny.settings(tiny_encoder))

@@ -14,6 +14,8 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from filelock import FileLock
+
 from tests import preloaded
 
 LOGIN = """[mlflow]
@@ -110,18 +112,21 @@ def mlflow_server(folder: Path, login: tuple[str, str] | None = None) -> Iterato
         server.stop()
 
 
-def copy_empty_store(templates: Path, output: Path) -> None:
-    """Put an empty MLflow store where there is none; to make its tables anew takes a second.
+def copy_empty_store(templates: Path, output: Path, name: str = "mlflow.db") -> None:
+    """Put an empty MLflow store where there is none; to make its tables anew takes seconds.
 
     Args:
-        templates: Folder of the store that is copied, which is made there once.
-        output: Gets ``mlflow.db``.
+        templates: Folder of the store that is copied, which is made there once; processes may
+            share it.
+        output: Gets the store.
+        name: Of its file.
     """
     from mlflow.tracking import MlflowClient
 
-    template, store = templates / "empty.db", output / "mlflow.db"
-    if not template.exists():
-        MlflowClient(f"sqlite:///{template}").search_experiments()
+    template, store = templates / "mlflow.db", output / name
+    with FileLock(templates / "mlflow.db.lock"):
+        if not template.exists():
+            MlflowClient(f"sqlite:///{template}").search_experiments()
     output.mkdir(parents=True, exist_ok=True)
     if not store.exists():
         shutil.copy(template, store)

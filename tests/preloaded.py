@@ -85,12 +85,12 @@ os._exit(code if code >= 0 else 128 - code)
 """
 FORKED = {
     "without-ray": (
-        "/ray/_private/workers/setup_worker.py",
         "/ray/_private/workers/default_worker.py",
         "uvicorn",
         "benchmarks.stage_process",
     ),
     "with-ray": (
+        "/ray/_private/workers/setup_worker.py",
         "/ray/_private/log_monitor.py",
         "/ray/_private/runtime_env/agent/main.py",
         "/ray/autoscaler/_private/monitor.py",

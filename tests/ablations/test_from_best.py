@@ -38,10 +38,11 @@ def _invoke(app, *arguments):
     return result.stdout
 
 
-def test_the_best_point_of_searches_on_the_same_data(tmp_path, free_ray, monkeypatch):
+def test_the_best_point_of_searches_on_the_same_data(tmp_path, free_ray, new_store, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     output, space = tmp_path / "out", tmp_path / "space.yaml"
     space.write_text(SPACE)
+    new_store(output)
     common = ["--preset", "mini", "--lang", "ar", "--output", output]
     flags = [f"--set={path}={value}" for path, value in QUICK.items()]
     other = [f"--set={p}={v}" for p, v in (QUICK | {"data.source_train_limit": 40}).items()]

@@ -235,6 +235,7 @@ def head_killed(world: World) -> None:
 
 def mlflow_down(world: World) -> None:
     seconds = float(os.environ.get("PROKD_CHAOS_MLFLOW_SECONDS", "60"))
+    copy_empty_store(world.folder.parent, world.output, "server.db")
     with mlflow_server(world.output) as server:
         world.uri = server.uri
         driver = world.start()

@@ -17,8 +17,9 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory):
+def place(tmp_path_factory, new_store):
     folder = tmp_path_factory.mktemp("chaos")
+    new_store(folder)
     ray = chaos.Ray()
     try:
         yield folder, write_corpus(folder / "corpus"), ray

@@ -123,13 +123,15 @@ def weights(out):
 
 
 @pytest.mark.ray
-def test_a_graph_is_trained_once_killed_and_resumed(tmp_path, ray_with):
+def test_a_graph_is_trained_once_killed_and_resumed(tmp_path, ray_with, new_store):
     package = outside.install(tmp_path / "package", "three", THREE, "METHOD")
     ray_with(package)
     corpus, cache = write_corpus(tmp_path / "corpus"), tmp_path / "cache"
     places = ("--data-dir", corpus, "--cache-dir", cache)
     words = ("--method", "three", *places, "--trials", 2, "--select", "confidence")
     whole, cut = tmp_path / "whole", tmp_path / "cut"
+    new_store(whole)
+    new_store(cut)
     said = outside.run("search.run", package, *words, "--output", whole, settings=SETTINGS)
     for line in ("sources: 1 trained", "others: 1 trained", "tuneds: 1 trained"):
         assert line in said
@@ -143,6 +145,7 @@ def test_a_graph_is_trained_once_killed_and_resumed(tmp_path, ray_with):
         "teacher",
         "tuned",
     ]
+    words += ("--export-best", 0)
     with (tmp_path / "log").open("wb") as log:
         process = preloaded.start(
             outside.command("search.run", *words, "--output", cut, settings=SETTINGS),

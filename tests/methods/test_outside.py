@@ -93,9 +93,12 @@ def test_a_name_that_is_taken_is_told(tmp_path, monkeypatch):
 
 
 @pytest.mark.ray
-def test_it_is_searched_resumed_pruned_ablated_exported_and_logged(package, tmp_path, ray_with):
+def test_it_is_searched_resumed_pruned_ablated_exported_and_logged(
+    package, tmp_path, ray_with, new_store
+):
     ray_with(package)
     corpus, out = write_corpus(tmp_path / "corpus"), tmp_path / "out"
+    new_store(out)
     cache = tmp_path / "cache"
     places = ("--data-dir", corpus, "--output", out, "--cache-dir", cache)
     search = ("--method", "hard_labels", *places, "--trials", 2, "--prune")

@@ -5,10 +5,12 @@ import os
 from pathlib import Path
 
 import pytest
+import tiny
 import torch
 
-from prokd.config import ExperimentConfig, RuntimeConfig, with_overrides
+from prokd.config import ExperimentConfig, RuntimeConfig
 from prokd.errors import UserError
+from prokd.methods import build_config
 from prokd.runs.checkpoints import KEPT, Checkpoints
 from prokd.runs.folder import RunFolder
 from prokd.training.run import StageRun
@@ -16,9 +18,13 @@ from prokd.training.run import StageRun
 EPOCHS = 4
 
 
+def make_config(encoder: Path) -> ExperimentConfig:
+    return build_config("paper", "stable", tiny.settings(encoder) | {"teacher.epochs": EPOCHS})
+
+
 @pytest.fixture
-def config(tiny_config: ExperimentConfig) -> ExperimentConfig:
-    return with_overrides(tiny_config, {"teacher.epochs": EPOCHS})
+def config(tiny_encoder: Path) -> ExperimentConfig:
+    return make_config(tiny_encoder)
 
 
 @pytest.fixture
@@ -42,22 +48,32 @@ def empty(path: Path) -> None:
     path.write_bytes(b"")
 
 
-def whole_run(config: ExperimentConfig, runtime: RuntimeConfig) -> tuple[bytes, list[float]]:
-    with StageRun("teacher", config, runtime) as run:
-        run.run()
-        return outcome(run)
-
-
 def outcome(run: StageRun) -> tuple[bytes, list[float]]:
     weights = (run.folder.path / "weights.safetensors").read_bytes()
     return weights, [row["loss"] for row in run.folder.history() if "loss" in row]
 
 
+@pytest.fixture(scope="module")
+def undisturbed(
+    tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[bytes, list[float]]:
+    """What a teacher comes to whom nothing happens."""
+    place = tmp_path_factory.mktemp("undisturbed")
+    runtime = RuntimeConfig(
+        data_dirs=(tiny.write_corpus(place / "data"),),
+        runs_dir=place / "runs",
+        cache_dir=place / "cache",
+        device="cpu",
+        threads=1,
+    )
+    with StageRun("teacher", make_config(tiny_encoder), runtime) as run:
+        run.run()
+        return outcome(run)
+
+
 @pytest.mark.parametrize("damage", [damage_by_truncation, damage_one_bit, empty])
 @pytest.mark.parametrize("num_damaged", [1, 2])
-def test_damaged_checkpoint(damage, num_damaged, config, tiny_runtime, tmp_path, caplog):
-    other = tiny_runtime.model_copy(update={"runs_dir": tmp_path / "undisturbed"})
-    expected = whole_run(config, other)
+def test_damaged_checkpoint(damage, num_damaged, undisturbed, config, tiny_runtime, caplog):
     with StageRun("teacher", config, tiny_runtime) as run:
         for _ in range(3):
             run.step()
@@ -71,14 +87,12 @@ def test_damaged_checkpoint(damage, num_damaged, config, tiny_runtime, tmp_path,
     with caplog.at_level(logging.WARNING), StageRun("teacher", config, tiny_runtime) as run:
         run.run()
         assert run.trained_epochs == EPOCHS - (2 if num_damaged == 1 else 0)
-        assert outcome(run) == expected
+        assert outcome(run) == undisturbed
         assert len(run.folder.history()) == EPOCHS
     assert caplog.text.count("wrong checksum") == num_damaged
 
 
-def test_killed_between_the_last_epoch_and_its_mark(config, tiny_runtime, tmp_path):
-    other = tiny_runtime.model_copy(update={"runs_dir": tmp_path / "undisturbed"})
-    expected = whole_run(config, other)
+def test_killed_between_the_last_epoch_and_its_mark(undisturbed, config, tiny_runtime):
     with StageRun("teacher", config, tiny_runtime) as run:
         for _ in range(EPOCHS - 1):
             run.step()
@@ -86,13 +100,11 @@ def test_killed_between_the_last_epoch_and_its_mark(config, tiny_runtime, tmp_pa
     with StageRun("teacher", config, tiny_runtime) as run:
         run.run()
         assert run.trained_epochs == 0
-        assert outcome(run) == expected
+        assert outcome(run) == undisturbed
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs the device that is always full")
-def test_full_disk(config, tiny_runtime, tmp_path):
-    other = tiny_runtime.model_copy(update={"runs_dir": tmp_path / "undisturbed"})
-    expected = whole_run(config, other)
+def test_full_disk(undisturbed, config, tiny_runtime):
     with StageRun("teacher", config, tiny_runtime) as run:
         run.step()
         run._checkpoints.wait()
@@ -104,7 +116,7 @@ def test_full_disk(config, tiny_runtime, tmp_path):
         assert run.folder.checkpoints() == [kept]
     with StageRun("teacher", config, tiny_runtime) as run:
         run.run()
-        assert outcome(run) == expected
+        assert outcome(run) == undisturbed
         assert not list(run.folder.path.glob(".checkpoint*"))
 
 

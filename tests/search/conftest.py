@@ -1,6 +1,5 @@
 """A tiny bilingual corpus, a tiny search, engines on the Ray of the tests."""
 
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,6 @@ from prokd.methods import build_config
 from search.progress import Progress
 from search.space_files import PAPER, load_space
 from search.spec import SearchSpec
-from tests.mlflow_server import copy_empty_store
 
 STORE = "MLFLOW_TRACKING_URI"
 SIZES = {"train": 64, "dev": 24, "test": 24}
@@ -81,7 +79,9 @@ def runtime(corpus, cache, tmp_path):
 
 
 @pytest.fixture
-def output(tmp_path):
+def output(tmp_path, new_store):
+    """A folder with an empty MLflow store, as an earlier search may have left it."""
+    new_store(tmp_path / "out")
     return tmp_path / "out"
 
 
@@ -98,12 +98,6 @@ def own_store(monkeypatch):
     """Take a store away that a test names, by `mlflow.set_tracking_uri` too, when it ends."""
     monkeypatch.setenv(STORE, "")  # recorded, so that what a test leaves behind is undone
     monkeypatch.delenv(STORE)
-
-
-@pytest.fixture(scope="session")
-def new_store(tmp_path_factory):
-    """Put an empty MLflow store into a folder, see `copy_empty_store`."""
-    return partial(copy_empty_store, tmp_path_factory.mktemp("store"))
 
 
 @pytest.fixture

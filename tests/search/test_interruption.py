@@ -108,8 +108,7 @@ def test_ctrl_c_while_ray_starts(corpus, tmp_path):
 
 @pytest.mark.ray
 @LIVES_IN_PROC
-def test_ctrl_c_twice_while_teachers_train(tmp_path):
-    output = tmp_path / "out"
+def test_ctrl_c_twice_while_teachers_train(output, tmp_path):
     # Sentences of the embedded corpus one by one: no epoch ends between the two signals.
     process = _start(_search(None, output, "--set", "teacher.batch_sentences=1"), tmp_path)
     _says(process, "to train")

@@ -17,7 +17,8 @@ from search.driver import Search
 from search.experiments import DataDescriptions, Experiment
 from search.plan import need
 from search.study import SearchStudy
-from search.workers.trainables import StageTrainable, job
+from search.workers.trainables import job
+from search.workers.tune import StageTrainable
 from tests.search.conftest import tiny_config, tiny_spec
 
 SPACE = {"student.fusion_weight": CategoricalDistribution((0.7, 0.9))}

@@ -177,10 +177,12 @@ def test_entity_types_with_any_characters(experiments, output):
     assert max(map(len, long)) == 250
 
 
-def test_two_drivers_that_share_a_teacher_settle_on_one_run(experiments, tmp_path, monkeypatch):
+def test_two_drivers_that_share_a_teacher_settle_on_one_run(
+    experiments, new_store, tmp_path, monkeypatch
+):
     uri = f"sqlite:///{tmp_path / 'shared.db'}"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
-    MlflowClient(uri).search_experiments()  # its tables are made by one
+    new_store(tmp_path, "shared.db")  # its tables are made by one
     said, meet = [], threading.Barrier(2)
     trackers = [Tracker(tmp_path / name, say=said.append) for name in "ab"]
     for tracker in trackers:
@@ -260,10 +262,13 @@ def _refusing(server, status, named):
         proxy.server_close()
 
 
-def test_what_a_server_refuses_or_misses_blocks_nothing(experiments, tmp_path, monkeypatch, quick):
+def test_what_a_server_refuses_or_misses_blocks_nothing(
+    experiments, new_store, tmp_path, monkeypatch, quick
+):
     """Whatever the code that one run is refused with, and whether the server goes and comes."""
     experiments = experiments[:2]
     refused = experiments[0].result.signature
+    new_store(tmp_path / "server", "server.db")
     with mlflow_server(tmp_path / "server") as server:
         for number, status in enumerate(
             [(500, "INTERNAL_ERROR"), (400, "INVALID_PARAMETER_VALUE"), (403, "PERMISSION_DENIED")]

@@ -49,8 +49,7 @@ def _wait(condition, seconds=300):
         time.sleep(0.05)
 
 
-def test_killed_driver(corpus, tmp_path):
-    output = tmp_path / "out"
+def test_killed_driver(corpus, output, tmp_path):
     epochs = {"teacher": 2, "student": 9}  # so many that none ends while its search is killed
     command = [str(ROOT / "search" / "run.py"), "--preset", "mini"]
     command += [

@@ -14,7 +14,8 @@ from search.engine import Engine
 from search.experiments import DataDescriptions
 from search.records.tracking import Tracker
 from search.workers import nodes
-from search.workers.trainables import StageTrainable, job
+from search.workers.trainables import job
+from search.workers.tune import StageTrainable
 from tests import preloaded
 from tests.search.conftest import tiny_config
 from tests.search.test_recovery import _descendants

@@ -9,7 +9,8 @@ import pytest
 from prokd.runs import checkpoints
 from prokd.training.run import StageRun
 from search.experiments import DataDescriptions
-from search.workers.trainables import StageTrainable, StageWorker, job
+from search.workers.trainables import StageWorker, job
+from search.workers.tune import StageTrainable
 from tests.search.conftest import tiny_config
 
 
