@@ -12,8 +12,12 @@ from collections.abc import Mapping, Sequence
 
 from rich.cells import cell_len
 
+from prokd.data.labels import OUTSIDE
+
 WIDTH = 100
 """Most columns of a line; longer sentences go on in further blocks."""
+MOST_WORDS = 20
+"""Most words of a table in Markdown."""
 ISOLATE, END_OF_ISOLATE = "\u2068", "\u2069"
 _BIDI_CONTROLS = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|#~$])")
@@ -73,19 +77,31 @@ def _blocks(widths: Sequence[int], room: int) -> list[tuple[int, int]]:
 
 
 def sentence_markdown(words: Sequence[str], tags: Mapping[str, Sequence[str]]) -> list[str]:
-    """Return the lines of a Markdown table with a column for each word and a row for each tag."""
-    lines = ["| words | " + " | ".join(escaped(word) for word in words) + " |"]
-    lines.append("|---" * (len(words) + 1) + "|")
-    for name, row in tags.items():
-        cells = [tag if tag == "O" else f"**{escaped(tag)}**" for tag in row]
-        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    """Return Markdown tables with a column for each word and a row for each row of tags.
+
+    Long sentences go on in further tables, of `MOST_WORDS` words each.
+    """
+    lines: list[str] = []
+    for first in range(0, len(words), MOST_WORDS):
+        part = slice(first, first + MOST_WORDS)
+        cells = [escaped(word) for word in words[part]]
+        lines += [*([""] if lines else []), f"| words | {' | '.join(cells)} |"]
+        lines.append("|---" * (len(cells) + 1) + "|")
+        for name, row in tags.items():
+            cells = [tag if tag == OUTSIDE else f"**{escaped(tag)}**" for tag in row[part]]
+            lines.append(f"| {name} | {' | '.join(cells)} |")
     return lines
 
 
 def escaped(text: str) -> str:
     r"""Return a text as Markdown shows it, isolated as by `shown`.
 
-    >>> escaped("a|b*")
-    'a\\|b\\*'
+    >>> escaped("a|b*\u0000")
+    'a\\|b\\*�'
     """
-    return _SPECIAL.sub(r"\\\1", shown(text).replace("&", "&amp;"))
+    return with_escapes(shown(text))
+
+
+def with_escapes(text: str) -> str:
+    """Return a text that is `shown` already, or several joined, as Markdown shows it."""
+    return _SPECIAL.sub(r"\\\1", text.replace("&", "&amp;"))

@@ -88,6 +88,7 @@ def errors(
         from prokd.training.model_data import ModelData, find_model
 
     check_entities(entities)
+    check_language(language)
     mapping = parse_mapping(types)
     folders = [find_model(given, runs_dir) for given in (run, other) if given is not None]
     names = "-vs-".join(folder.resolve().name for folder in folders)
@@ -95,7 +96,7 @@ def errors(
     check_writable(place, "--output")
     form = separator_of(separator), tag_column, limit
     models = [ModelData(folder, dataset, tuple(data_dirs), *form) for folder in folders]
-    corpus = models[0].corpus(check_language(language), split)
+    corpus = models[0].corpus(language, split)
     analysis = analyse(
         models,
         corpus,

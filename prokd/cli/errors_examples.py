@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from prokd.cli.aligned import escaped, sentence_lines, sentence_markdown, shown
+from prokd.cli.aligned import escaped, sentence_lines, sentence_markdown, shown, with_escapes
 from prokd.scoring.differences import SIDES
 from prokd.scoring.errors import (
     CORRECT,
@@ -87,7 +87,7 @@ def section_markdown(analysis: Analysis, number: int) -> list[str]:
         lines += ["", f"### {escaped(section.title)}: {section.number}"]
         for example in section.examples:
             words = analysis.corpus.words[example.sentence]
-            lines += ["", escaped(example.caption), ""]
+            lines += ["", with_escapes(example.caption), ""]
             lines += sentence_markdown(words, rows(example.sentence))
     return lines
 

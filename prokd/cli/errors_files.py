@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from prokd.cli.aligned import escaped
+from prokd.cli.aligned import with_escapes
 from prokd.cli.errors_examples import section_markdown, words_of
 from prokd.cli.errors_tables import tables
 from prokd.common.files import write_atomically, write_json
@@ -19,7 +19,7 @@ from prokd.training.analysis import Analysis
 
 def headings(analysis: Analysis) -> list[str]:
     """Return the sentences above all numbers: what is looked at, by which models, and how."""
-    lines = [analysis.note]
+    lines = [analysis.note, *analysis.notes]
     names = ["model"] if len(analysis.models) == 1 else ["first", "second"]
     for name, model in zip(names, analysis.models, strict=True):
         lines.append(f"{name}: {model.data.folder} ({model.data.description})")
@@ -48,7 +48,7 @@ def write_files(analysis: Analysis, folder: Path, number: int) -> list[Path]:
         ``errors.md``, ``errors.json`` (all numbers), ``confusion.csv``, ``groups.csv`` and
         ``entities.csv`` (each entity with its outcome).
     """
-    markdown = ["# Errors", "", *(f"- {escaped(line)}" for line in headings(analysis))]
+    markdown = ["# Errors", "", *(f"- {with_escapes(line)}" for line in headings(analysis))]
     for table in tables(analysis):
         markdown += ["", *table.markdown()]
     if found := section_markdown(analysis, number):

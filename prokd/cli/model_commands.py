@@ -44,7 +44,12 @@ def evaluate(
     with lean_imports():
         from prokd.data.words import check_language
         from prokd.scoring.tagging import Tagger
-        from prokd.scoring.type_mapping import parse_mapping, score, with_mapped_types
+        from prokd.scoring.type_mapping import (
+            absent_types,
+            parse_mapping,
+            score,
+            with_mapped_types,
+        )
         from prokd.training.model_data import ModelData
 
         mapping = parse_mapping(types)
@@ -52,10 +57,8 @@ def evaluate(
     data = ModelData(folder, dataset, tuple(data_dirs), separator_of(separator), tag_column)
     corpus = data.corpus(check_language(language), split)
     corpus = with_mapped_types(corpus, mapping, tagger.tag_set)
-    for kind in tagger.tag_set.entity_types:
-        if kind not in corpus.entity_types:
-            note = "which the model knows: whatever it takes for one counts as wrong."
-            typer.echo(f"{corpus.origin} has no entity of the type {kind}, {note}", err=True)
+    for note in absent_types(corpus, tagger.tag_set):
+        typer.echo(note, err=True)
     scores = score(tagger, corpus)
     lines = [f"{name:40s} {value:.4f}" for name, value in scores.items()]
     typer.echo(json.dumps(scores, indent=2) if json_output else "\n".join(lines))

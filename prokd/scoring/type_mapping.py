@@ -71,6 +71,16 @@ def with_mapped_types(corpus: Corpus, mapping: Mapping[str, str], tag_set: TagSe
     return replace(corpus, tags=[[table[tag] for tag in tags] for tags in corpus.tags or ()])
 
 
+def absent_types(corpus: Corpus, tag_set: TagSet) -> list[str]:
+    """Return a sentence for each type of a model that a labelled corpus has no entity of."""
+    return [
+        f"{corpus.origin} has no entity of the type {kind}, which the model knows: whatever it "
+        f"takes for one counts as wrong."
+        for kind in tag_set.entity_types
+        if kind not in corpus.entity_types
+    ]
+
+
 def score(tagger: Tagger, corpus: Corpus) -> dict[str, float]:
     """Return the measures of a model on a labelled corpus; no word is cut off.
 

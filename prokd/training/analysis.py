@@ -13,7 +13,7 @@ from prokd.scoring.differences import Agreement, agreement
 from prokd.scoring.entity_groups import Grouping, GroupScore, SourceText, group_scores, groupings
 from prokd.scoring.errors import Entity, Outcome, entities_of, outcomes
 from prokd.scoring.tagging import Tagger
-from prokd.scoring.type_mapping import labels_of, with_mapped_types
+from prokd.scoring.type_mapping import absent_types, labels_of, with_mapped_types
 from prokd.training.model_data import ModelData
 
 SUFFIX = {"lenient": "", "strict": "_strict", "viterbi": "_viterbi"}
@@ -54,6 +54,7 @@ class Analysis:
         models: One or two.
         source: What the first model saw labelled; None if it is not there.
         no_source: Why it is not there; "" if it is.
+        notes: What else must be known to read the numbers, in sentences.
     """
 
     corpus: Corpus
@@ -62,6 +63,7 @@ class Analysis:
     models: list[ModelErrors]
     source: SourceText | None
     no_source: str
+    notes: list[str]
 
     @cached_property
     def agreement(self) -> Agreement | None:
@@ -122,12 +124,14 @@ def analyse(
     found: list[ModelErrors] = []
     gold: list[Entity] = []
     ways: list[Grouping] = []
+    notes: list[str] = []
     for data in models:
         tagger = Tagger(data.folder, runtime, encoder)
         tag_set = tagger.tag_set
         if not found:
             types = tuple(sorted(tag_set.entity_types))
             corpus = with_mapped_types(corpus, mapping or {}, tag_set)
+            notes = absent_types(corpus, tag_set)
             ways = groupings(corpus.words, types, source[0])
         elif types != tuple(sorted(tag_set.entity_types)):
             raise UserError(
@@ -142,4 +146,4 @@ def analyse(
         groups = {way.title: group_scores(way, gold, predicted) for way in ways}
         scores = labels.scores(tag_set)
         found.append(ModelErrors(data, scores, predicted, outcomes(gold, predicted), groups))
-    return Analysis(corpus, entities, gold, found, *source)
+    return Analysis(corpus, entities, gold, found, *source, notes)

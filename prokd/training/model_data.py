@@ -35,10 +35,11 @@ def find_model(given: str, runs_dir: Path) -> Path:
     found = of_signature or [path for path in folders if path.name.startswith(given)]
     if len(found) == 1:
         return found[0]
-    but = f"{len(found)} have: {', '.join(path.name for path in found[:4])}" if found else "no one"
+    names = ", ".join(path.name for path in found[:4]) + (" ..." if found[4:] else "")
+    but = f"{len(found)} have: {names}" if found else "none has"
     raise UserError(
-        f"a model must be a folder, or one run in --runs-dir must have the name or signature "
-        f"{given!r}, but {but} (in {runs_dir})."
+        f"a model must be a folder, or exactly one run in {runs_dir} (--runs-dir) must have the "
+        f"name or signature {given!r}, but {but}."
     )
 
 
