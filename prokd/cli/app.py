@@ -1,4 +1,4 @@
-"""``prokd data | dictionary | translate | train-... | evaluate | predict``: no search."""
+"""``prokd data | dictionary | translate | train-... | evaluate | errors | ...``: no search."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import typer
 
 from prokd.cli.data_command import data
 from prokd.cli.dictionary_command import dictionary
+from prokd.cli.errors_command import errors
 from prokd.cli.gc_command import gc
 from prokd.cli.model_commands import evaluate, predict
 from prokd.cli.options import (
@@ -36,6 +37,7 @@ from prokd.cli.options import (
     separator_of,
     writable_cache,
 )
+from prokd.cli.tag_command import tag
 from prokd.cli.translate_command import translate
 from prokd.common.interruption import SENTENCE, end_at_once_on_signals, ending_at_once, sentence_of
 from prokd.common.places import check_writable
@@ -202,7 +204,9 @@ def train_student(
 
 
 app.command()(evaluate)
+app.command()(errors)
 app.command()(predict)
+app.command()(tag)
 app.command()(data)
 app.command()(dictionary)
 app.command()(translate)

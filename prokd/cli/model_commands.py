@@ -16,6 +16,8 @@ from prokd.cli.options import (
     Place,
     Separator,
     TagColumn,
+    Types,
+    Valid,
     separator_of,
 )
 from prokd.common.import_path import lean_imports
@@ -33,45 +35,30 @@ def evaluate(
     data_dirs: DataDirs = [],  # noqa: B006
     separator: Separator = None,
     tag_column: TagColumn = None,
-    types: Annotated[
-        list[str],
-        typer.Option("--map", help="TYPE=O or TYPE=TYPE of the model, for types of the data."),
-    ] = [],  # noqa: B006
+    types: Types = [],  # noqa: B006
     model: Model = None,
     device: Device = "auto",
     json_output: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Score a model on any labelled split: entity level, strict, by type, token level."""
     with lean_imports():
-        from prokd.common.files import read_json
-        from prokd.data import load_corpus
         from prokd.data.words import check_language
-        from prokd.methods import read_config
         from prokd.scoring.tagging import Tagger
-        from prokd.scoring.type_mapping import parse_mapping, score, with_mapped_types
+        from prokd.scoring.type_mapping import (
+            absent_types,
+            parse_mapping,
+            score,
+            with_mapped_types,
+        )
+        from prokd.training.model_data import ModelData
 
         mapping = parse_mapping(types)
         tagger = Tagger(folder, RuntimeConfig(device=device), model)
-    limit = None
-    if (known := read_json(folder / "config.json")) and "data" in known:  # a run's
-        settings = read_config(known).data
-        dataset, limit = dataset or settings.dataset, settings.evaluation_limit
-    if dataset is None and not data_dirs:
-        raise UserError("the data must be given by --data-dir or --dataset: an export names none.")
-    corpus = load_corpus(
-        dataset or "wikiann",
-        check_language(language),
-        split,
-        data_dirs=data_dirs,
-        limit=limit,
-        separator=separator_of(separator),
-        tag_column=tag_column,
-    )
+    data = ModelData(folder, dataset, tuple(data_dirs), separator_of(separator), tag_column)
+    corpus = data.corpus(check_language(language), split)
     corpus = with_mapped_types(corpus, mapping, tagger.tag_set)
-    for kind in tagger.tag_set.entity_types:
-        if kind not in corpus.entity_types:
-            note = "which the model knows: whatever it takes for one counts as wrong."
-            typer.echo(f"{corpus.origin} has no entity of the type {kind}, {note}", err=True)
+    for note in absent_types(corpus, tagger.tag_set):
+        typer.echo(note, err=True)
     scores = score(tagger, corpus)
     lines = [f"{name:40s} {value:.4f}" for name, value in scores.items()]
     typer.echo(json.dumps(scores, indent=2) if json_output else "\n".join(lines))
@@ -93,13 +80,7 @@ def predict(
         bool, typer.Option(help="Split raw text into words; else blanks separate them.")
     ] = True,
     output: Annotated[str, typer.Option("--format", help="conll or json.")] = "conll",
-    valid: Annotated[
-        bool,
-        typer.Option(
-            "--valid/--independent",
-            help="The likeliest valid IOB2 tags of a sentence, or each word's likeliest tag.",
-        ),
-    ] = True,
+    valid: Valid = True,
     model: Model = None,
     device: Device = "auto",
 ) -> None:

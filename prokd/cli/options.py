@@ -79,6 +79,17 @@ TagColumn = Annotated[
     Optional[int],  # noqa: UP045
     typer.Option(help="Column of the tags in local files, from 0, or -1 from the right."),
 ]
+Types = Annotated[
+    list[str],
+    typer.Option("--map", help="TYPE=O or TYPE=TYPE of the model, for types of the data."),
+]
+Valid = Annotated[
+    bool,
+    typer.Option(
+        "--valid/--independent",
+        help="The likeliest valid IOB2 tags of a sentence, or each word's likeliest tag.",
+    ),
+]
 Place = Optional[Path]  # noqa: UP045
 
 

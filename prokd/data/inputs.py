@@ -76,10 +76,10 @@ def sentences_of(
         sentences, _, lines = parse_columns(
             text, name, labelled=False, separator=None, tag_column=None
         )
-        return [_of_words(*pair) for pair in zip(sentences, lines, strict=True)]
+        return [of_words(found, at[0]) for found, at in zip(sentences, lines, strict=True)]
     if form == "jsonl":
         raw = parse_json_lines(text, name, labelled=False)
-        return [_of_words(*pair) for pair in zip(raw.words, raw.lines, strict=True)]
+        return [of_words(found, at[0]) for found, at in zip(raw.words, raw.lines, strict=True)]
     result = [
         raw_sentence(line, number, language=language, split=split)
         for number, line in enumerate(split_lines(text), start=1)
@@ -127,9 +127,14 @@ def _is_record(line: str) -> bool:
     return isinstance(record, dict) and ("tokens" in record or "words" in record)
 
 
-def _of_words(words: list[str], lines: list[int]) -> Sentence:
+def of_words(words: list[str], line: int) -> Sentence:
+    """Return a tokenised sentence: its text is its words joined by blanks.
+
+    >>> of_words(["St.", "Paul"], 3).words[1]
+    Word(text='Paul', start=4, end=8)
+    """
     placed, start = [], 0
     for word in words:
         placed.append(Word(word, start, start + len(word)))
         start += len(word) + 1
-    return Sentence(" ".join(words), placed, lines[0])
+    return Sentence(" ".join(words), placed, line)

@@ -60,6 +60,13 @@ def lenient_spans(labels: Int, sentence_of: Int, tag_set: TagSet) -> npt.NDArray
     return np.stack([first, ends, kind[first]], axis=1)
 
 
+def strict_spans(labels: Int, sentence_of: Int, tag_set: TagSet) -> npt.NDArray[np.int64]:
+    """Return the entities as strict IOB2 has them: those of `lenient_spans` that begin with B-."""
+    spans = lenient_spans(labels, sentence_of, tag_set)
+    begins_tag: npt.NDArray[np.bool_] = np.asarray(labels)[spans[:, 0]] % 2 == 1
+    return spans[begins_tag]
+
+
 def entity_f1(gold: Int, predicted: Int, sentence_of: Int, tag_set: TagSet) -> float:
     """Return lenient micro entity F1 of flat class indices, in [0, 1]; no per-token loop."""
     gold_spans = lenient_spans(gold, sentence_of, tag_set)
@@ -144,12 +151,8 @@ def flat_report(gold: Int, predicted: Int, sentence_of: Int, tag_set: TagSet) ->
     """
     result: dict[str, float] = {}
     flat = [np.asarray(labels, dtype=np.int64) for labels in (gold, predicted)]
-    lenient = [lenient_spans(labels, sentence_of, tag_set) for labels in flat]
-    for suffix in ("", "_strict"):
-        spans = lenient
-        if suffix:  # in strict IOB2 an entity begins at a B- tag only
-            pairs = zip(lenient, flat, strict=True)
-            spans = [found[labels[found[:, 0]] % 2 == 1] for found, labels in pairs]
+    for suffix, spans_of in (("", lenient_spans), ("_strict", strict_spans)):
+        spans = [spans_of(labels, sentence_of, tag_set) for labels in flat]
         measures = _span_scores(spans[0], spans[1], len(gold))
         for name, value in zip(("precision", "recall", "f1"), measures, strict=True):
             result[f"entity_{name}{suffix}"] = value

@@ -166,21 +166,28 @@ def _load_plain(folder: Path) -> Any:
     return plain
 
 
-def as_conll(sentences: Iterable[TaggedSentence]) -> str:
-    """Format as two columns, a blank line after each sentence.
+def as_conll(
+    sentences: Iterable[TaggedSentence], gold: Sequence[Sequence[str]] | None = None
+) -> str:
+    """Format as columns, a blank line after each sentence: words, gold tags if given, tags.
+
+    Args:
+        sentences: What was tagged.
+        gold: The tags that the data has of each sentence.
 
     Raises:
         UserError: A word of tokenised input holds a tab or a line end.
     """
     lines = []
-    for item in sentences:
-        for word, tag in zip(item.words, item.tags, strict=True):
+    for number, item in enumerate(sentences):
+        columns = [item.tags] if gold is None else [gold[number], item.tags]
+        for word, *tags in zip(item.words, *columns, strict=True):
             if "\t" in word or "\n" in word or "\r" in word:
                 raise UserError(
                     f"a word in columns must hold no tab and no line end, but got {word!r} "
-                    f"(use --format json)."
+                    f"(use JSON: --format)."
                 )
-            lines.append(f"{word}\t{tag}\n")
+            lines.append("\t".join([word, *tags]) + "\n")
         lines.append("\n")
     return "".join(lines)
 

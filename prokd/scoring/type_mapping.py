@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from shlex import quote
 
 import numpy as np
+import numpy.typing as npt
 
 from prokd.data import Corpus
 from prokd.data.labels import OUTSIDE, TagSet
@@ -70,6 +71,16 @@ def with_mapped_types(corpus: Corpus, mapping: Mapping[str, str], tag_set: TagSe
     return replace(corpus, tags=[[table[tag] for tag in tags] for tags in corpus.tags or ()])
 
 
+def absent_types(corpus: Corpus, tag_set: TagSet) -> list[str]:
+    """Return a sentence for each type of a model that a labelled corpus has no entity of."""
+    return [
+        f"{corpus.origin} has no entity of the type {kind}, which the model knows: whatever it "
+        f"takes for one counts as wrong."
+        for kind in tag_set.entity_types
+        if kind not in corpus.entity_types
+    ]
+
+
 def score(tagger: Tagger, corpus: Corpus) -> dict[str, float]:
     """Return the measures of a model on a labelled corpus; no word is cut off.
 
@@ -83,6 +94,34 @@ def score(tagger: Tagger, corpus: Corpus) -> dict[str, float]:
     Returns:
         As `evaluation.scores_in_two_ways`.
     """
+    return labels_of(tagger, corpus).scores(tagger.tag_set)
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Class indices of all words of a labelled corpus, int64, (N,), in corpus order.
+
+    Args:
+        gold: As the corpus has them.
+        independent: The likeliest tag of each word.
+        valid: The likeliest valid IOB2 tags of each sentence.
+        sentence_of: Sentence number of each word, rising.
+    """
+
+    gold: npt.NDArray[np.int64]
+    independent: npt.NDArray[np.int64]
+    valid: npt.NDArray[np.int64]
+    sentence_of: npt.NDArray[np.int64]
+
+    def scores(self, tag_set: TagSet) -> dict[str, float]:
+        """Return `evaluation.scores_in_two_ways`."""
+        return scores_in_two_ways(
+            self.gold, self.independent, self.valid, self.sentence_of, tag_set
+        )
+
+
+def labels_of(tagger: Tagger, corpus: Corpus) -> Labels:
+    """Return gold and predicted classes of a labelled corpus, as `score` compares them."""
     assert corpus.tags is not None, "a corpus to score on is read with its labels"
     lengths = [len(words) for words in corpus.words]
     values_WC = tagger.probabilities(corpus.words)
@@ -90,5 +129,4 @@ def score(tagger: Tagger, corpus: Corpus) -> dict[str, float]:
     independent = values_WC.argmax(dim=-1).numpy()
     flat = [tag for tags in corpus.tags for tag in tags]
     gold = np.array(tagger.tag_set.indices(flat), dtype=np.int64)
-    sentence_of = np.repeat(np.arange(len(lengths)), lengths)
-    return scores_in_two_ways(gold, independent, valid, sentence_of, tagger.tag_set)
+    return Labels(gold, independent, valid, np.repeat(np.arange(len(lengths)), lengths))
