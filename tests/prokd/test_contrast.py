@@ -64,7 +64,7 @@ def test_sentences(form, texts):
         texts_B=None if texts is None else torch.tensor(texts),
     )
     expected = reference_of_sentences(first, second, 0.3, form, texts or list(range(6)))
-    assert float(found) == pytest.approx(expected, abs=1e-5)
+    assert float(found) == pytest.approx(expected, abs=1e-6)
 
 
 def test_sentences_across_are_two_cross_entropies():
@@ -91,7 +91,7 @@ def test_labels(count):
     features, labels = random.normal(size=(count, 5)), random.integers(0, 3, count)
     found = label_contrast(torch.tensor(features), torch.tensor(labels), temperature=0.2)
     expected = reference_of_labels(features, labels, 0.2)
-    assert float(found) == pytest.approx(expected, abs=1e-5)
+    assert float(found) == pytest.approx(expected, abs=1e-6)
 
 
 def test_labels_do_not_depend_on_order_and_length():
