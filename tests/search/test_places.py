@@ -1,8 +1,10 @@
 """Commands in working folders and output folders such as people have them."""
 
 import os
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -142,12 +144,19 @@ def test_a_folder_that_the_address_of_a_store_cannot_hold(name, tmp_path, monkey
     Tracker(tmp_path / name).check()
 
 
+def test_a_store_is_made_in_a_folder_of_any_name(tmp_path):
+    output = tmp_path / " ".join(ODD)
+    Tracker(output).check()
+    assert (output / "mlflow.db").is_file()
+    assert [path.name for path in tmp_path.iterdir()] == [output.name]
+
+
 @pytest.mark.parametrize("name", ODD)
-def test_a_store_in_a_folder_of_any_name(name, tmp_path):
+def test_a_store_in_a_folder_of_any_name(name, new_store, tmp_path):
     output = tmp_path / name
+    new_store(output)
     tracker = Tracker(output)
     tracker.check()
-    assert (output / "mlflow.db").is_file()
     assert [path.name for path in tmp_path.iterdir()] == [name]
     client = tracker._opened().client
     experiment = client.create_experiment("x", tracker._opened().artifacts)
@@ -155,4 +164,7 @@ def test_a_store_in_a_folder_of_any_name(name, tmp_path):
     client.log_text(run.info.run_id, "text", "folder/file.txt")
     (written,) = (output / "mlartifacts").rglob("file.txt")
     assert written.read_text() == "text"
+    with closing(sqlite3.connect(output / "mlflow.db")) as store:
+        names = [name for (name,) in store.execute("SELECT name FROM experiments")]
+    assert sorted(names) == ["Default", "x"]
     assert [path.name for path in tmp_path.iterdir()] == [name]
