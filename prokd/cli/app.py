@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from prokd.cli.added_commands import ExtensibleGroup
 from prokd.cli.data_command import data
 from prokd.cli.dictionary_command import dictionary
 from prokd.cli.gc_command import gc
@@ -45,6 +46,7 @@ from prokd.errors import CollapsedRun, UserError
 from prokd.methods import DEFAULT, graph_of, idle_dictionaries
 
 app = typer.Typer(
+    cls=ExtensibleGroup,
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
