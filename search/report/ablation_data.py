@@ -85,13 +85,13 @@ class AblationData:
         return [curve for name, own in self.results.items() for curve in curves(name, own)]
 
     def costs(self, column: str) -> list[tuple[str, float, float]]:
-        """Return variant, mean seconds and mean of a column, of variants that have both."""
+        """Return variant, mean seconds and mean of a column, of variants that have all their runs."""
         found = []
         for name in self.variants:
             seconds = [result.seconds for result in self.results[name]]
             known = [value for value in seconds if value is not None]
             values = [float(r[column]) for r in self.rows if r["variant"] == name and r[column]]
-            if known and values:
+            if known and len(values) == len(seconds):  # else its mean is over other languages
                 found.append((name, statistics.fmean(known), statistics.fmean(values)))
         return found
 

@@ -11,14 +11,16 @@ from typing import Any
 import numpy as np
 import optuna
 from matplotlib import pyplot
+from matplotlib.category import StrCategoryLocator
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 from optuna.trial import FrozenTrial
 from optuna.visualization import matplotlib as optunas
 
 from search.report.effects import Group, HeatMap
 from search.report.runs import SOURCE_DEV_F1, Curve
 from search.report.style import COLOURS, INK, SHADES
+from search.spaces import short
 
 WIDEST = 3
 """Panels side by side."""
@@ -53,8 +55,13 @@ def slices(group: Group, settings: Sequence[str], objective: str) -> Figure:
 
 
 def _few_ticks(axes: Any) -> None:
-    if axes.get_xscale() == "linear" and not axes.xaxis.have_units():
+    if axes.get_xscale() == "log":
+        axes.xaxis.set_major_locator(LogLocator(numticks=6, subs=(1.0, 2.0, 5.0)))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: short(float(value))))
+        axes.xaxis.set_minor_formatter(NullFormatter())
+    elif not isinstance(axes.xaxis.get_major_locator(), StrCategoryLocator):
         axes.xaxis.set_major_locator(MaxNLocator(4))
+    axes.tick_params(axis="x", labelrotation=30)
 
 
 def parallel(group: Group, objective: str) -> Figure:
