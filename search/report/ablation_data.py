@@ -85,7 +85,7 @@ class AblationData:
         return [curve for name, own in self.results.items() for curve in curves(name, own)]
 
     def costs(self, column: str) -> list[tuple[str, float, float]]:
-        """Return variant, mean seconds and mean of a column, of variants that have all their runs."""
+        """Return means of seconds and of a column by variant, where all runs are there."""
         found = []
         for name in self.variants:
             seconds = [result.seconds for result in self.results[name]]

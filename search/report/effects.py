@@ -110,7 +110,7 @@ def importances_of(study: optuna.Study) -> tuple[dict[str, float], str]:
     """Return the importances by Optuna's fANOVA, or in words why there are none."""
     trials = study.get_trials(deepcopy=False)
     if len(trials) < FEWEST:
-        return {}, f"{len(trials)} complete trials are too few for importances ({FEWEST} at least)"
+        return {}, f"too few trials for importances ({len(trials)} complete, {FEWEST} needed)"
     if len({trial.value for trial in trials}) < 2:
         return {}, "all complete trials have the same value"
     if not any(len({repr(t.params.get(n)) for t in trials}) > 1 for n in trials[0].params):

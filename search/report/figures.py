@@ -30,7 +30,9 @@ def history(trials: Sequence[FrozenTrial], objective: str) -> Figure:
     """Draw the values of all trials in order, and the best so far."""
     study = optuna.create_study(direction="maximize")
     study.add_trials(trials)
-    return _figure(optunas.plot_optimization_history, study, target_name=objective)
+    figure = _figure(optunas.plot_optimization_history, study, target_name=objective)
+    figure.axes[0].xaxis.set_major_locator(MaxNLocator(integer=True))
+    return figure
 
 
 def importances(group: Group) -> Figure:
@@ -56,12 +58,17 @@ def slices(group: Group, settings: Sequence[str], objective: str) -> Figure:
 
 def _few_ticks(axes: Any) -> None:
     if axes.get_xscale() == "log":
-        axes.xaxis.set_major_locator(LogLocator(numticks=6, subs=(1.0, 2.0, 5.0)))
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: short(float(value))))
-        axes.xaxis.set_minor_formatter(NullFormatter())
+        _plain(axes.xaxis)
     elif not isinstance(axes.xaxis.get_major_locator(), StrCategoryLocator):
         axes.xaxis.set_major_locator(MaxNLocator(4))
     axes.tick_params(axis="x", labelrotation=30)
+
+
+def _plain(axis: Any) -> None:
+    """Write the ticks of a logarithmic axis as plain numbers, and few of them."""
+    axis.set_major_locator(LogLocator(numticks=6, subs=(1.0, 2.0, 5.0)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: short(float(value))))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def parallel(group: Group, objective: str) -> Figure:
@@ -78,6 +85,9 @@ def parallel(group: Group, objective: str) -> Figure:
     names = [text.get_text().replace(" (", "\n(") for text in axes.get_xticklabels()]
     axes.set_xticks(axes.get_xticks())
     axes.set_xticklabels(names, rotation=25, ha="right")
+    for own in figure.axes:
+        if own.get_yscale() == "log":
+            _plain(own.yaxis)
     return figure
 
 

@@ -75,7 +75,8 @@ def _summary(data: StudyData) -> list[Block]:
     lines.append(
         Text(
             f"F1 is entity-level, in [0, 1]. Numbers marked “{REPORT_ONLY}” come from labels of "
-            f"the target ({data.target}); nothing was trained, pruned or chosen by them."
+            f"the target's test split ({data.target}); nothing was trained, pruned or chosen by "
+            "them."
         )
     )
     return lines
@@ -119,7 +120,7 @@ def _slices(group: Group, objective: str) -> list[Block]:
     from search.report import figures
 
     if not group.settings:
-        return [Text(f"{_of(group)}no setting varies among {len(group.trials)} complete trials.")]
+        return [Text(f"{_of(group)}no setting varies (complete trials: {len(group.trials)}).")]
     blocks: list[Block] = []
     for start in range(0, len(group.settings), TOGETHER):
         own = group.settings[start : start + TOGETHER]

@@ -143,7 +143,7 @@ def test_failed_pruned_and_unfinished_trials_are_listed_with_their_reasons(tmp_p
     }
     page = check_one_file(write_report(find(name, tmp_path)))
     assert "the worker &lt;was&gt; lost" in page
-    assert "too few for importances" in page
+    assert "too few trials for importances" in page
 
 
 def test_an_oracle_is_shouted(tmp_path):
