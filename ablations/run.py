@@ -91,6 +91,9 @@ def ablation(
     max_failures: Annotated[int, typer.Option(min=0, help="Restarts of a lost run.")] = 2,
     output: Output = Path(),
     cache_dir: Cache = None,
+    report: Annotated[
+        bool, typer.Option("--report/--no-report", help="Write the tables as reports/STEM.html.")
+    ] = True,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Count, start nothing.")] = False,
 ) -> None:
     """Compare variants of the method; running it again continues, then writes the table anew."""
@@ -176,10 +179,12 @@ def ablation(
 
     precision = known_precision(plan.configs().values(), address, gpus_per_trial)
     known, rows = without_ray_first(run, precision_at_rest(plan, descriptions, precision))
-    _write(known, rows, output, [*notes, f"settings: {known.signature}"])
+    _write(known, rows, output, [*notes, f"settings: {known.signature}"], page=report)
 
 
-def _write(plan: AblationPlan, rows: list[Row], output: Path, notes: Sequence[str]) -> None:
+def _write(
+    plan: AblationPlan, rows: list[Row], output: Path, notes: Sequence[str], *, page: bool
+) -> None:
     """Write the reports and print the table.
 
     Raises:
@@ -188,6 +193,8 @@ def _write(plan: AblationPlan, rows: list[Row], output: Path, notes: Sequence[st
     from ablations.comparison import Scores
     from ablations.report import printed, report_stem, write_reports
     from search.launch import nothing_finished
+    from search.report.origin import note_origin
+    from search.report.write import ABLATION, report_at_end
     from search.workers.trainables import DONE, PAUSED
 
     scores = Scores(plan.spec, rows)
@@ -201,6 +208,12 @@ def _write(plan: AblationPlan, rows: list[Row], output: Path, notes: Sequence[st
             typer.echo(note)
     for path in files:
         typer.echo(f"report: {path}")
+    try:
+        note_origin(files[0].with_suffix(".json"))
+    except OSError as error:  # a full disk, say: the tables are there
+        typer.echo(f"warning: the command and the versions are not noted: {error}")
+    if page and any(row.objective is not None for row in rows):
+        report_at_end(ABLATION, stem, output, typer.echo)
     unfinished = [row for row in scores.unfinished() if row.outcome.state != "collapsed"]
     if unfinished:
         typer.echo(

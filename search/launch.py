@@ -26,6 +26,7 @@ from search.method_shares import shares_table
 from search.progress import Progress
 from search.records.addresses import address_of
 from search.records.tracking import Tracker
+from search.report.at_end import search_ended
 from search.rest import cluster_at_rest
 from search.spec import SearchSpec
 from search.workers.cluster import Cluster, Resources, connected
@@ -143,18 +144,21 @@ def run_searches(
     *,
     export_best: int = 1,
     compare_criteria: bool = False,
+    report: bool = False,
 ) -> list[SearchSummary]:
-    """Run searches one after the other and print what came out of each."""
+    """Run searches one after the other and print what came out of each, with a report if asked."""
     summaries = []
     for spec in specs:
         if engine.stopping:
             break
-        summary = Search(
+        search = Search(
             spec, engine, output, export_best=export_best, compare_criteria=compare_criteria
-        ).run()
+        )
+        summary = search.run()
         _show(engine.progress, spec, summary)
         for code, reason in engine.descriptions.not_scored(spec.base).items():
             engine.progress.say(f"{code} test is not scored: {reason}")
+        search_ended(search, summary, engine.progress.say, report=report)
         summaries.append(summary)
     for line in engine.reuse.lines():
         engine.progress.say(line)

@@ -116,6 +116,10 @@ def search(
             help="Cluster file that `ray up` took: run on its head, watch from here.",
         ),
     ] = None,
+    report: Annotated[
+        bool,
+        typer.Option("--report/--no-report", help="Write reports/STUDY.html (from 2 trials on)."),
+    ] = True,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Count, start nothing.")] = False,
 ) -> None:
     """Search the settings of a method, or of several and which one; run again, it continues."""
@@ -195,7 +199,12 @@ def search(
             at_rest=at_rest,
         ) as engine:
             summaries = run_searches(
-                engine, specs, output, export_best=export_best, compare_criteria=compare_criteria
+                engine,
+                specs,
+                output,
+                export_best=export_best,
+                compare_criteria=compare_criteria,
+                report=report,
             )
         check_ended(engine, summaries, specs)
         return summaries

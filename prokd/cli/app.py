@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from prokd.cli.added_commands import ExtensibleGroup
 from prokd.cli.data_command import data
 from prokd.cli.dictionary_command import dictionary
 from prokd.cli.errors_command import errors
@@ -47,6 +48,7 @@ from prokd.errors import CollapsedRun, UserError
 from prokd.methods import DEFAULT, graph_of, idle_dictionaries
 
 app = typer.Typer(
+    cls=ExtensibleGroup,
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,

@@ -32,6 +32,9 @@ from search.spec import SearchSpec
 from search.study import PRUNED_AFTER, REASON
 from search.workers.trainables import DONE
 
+REPORT = "report.html"
+"""Artifact of a search: its report."""
+
 
 class SearchLog:
     """Marks a search and its trials as changed.
@@ -53,6 +56,8 @@ class SearchLog:
         self.tags |= {"oracle": "true"} if spec.select == ORACLE else {}
         self._steps: list[Step] = []
         self._best = float("-inf")
+        self._end: tuple[str, Path | None] = (RUNNING, None)
+        self._page: Path | None = None
 
     def open(self, complete: Sequence[FrozenTrial]) -> None:
         """Mark the search as running.
@@ -116,7 +121,13 @@ class SearchLog:
             leaderboard: Logged as an artifact, if it is there.
             finished: Whether nothing is left to do.
         """
-        self._search(FINISHED if finished else KILLED, leaderboard)
+        self._end = (FINISHED if finished else KILLED, leaderboard)
+        self._search(*self._end)
+
+    def report(self, page: Path) -> None:
+        """Add the report of the study, one HTML file, as an artifact of the ended search."""
+        self._page = page
+        self._search(*self._end)
 
     def _add(self, trial: FrozenTrial) -> None:
         value = float(trial.value or 0.0)
@@ -132,6 +143,8 @@ class SearchLog:
             texts = {"space.json": json.dumps(values, indent=2, ensure_ascii=False)}
             if leaderboard is not None and leaderboard.exists():
                 texts[leaderboard.name] = leaderboard.read_text(encoding="utf-8")
+            if self._page is not None and self._page.exists():
+                texts[REPORT] = self._page.read_text(encoding="utf-8")
             return Record(
                 key=self.key,
                 experiment=experiment_name(spec.base),
