@@ -183,7 +183,7 @@ def ablation(
 
 
 def _write(
-    plan: AblationPlan, rows: list[Row], output: Path, notes: Sequence[str], *, page: bool
+    plan: AblationPlan, rows: list[Row], output: Path, notes: Sequence[str], *, page: bool = False
 ) -> None:
     """Write the reports and print the table.
 
