@@ -62,7 +62,7 @@ def test_a_search_over_methods_from_its_first_trial_to_a_settled_end(
     capsys.readouterr()
 
     engine = open_engine()
-    (summary,) = run_searches(engine, [spec], output)  # goes on
+    (summary,) = run_searches(engine, [spec], output, report=True)  # goes on
     said = capsys.readouterr().out
     assert not engine.tracker.send_rest()
     assert not summary.left + len(summary.failed)
@@ -73,6 +73,7 @@ def test_a_search_over_methods_from_its_first_trial_to_a_settled_end(
     check_what_was_said(said, summary)
     check_csv(summary)
     check_mlflow(engine.tracker, summary)
+    check_report(engine.tracker, summary, output, said)
     (export,) = summary.exports
     assert (export / "model.safetensors").exists()
     assert export.name == f"rank1-{summary.standings[0].best_row.experiment.result.signature}"
@@ -137,6 +138,21 @@ def check_mlflow(tracker, summary):
     best = summary.standings[0].best_row.experiment.result
     version = client.get_model_version_by_alias("prokd-phrasebook-en-ar", "champion")
     assert version.tags["signature"] == best.signature
+
+
+def check_report(tracker, summary, output, said):
+    path = output.resolve() / "reports" / f"{summary.study}.html"
+    assert f"report: {path}\n" in said
+    page = path.read_text(encoding="utf-8")
+    assert "Not drawn" not in page
+    for word in ("training-teacher-", "training-student-", "Of the last start", "fp32"):
+        assert word in page
+    for standing in summary.standings:
+        assert f"<td>{standing.objective:.4f}</td>" in page
+        assert f"<td>{standing.seconds:.0f}</td>" in page
+    search = mirrored(tracker, f"search:{summary.study}")
+    logged = MlflowClient(tracker.uri).list_artifacts(search.info.run_id)
+    assert "report.html" in {file.path for file in logged}
 
 
 def check_a_best_point_is_that_of_the_method(spec, engine, output):
