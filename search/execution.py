@@ -234,9 +234,8 @@ class Execution:
 
     def _job(self, run: SharedRun) -> dict[str, object]:
         self.inventory.note_continued(run)
-        experiment = (
-            self.inventory.unreported(run) if run.folder.done else None
-        ) or run.experiment
+        waiting = self.inventory.unreported(run) if run.folder.done else None
+        experiment = waiting or run.experiment
         run.tried.add(experiment.config.target)
         judged = self.judge is not None and run.is_result
         return job_of(run.stage, experiment, self.engine, oracle=self.oracle, judged=judged)

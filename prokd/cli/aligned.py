@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from rich.cells import cell_len
 
@@ -45,6 +45,28 @@ def padded(text: str, width: int, *, right: bool = False) -> str:
     """
     blanks = " " * (width - cell_len(text))
     return blanks + text if right else text + blanks
+
+
+def table_lines(rows: Sequence[Sequence[str]], is_number: Callable[[int], bool]) -> list[str]:
+    """Return rows of texts as lines of a terminal, in columns.
+
+    Args:
+        rows: As many texts each; the header is the first.
+        is_number: Tells of a column, from 0, whether it is set to the right.
+
+    Example:
+        >>> table_lines([["of", "number"], ["words", "7"]], lambda place: place > 0)
+        ['of     number', 'words       7']
+    """
+    widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for row in rows:
+        cells = [
+            padded(cell, width, right=is_number(place))
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(cells).rstrip(" "))
+    return lines
 
 
 def sentence_lines(words: Sequence[str], tags: Mapping[str, Sequence[str]]) -> list[str]:

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rich.cells import cell_len
-
-from prokd.cli.aligned import escaped, padded, shown
+from prokd.cli.aligned import escaped, shown, table_lines
 from prokd.scoring.differences import NEITHER, SIDES, Agreement
 from prokd.scoring.entity_groups import GroupScore
 from prokd.scoring.errors import (
@@ -47,15 +45,7 @@ class Table:
     def lines(self) -> list[str]:
         """Return the lines of a terminal."""
         table = [self.header, *([shown(cell) for cell in row] for row in self.rows)]
-        widths = [max(map(cell_len, column)) for column in zip(*table, strict=True)]
-        result = [self.title]
-        for row in table:
-            cells = [
-                padded(cell, width, right=self._is_number(place))
-                for place, (cell, width) in enumerate(zip(row, widths, strict=True))
-            ]
-            result.append(("  " + "  ".join(cells)).rstrip(" "))
-        return result
+        return [self.title, *(f"  {line}" for line in table_lines(table, self._is_number))]
 
     def markdown(self) -> list[str]:
         """Return the lines of a section in Markdown."""

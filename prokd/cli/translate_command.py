@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from prokd.cli.aligned import table_lines
 from prokd.cli.options import (
     Cache,
     DataDirs,
@@ -97,14 +98,7 @@ def _table(found: Translation) -> str:
     for kind, counts in found.counts.items():
         shares = [part / counts.words for part in (counts.covered, counts.changed, counts.kept)]
         rows.append([kind, str(counts.words), *(f"{share:.2f}" for share in shares)])
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(
-            cell.ljust(width) if place == 0 else cell.rjust(width)
-            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in rows
-    )
+    return "\n".join(table_lines(rows, lambda place: place > 0))
 
 
 def _examples(original: Corpus, translated: Corpus, number: int) -> list[str]:

@@ -26,9 +26,14 @@ def pooled(
     """
     if how == "cls":
         return cls_BD.float()
-    num_sentences, length = batch.input_ids_BT.shape
-    sentence_N = batch.token_index_N // length
-    sums_BD = torch.zeros(num_sentences, features_ND.shape[-1], device=features_ND.device)
-    sums_BD = sums_BD.index_add(0, sentence_N, features_ND.float())
+    return sentence_means(features_ND, batch)
+
+
+def sentence_means(values_ND: Tensor, batch: Batch) -> Tensor:
+    """Return the mean over the valid tokens of each sentence, float32, (B, D); 0 without any."""
+    sentence_N = batch.places.sentence_N
+    num_sentences = len(batch.input_ids_BT)
+    sums_BD = torch.zeros(num_sentences, values_ND.shape[-1], device=values_ND.device)
+    sums_BD = sums_BD.index_add(0, sentence_N, values_ND.float())
     counts_B = torch.bincount(sentence_N, minlength=num_sentences)
     return sums_BD / counts_B.clamp_min(1)[:, None]

@@ -83,8 +83,7 @@ def needed_corpora(config: ExperimentConfig) -> tuple[str, ...]:
 
 def idle_dictionaries(configs: Iterable[ExperimentConfig], runtime: RuntimeConfig) -> str | None:
     """Return in words that dictionaries were named and nothing is translated; None otherwise."""
-    read = {name for config in configs for name in needed_corpora(config)}
-    if not runtime.dictionaries or {TRANSLATED_TRAIN, PAIRED_TRAIN} & read:
+    if not runtime.dictionaries or any(map(_translates, configs)):
         return None
     return "--dictionary is not used: nothing here translates the labelled sentences"
 
@@ -96,14 +95,18 @@ def lacking(config: ExperimentConfig, runtime: RuntimeConfig) -> str | None:
         config: The experiment.
         runtime: Names the data at hand; the phrasebook brings a dictionary of its own.
     """
-    translates = {TRANSLATED_TRAIN, PAIRED_TRAIN} & set(needed_corpora(config))
     embedded = config.data.dataset == "phrasebook" and not runtime.data_dirs
-    if not translates or runtime.dictionaries or embedded:
+    if runtime.dictionaries or embedded or not _translates(config):
         return None
     return (
         f"{config.method} needs a dictionary from {config.source} to {config.target}: name one by "
         f"--dictionary, or make one by `prokd dictionary`"
     )
+
+
+def _translates(config: ExperimentConfig) -> bool:
+    """Tell whether a stage of an experiment reads translated sentences."""
+    return not {TRANSLATED_TRAIN, PAIRED_TRAIN}.isdisjoint(needed_corpora(config))
 
 
 def reading_key(config: ExperimentConfig) -> str:

@@ -138,22 +138,17 @@ class RunFolder:
             target: The language beside the source.
         """
         known = self.report() or {}
-        before = known.get("fingerprints", {})
-        reasons = {
-            language: reason
-            for language, reason in known.get("not_scored", {}).items()
-            if not any(name.startswith(f"test/{language}/") for name in metrics)
+        scored = {_language(name) for name in metrics}
+        kept = {
+            n: v for n, v in known.get("metrics", {}).items() if _language(n) not in not_scored
         }
+        reasons = {k: v for k, v in known.get("not_scored", {}).items() if k not in scored}
         report = {
             "fingerprint": fingerprint,
-            "fingerprints": before | {target: fingerprint},
-            "metrics": {**known.get("metrics", {}), **metrics},
+            "fingerprints": known.get("fingerprints", {}) | {target: fingerprint},
+            "metrics": kept | dict(metrics),
             "not_scored": reasons | dict(not_scored),
         }
-        for language in not_scored:
-            gone = [name for name in report["metrics"] if name.startswith(f"test/{language}/")]
-            for name in gone:
-                del report["metrics"][name]
         write_json(self.path / "report.json", report)
 
     def oracle(self) -> dict[str, Any] | None:
@@ -233,3 +228,8 @@ class RunFolder:
         self.path.mkdir(parents=True, exist_ok=True)
         with FileLock(self.path / ".lock"):
             yield
+
+
+def _language(measure: str) -> str:
+    """Return the language in ``test/<language>/<measure>``."""
+    return measure.split("/")[1]

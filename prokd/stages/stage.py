@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from prokd.config import OptimizationConfig
-from prokd.data import EncodedCorpus, make_batches
+from prokd.data import Batch, EncodedCorpus, collate, make_batches
 from prokd.encoder.classifier import TokenClassifier
 
 SOURCE_STREAM, TARGET_STREAM, STUDENT_STREAM, CONTRAST_STREAM = 0, 1, 2, 3
@@ -70,3 +72,24 @@ def training_batches(
         generator=generator,
         sentences=sentences,
     )
+
+
+def endless_indices(
+    encoded: EncodedCorpus, settings: OptimizationConfig, generator: np.random.Generator
+) -> Iterator[npt.NDArray[np.int64]]:
+    """Yield the sentences of batches again and again, each round in an order of its own."""
+    while True:
+        yield from training_batches(encoded, settings, generator)
+
+
+def endless_batches(
+    encoded: EncodedCorpus,
+    settings: OptimizationConfig,
+    generator: np.random.Generator,
+    pad_token_id: int,
+    device: torch.device,
+) -> Iterator[Batch]:
+    """Yield the batches of `endless_indices`, on a device."""
+    for indices in endless_indices(encoded, settings, generator):
+        batch = collate(encoded, indices, pad_token_id)
+        yield batch.to(device, non_blocking=True)

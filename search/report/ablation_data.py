@@ -8,6 +8,7 @@ from functools import cached_property, partial
 from pathlib import Path
 
 from prokd.errors import UserError
+from prokd.runs.identity import SIGNATURE_LENGTH
 from search.report.blocks import NOTHING, REPORT_ONLY, Block, Drawing, Section, Table, Text
 from search.report.markdown import read_markdown
 from search.report.origin import read_origin, versions_table
@@ -15,7 +16,6 @@ from search.report.runs import Curve, Result, curves, run_of
 from search.report.study_sections import repeat_blocks, training_blocks
 
 TARGET_F1 = "target_test/entity_f1"
-SIGNATURE_LENGTH = 12
 
 
 class AblationData:
@@ -54,9 +54,13 @@ class AblationData:
     def results(self) -> dict[str, list[Result]]:
         """What the runs of each variant have left."""
         found: dict[str, list[Result]] = {name: [] for name in self.variants}
-        for row in self.rows:
-            found[row["variant"]].append(self._result(row))
+        for row, result in zip(self.rows, self._of_rows, strict=True):
+            found[row["variant"]].append(result)
         return found
+
+    @cached_property
+    def _of_rows(self) -> list[Result]:
+        return [self._result(row) for row in self.rows]
 
     def _result(self, row: dict[str, str]) -> Result:
         folder, runs_dir = Path(row["folder"]), self.output / "runs"
@@ -107,7 +111,7 @@ class AblationData:
     def fingerprints(self) -> Table:
         """Return the hashes of what was read, by what it is and the target."""
         found: dict[tuple[str, str], str] = {}
-        for row, result in zip(self.rows, (self._result(row) for row in self.rows), strict=True):
+        for row, result in zip(self.rows, self._of_rows, strict=True):
             for name, value in result.fingerprints().items():
                 found.setdefault((name, row["target"]), value)
         rows = tuple((name, language, value) for (name, language), value in sorted(found.items()))

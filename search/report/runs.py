@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Result:
-    """What one experiment has left.
+    """What one experiment has left; each file is read once.
 
     Args:
         stages: Its runs by name of the stage, the result last.
@@ -49,26 +50,26 @@ class Result:
         """The run of the result."""
         return list(self.stages.values())[-1]
 
-    @property
+    @cached_property
     def config(self) -> dict[str, Any]:
         """The settings by dotted path; empty if the folder was removed."""
         return flatten(read_json(self.last.path / "config.json") or {})
 
-    @property
+    @cached_property
     def criteria(self) -> dict[str, float]:
         """What looks at no target label, by name; empty before the end."""
         found = self.last.result() or {}
         known = found.get("criteria", {}) or {}
         return {SOURCE_DEV: found["objective"], **known} if found else {}
 
-    @property
+    @cached_property
     def target_f1(self) -> float | None:
         """Entity F1 on the target's test split, in [0, 1]."""
         metrics = (self.last.report() or {}).get("metrics", {})
         value: float | None = metrics.get(f"test/{self.config.get('target')}/entity_f1")
         return value
 
-    @property
+    @cached_property
     def seconds(self) -> float | None:
         """What the training of all stages took, shared ones included; None before the end."""
         results = [folder.result() for folder in self.stages.values()]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
@@ -92,11 +94,8 @@ def _history(data: StudyData) -> list[Block]:
     return [Drawing("history", caption, partial(figures.history, known, data.objective))]
 
 
-def _by_group(data: StudyData, make: object) -> list[Block]:
-    blocks: list[Block] = []
-    for group in data.groups:
-        blocks += make(group, data.objective)  # type: ignore[operator]
-    return blocks
+def _by_group(data: StudyData, make: Callable[[Group, str], list[Block]]) -> list[Block]:
+    return [block for group in data.groups for block in make(group, data.objective)]
 
 
 def _named(group: Group, name: str) -> str:
@@ -204,8 +203,8 @@ def _space(data: StudyData) -> list[Block]:
     return _non_empty(_pairs_table(words, "setting", "values"))
 
 
-def _pairs_table(found: object, first: str, second: str = "value") -> Table:
-    rows = tuple((name, str(value)) for name, value in dict(found).items())  # type: ignore[call-overload]
+def _pairs_table(found: Mapping[str, Any], first: str, second: str = "value") -> Table:
+    rows = tuple((name, str(value)) for name, value in found.items())
     return Table((first, second), rows)
 
 

@@ -8,19 +8,18 @@ from optuna.trial import TrialState
 
 from prokd.runs.folder import SOURCE_DEV
 from search.choice import METHOD, method_in, point_of
+from search.leaderboard import columns
 from search.report.blocks import REPORT_ONLY, Table, number
 from search.report.runs import mean_of, with_deviation
 from search.report.study_data import StudyData
 from search.results import heading
-from search.spaces import in_symbols, label, ordered, short
+from search.spaces import in_symbols, label, short
 from search.study import PRUNED_AFTER, REASON
 
 
 def leaderboard_table(data: StudyData) -> Table:
     """Return all ranks."""
-    paths = [
-        p for p in ordered(dict.fromkeys(k for x in data.places for k in point_of(x.trial.params)))
-    ]
+    paths = columns([point_of(place.trial.params) for place in data.places])
     criteria = [name for name in data.criteria() if name != data.select]
     header = (
         "rank",

@@ -63,7 +63,7 @@ def draw(name: str, make: Callable[[], Figure], folder: Path) -> str:
         figure = make()
         for axes in figure.axes:
             restyle(axes)
-        if figure._suptitle is not None:  # type: ignore[attr-defined]
+        if figure.get_suptitle():
             figure.suptitle("")
         picture, vectors = io.BytesIO(), io.StringIO()
         keep: Any = {"bbox_inches": "tight", "pad_inches": 0.08}

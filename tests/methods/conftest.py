@@ -1,9 +1,10 @@
-"""One Ray for the commands of a test, whose workers find a package from outside."""
+"""One Ray for commands whose workers find a package from outside; text that is translated."""
 
 import pytest
 
 from tests.cluster import chaos
 from tests.methods import outside
+from tests.methods.translated import write_dictionary
 
 
 @pytest.fixture
@@ -20,3 +21,10 @@ def ray_with(monkeypatch):
     yield start
     for ray in started:
         ray.stop()
+
+
+@pytest.fixture
+def runtime(tiny_runtime, tmp_path):
+    """A runtime of the tiny corpus, with a dictionary."""
+    dictionary = write_dictionary(tmp_path / "en-xx.tsv")
+    return tiny_runtime.model_copy(update={"dictionaries": (dictionary,)})

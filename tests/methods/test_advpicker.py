@@ -8,7 +8,7 @@ import torch
 
 from prokd.config import with_overrides
 from prokd.data import collate
-from prokd.methods import build_config, graph_of, in_method, without_components
+from prokd.methods import build_config, graph_of, in_method
 from prokd.methods.advpicker.discriminator import (
     discriminator_of,
     language_margins,
@@ -19,7 +19,7 @@ from prokd.methods.advpicker.objective import discrimination_loss
 from prokd.training.context import StageContext, new_stage
 from prokd.training.corpora import Corpora
 from prokd.training.run import StageRun
-from tests.methods.training import name_of, resumed, same, trained, weights
+from tests.methods.training import name_of, resumed_as_whole, trained, weights, without
 
 
 @pytest.fixture
@@ -27,10 +27,6 @@ def config(tiny_config):
     return with_overrides(
         in_method(tiny_config, "advpicker"), {"encoder.dropout": 0.1, "encoder.precision": "fp32"}
     )
-
-
-def without(config, *components):
-    return with_overrides(config, without_components(components, method="advpicker"))
 
 
 def test_the_losses_are_the_reference():
@@ -93,12 +89,7 @@ def test_looking_on_changes_no_teacher(config, tiny_runtime, tmp_path):
 @pytest.mark.parametrize("parts", [(), ("PI",), ("AD",)])
 def test_a_resumed_run_is_an_uninterrupted_one(config, parts, tiny_runtime, tmp_path):
     config = without(config, *parts)
-    whole = trained(config, tiny_runtime)
-    apart = tiny_runtime.model_copy(update={"runs_dir": tmp_path / "apart"})
-    again = resumed(config, apart)
-    for name, run in whole.items():
-        assert all(np.isfinite(list(row.values())).all() for row in run.history), name
-        assert same(again[name], run), name
+    resumed_as_whole(config, tiny_runtime, tmp_path / "apart")
 
 
 def test_the_student_learns_from_the_picked_sentences_alone(config, tiny_runtime):

@@ -8,14 +8,13 @@ import torch
 
 from prokd.config import with_overrides
 from prokd.data import collate
-from prokd.methods import build_config, graph_of, in_method, lacking, without_components
+from prokd.methods import build_config, graph_of, in_method, lacking
 from prokd.methods.colada.objective import denoised_targets, soft_cross_entropy
 from prokd.methods.colada.reliable import LabelReliability
 from prokd.terms.neighbours import agreeing_neighbours, reliability
 from prokd.training.context import StageContext
 from prokd.training.corpora import Corpora
-from tests.methods.training import names_of, resumed, same, trained, weights
-from tests.methods.translated import write_dictionary
+from tests.methods.training import names_of, resumed_as_whole, same, trained, weights, without
 
 
 @pytest.fixture
@@ -28,16 +27,6 @@ def config(tiny_config):
             "denoising.neighbours": 20,
         },
     )
-
-
-@pytest.fixture
-def runtime(tiny_runtime, tmp_path):
-    dictionary = write_dictionary(tmp_path / "en-xx.tsv")
-    return tiny_runtime.model_copy(update={"dictionaries": (dictionary,)})
-
-
-def without(config, *components):
-    return with_overrides(config, without_components(components, method="colada"))
 
 
 def test_targets_and_their_loss_are_the_reference():
@@ -127,12 +116,7 @@ def test_each_part_teaches(config, runtime):
 @pytest.mark.parametrize("parts", [(), ("RW", "DT")])
 def test_a_resumed_run_is_an_uninterrupted_one(config, parts, runtime, tmp_path):
     config = without(config, *parts)
-    whole = trained(config, runtime)
-    apart = runtime.model_copy(update={"runs_dir": tmp_path / "apart"})
-    again = resumed(config, apart)
-    for name, run in whole.items():
-        assert all(np.isfinite(list(row.values())).all() for row in run.history), name
-        assert same(again[name], run), name
+    whole = resumed_as_whole(config, runtime, tmp_path / "apart")
     seen = [weights(run) for run in whole.values()]
     for number, before in enumerate(seen):
         for other in seen[number + 1 :]:

@@ -14,8 +14,7 @@ from prokd.methods.composed.student import ComposedStudentStage
 from prokd.methods.composed.teacher import ComposedTeacherStage
 from prokd.training.context import StageContext, new_stage
 from prokd.training.corpora import Corpora
-from tests.methods.training import names_of, resumed, same, trained, weights
-from tests.methods.translated import write_dictionary
+from tests.methods.training import names_of, resumed_as_whole, trained, weights
 
 PLAIN = {"teacher.alignment.weight": 0.0, "student.schedule": "distillation"}
 MSD = {
@@ -38,12 +37,6 @@ def config(tiny_config):
     return with_overrides(
         in_method(tiny_config, "composed"), {"encoder.dropout": 0.1, "encoder.precision": "fp32"}
     )
-
-
-@pytest.fixture
-def runtime(tiny_runtime, tmp_path):
-    dictionary = write_dictionary(tmp_path / "en-xx.tsv")
-    return tiny_runtime.model_copy(update={"dictionaries": (dictionary,)})
 
 
 def other(config, method, overrides):
@@ -196,9 +189,4 @@ def test_the_students_loss_is_the_sum_of_its_terms(config, runtime):
 )
 def test_a_resumed_run_is_an_uninterrupted_one(config, overrides, runtime, tmp_path):
     config = with_overrides(config, overrides)
-    whole = trained(config, runtime)
-    apart = runtime.model_copy(update={"runs_dir": tmp_path / "apart"})
-    again = resumed(config, apart)
-    for name, run in whole.items():
-        assert all(np.isfinite(list(row.values())).all() for row in run.history), name
-        assert same(again[name], run), name
+    resumed_as_whole(config, runtime, tmp_path / "apart")

@@ -10,14 +10,13 @@ import torch
 from prokd.config import with_overrides
 from prokd.encoder.layer_features import layer_features
 from prokd.errors import UserError
-from prokd.methods import graph_of, in_method, lacking, without_components
+from prokd.methods import graph_of, in_method, lacking
 from prokd.methods.concner.objective import teacher_objective
 from prokd.terms.contrast import label_contrast
 from prokd.terms.tagging_loss import tagging_loss
 from prokd.training.context import StageContext, new_stage
 from prokd.training.corpora import Corpora
-from tests.methods.training import name_of, resumed, same, trained, weights
-from tests.methods.translated import write_dictionary
+from tests.methods.training import name_of, resumed_as_whole, trained, weights, without
 
 
 @pytest.fixture
@@ -25,16 +24,6 @@ def config(tiny_config):
     return with_overrides(
         in_method(tiny_config, "concner"), {"encoder.dropout": 0.1, "encoder.precision": "fp32"}
     )
-
-
-@pytest.fixture
-def runtime(tiny_runtime, tmp_path):
-    dictionary = write_dictionary(tmp_path / "en-xx.tsv")
-    return tiny_runtime.model_copy(update={"dictionaries": (dictionary,)})
-
-
-def without(config, *components):
-    return with_overrides(config, without_components(components, method="concner"))
 
 
 def teacher_of(config, runtime):
@@ -200,15 +189,10 @@ def test_what_cannot_act_is_no_part_of_the_name(config):
 )
 def test_a_resumed_run_is_an_uninterrupted_one(config, overrides, runtime, tmp_path):
     config = with_overrides(config, overrides)
-    whole = trained(config, runtime)
+    whole = resumed_as_whole(config, runtime, tmp_path / "apart")
     told = whole["teacher"].history[-1]
     assert told["teacher/label_contrast"] > 0
     assert ("teacher/pairing_accuracy" in told) == (config.translation.mode == "words")
-    apart = runtime.model_copy(update={"runs_dir": tmp_path / "apart"})
-    again = resumed(config, apart)
-    for name, run in whole.items():
-        assert all(np.isfinite(list(row.values())).all() for row in run.history), name
-        assert same(again[name], run), name
 
 
 def test_each_part_teaches(config, runtime):

@@ -6,7 +6,6 @@ from prokd.config import with_overrides
 from prokd.methods import in_method, methods
 from tests import tiny
 from tests.methods.training import same, trained
-from tests.methods.translated import write_dictionary
 
 QUICK = {
     "colada": {"rounds": 1},
@@ -23,9 +22,7 @@ QUICK = {
 
 
 @pytest.mark.parametrize("name", list(methods()))
-def test_target_labels_are_not_looked_at(name, tiny_config, tiny_runtime, tiny_data, tmp_path):
-    dictionary = write_dictionary(tmp_path / "en-xx.tsv")
-    runtime = tiny_runtime.model_copy(update={"dictionaries": (dictionary,)})
+def test_target_labels_are_not_looked_at(name, tiny_config, runtime, tiny_data, tmp_path):
     settings = {"encoder.precision": "fp32", "encoder.dropout": 0.1} | QUICK.get(name, {})
     config = with_overrides(in_method(tiny_config, name), settings)
     before = trained(config, runtime)

@@ -2,18 +2,17 @@
 
 import re
 
-import numpy as np
 import pytest
 import torch
 
 from prokd.config import with_overrides
 from prokd.errors import UserError
-from prokd.methods import build_config, graph_of, in_method, lacking, without_components
+from prokd.methods import build_config, graph_of, in_method, lacking
 from prokd.methods.unitrans.objective import student_objective
 from prokd.training import translations
 from prokd.training.corpora import Corpora
-from tests.methods.training import name_of, resumed, same, trained, weights
-from tests.methods.translated import PAIRS, write_dictionary
+from tests.methods.training import name_of, resumed_as_whole, trained, weights, without
+from tests.methods.translated import PAIRS
 
 ALL = ("teacher", "translated_teacher", "finetuned_teacher", "student")
 
@@ -24,16 +23,6 @@ def config(tiny_config):
         in_method(tiny_config, "unitrans"),
         {"encoder.dropout": 0.1, "encoder.precision": "fp32", "translation.keep": []},
     )
-
-
-@pytest.fixture
-def runtime(tiny_runtime, tmp_path):
-    dictionary = write_dictionary(tmp_path / "en-xx.tsv")
-    return tiny_runtime.model_copy(update={"dictionaries": (dictionary,)})
-
-
-def without(config, *components):
-    return with_overrides(config, without_components(components, method="unitrans"))
 
 
 def test_the_objective_is_the_weighted_sum():
@@ -162,12 +151,7 @@ def test_what_cannot_act_is_no_part_of_the_name(config):
 )
 def test_a_resumed_run_is_an_uninterrupted_one(config, overrides, runtime, tmp_path):
     config = with_overrides(config, overrides)
-    whole = trained(config, runtime)
-    apart = runtime.model_copy(update={"runs_dir": tmp_path / "apart"})
-    again = resumed(config, apart)
-    for name, run in whole.items():
-        assert all(np.isfinite(list(row.values())).all() for row in run.history), name
-        assert same(again[name], run), name
+    resumed_as_whole(config, runtime, tmp_path / "apart")
 
 
 def test_teachers_differ_and_the_student_learns_from_their_vote(config, runtime):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
+from prokd.config import with_overrides
 from prokd.encoder import artifact
-from prokd.methods import graph_of
+from prokd.methods import graph_of, without_components
 from prokd.runs.identity import signature, stage_identity
 from prokd.training.run import StageRun
 
@@ -64,3 +66,22 @@ def names_of(config):
 def name_of(config, stage):
     """Return the name of one stage's run, likewise."""
     return names_of(config)[stage]
+
+
+def without(config, *components):
+    """Return an experiment less some parts of its method."""
+    return with_overrides(config, without_components(components, method=config.method))
+
+
+def resumed_as_whole(config, runtime, apart):
+    """Train an experiment twice, the second time resumed; hold that both are the same.
+
+    Returns:
+        Its runs by name; all that they tell is finite.
+    """
+    whole = trained(config, runtime)
+    again = resumed(config, runtime.model_copy(update={"runs_dir": apart}))
+    for name, run in whole.items():
+        assert all(np.isfinite(list(row.values())).all() for row in run.history), name
+        assert same(again[name], run), name
+    return whole

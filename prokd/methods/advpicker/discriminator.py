@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from prokd.data import EncodedCorpus
 from prokd.encoder.classifier import TokenClassifier
+from prokd.encoder.pooling import sentence_means
 from prokd.methods.advpicker.config import DiscriminatorConfig
 from prokd.scoring.evaluation import looked_at
 
@@ -74,11 +75,7 @@ def language_margins(model: TokenClassifier, encoded: EncodedCorpus, pad_token_i
         with model.autocast():
             features_ND, _ = model(batch)
         margins_N = torch.sigmoid(discriminator(features_ND)) - 0.5
-        sentence_N = batch.places.sentence_N
-        sums_B = torch.zeros(len(indices), device=margins_N.device)
-        sums_B = sums_B.index_add(0, sentence_N, margins_N)
-        counts_B = torch.bincount(sentence_N, minlength=len(indices)).clamp_min(1)
-        found[torch.from_numpy(indices), 0] = (sums_B / counts_B).cpu()
+        found[torch.from_numpy(indices)] = sentence_means(margins_N[:, None], batch).cpu()
     return found
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from prokd.data import Batch, EncodedCorpus, collate
+from prokd.data import Batch, EncodedCorpus
 from prokd.encoder.precision import autocast_type
 from prokd.errors import CollapsedRun
 from prokd.methods.advpicker.config import AdvPickerConfig
@@ -25,7 +25,7 @@ from prokd.methods.advpicker.discriminator import discriminator_of, with_discrim
 from prokd.methods.advpicker.effective import deceives, is_plain
 from prokd.methods.advpicker.objective import discrimination_loss
 from prokd.stages.context import Context
-from prokd.stages.stage import TARGET_STREAM, epoch_generator, training_batches
+from prokd.stages.stage import TARGET_STREAM, endless_batches, epoch_generator
 from prokd.stages.tagger import TaggerStage, parts_of_tagger
 
 
@@ -68,10 +68,8 @@ class AdversarialTeacherStage(TaggerStage):
     def _target_batches(self, epoch: int) -> Iterator[Batch]:
         """Yield batches of target sentences, again and again."""
         generator = epoch_generator(self.config.seed, epoch, TARGET_STREAM)
-        while True:
-            for indices in training_batches(self.target_train, self.settings, generator):
-                batch = collate(self.target_train, indices, self.pad_token_id)
-                yield batch.to(self.model.device, non_blocking=True)
+        place = self.pad_token_id, self.model.device
+        return endless_batches(self.target_train, self.settings, generator, *place)
 
     def after_step(self, batch: Batch) -> dict[str, Tensor]:
         """Train the discriminator on features of both languages, then the encoder against it."""

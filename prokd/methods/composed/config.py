@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from prokd.config import TranslationConfig, validation_sentence
+from prokd.config import ExperimentConfig, TranslationConfig, validation_sentence
 from prokd.config.shared import narrowed
 from prokd.errors import UserError
 from prokd.methods.concner.config import ConCNERConfig, ContrastConfig
@@ -89,7 +90,7 @@ class ComposedConfig(ProKDConfig):
             raise UserError(
                 f"translation.mode must be words where {used[0]} needs a translation, but is none."
             )
-        for seen_as in (as_msd, as_unitrans, as_concner):
+        for seen_as in SEEN_AS.values():
             try:
                 seen_as(self)
             except ValidationError as error:
@@ -142,3 +143,12 @@ def as_concner(config: ComposedConfig) -> ConCNERConfig:
         changes["translation"] = {"mode": "none"}
         changes["teacher"] = {"contrast": {"sentences": 0.0}}
     return narrowed(config, ConCNERConfig, changes)
+
+
+SEEN_AS: dict[str, Callable[[ComposedConfig], ExperimentConfig]] = {
+    "prokd": as_prokd,
+    "msd": as_msd,
+    "unitrans": as_unitrans,
+    "concner": as_concner,
+}
+"""What is a method's of an experiment, by the method."""

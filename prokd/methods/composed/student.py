@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -13,9 +14,9 @@ from torch import Tensor
 from prokd.data import Batch
 from prokd.encoder.pooling import pooled
 from prokd.methods.composed.config import (
+    SEEN_AS,
     ComposedConfig,
     as_msd,
-    as_prokd,
     as_unitrans,
     is_layered,
     learns_otherwise,
@@ -25,9 +26,9 @@ from prokd.methods.composed.teacher import seen_as
 from prokd.methods.msd.discrepancies import Discrepancies, discrepancies_of, last_features
 from prokd.methods.msd.effective import draws_features
 from prokd.methods.msd.heads import all_logits, heads_of, told_weights
-from prokd.methods.msd.objective import layer_distillation
+from prokd.methods.msd.objective import weighted_layers
 from prokd.methods.msd.student import build_student as build_layered
-from prokd.methods.msd.student import layer_teaching
+from prokd.methods.msd.student import layer_losses, layer_teaching
 from prokd.methods.prokd.student import build_student as build_self_trained
 from prokd.methods.prokd.student.stage import StudentStage
 from prokd.methods.unitrans.student import build_student as build_voted
@@ -85,15 +86,10 @@ class ComposedStudentStage(StudentStage):
             found = all_logits(self.model, batch)
             tokens_ND, logits_NC = found.tokens_ND, found.logits_NC
             features_BD = pooled(found.cls_BD, tokens_ND, batch, how=settings.mmd_features)
-            layers_A = layer_distillation(
-                self.layer_probabilities_NAC[words_N].movedim(1, 0),
-                torch.softmax(found.logits_ANC, dim=-1),
-                class_reduction=settings.distillation_reduction,
-                num_sentences=num_sentences,
-                reduction=settings.loss_reduction,
-            )
-            weights_A = heads_of(self.model).layer_weights().to(layers_A.device)
-            losses.append(settings.heads_weight * (weights_A * layers_A).sum())
+            teacher_NAC = self.layer_probabilities_NAC[words_N]
+            layers_A = layer_losses(teacher_NAC, found, settings, num_sentences)
+            weights_A = heads_of(self.model).layer_weights()
+            losses.append(weighted_layers(layers_A, weights_A, heads_weight=settings.heads_weight))
             told |= told_weights(self.model)
         else:
             tokens_ND, features_BD = last_features(self.model, batch, how=settings.mmd_features)
@@ -111,16 +107,18 @@ class ComposedStudentStage(StudentStage):
         return tokens_ND, logits_NC, torch.stack(losses).sum() if losses else None
 
 
+_BUILDERS: dict[str, Callable[[Context], Stage]] = {
+    "prokd": build_self_trained,
+    "msd": build_layered,
+    "unitrans": build_voted,
+}
+
+
 def build_student(context: Context) -> Stage:
     """Build a student: that of another method where the parts are that method's alone."""
     config: ComposedConfig = context.config
-    like = student_like(config)
-    if like == "prokd":
-        return build_self_trained(seen_as(context, as_prokd(config)))
-    if like == "msd":
-        return build_layered(seen_as(context, as_msd(config)))
-    if like == "unitrans":
-        return build_voted(seen_as(context, as_unitrans(config)))
+    if (like := student_like(config)) is not None:
+        return _BUILDERS[like](seen_as(context, SEEN_AS[like](config)))
     parts, weights_N = parts_of_student(context), None
     if learns_otherwise(config):
         parts["teacher_probabilities"], weights_N = taught(context, as_unitrans(config))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from prokd.data import Batch, EncodedCorpus
 from prokd.encoder.layer_features import layer_features
 from prokd.method import PAIRED_TRAIN
 from prokd.methods.composed.config import (
+    SEEN_AS,
     ComposedConfig,
     as_concner,
     as_msd,
@@ -57,7 +59,6 @@ class ComposedTeacherStage(TeacherStage):
         """Take hold of the parts."""
         super().__init__(**parts)
         self.paired, self.contrast = paired, contrast
-        self._indices: npt.NDArray[np.int64] = np.zeros(0, dtype=np.int64)
 
     def run_epoch(self) -> dict[str, float]:
         """Train one epoch, as ProKD's teacher does."""
@@ -66,10 +67,9 @@ class ComposedTeacherStage(TeacherStage):
         return super().run_epoch()
 
     def _collated(self, indices: npt.NDArray[np.int64]) -> Batch:
-        self._indices = np.asarray(indices)
         if self.paired is None:
             return super()._collated(indices)
-        return collate_pairs(self.paired, self._indices, self.pad_token_id)
+        return collate_pairs(self.paired, indices, self.pad_token_id)
 
     def _tagging_of(
         self, batch: Batch, num_sentences: int, means: RunningMeans
@@ -94,7 +94,7 @@ class ComposedTeacherStage(TeacherStage):
             loss = self._loss_of(self.model.logits(tokens_ND), batch, num_sentences)
             told["tagging_loss"] = loss
         if self.contrast is not None:
-            sentences, labels, more = self.contrast.losses(cls_BD, tokens_ND, batch, self._indices)
+            sentences, labels, more = self.contrast.losses(cls_BD, tokens_ND, batch)
             chosen = self.contrast.settings
             loss = loss + chosen.sentences * sentences + chosen.labels * labels
             told |= more
@@ -115,16 +115,18 @@ class ComposedTeacherStage(TeacherStage):
         )
 
 
+_BUILDERS: dict[str, Callable[[Context], Stage]] = {
+    "prokd": build_aligned,
+    "msd": build_layered,
+    "concner": build_contrasted,
+}
+
+
 def build_teacher(context: Context) -> Stage:
     """Build a teacher: that of another method where the parts are that method's alone."""
     config: ComposedConfig = context.config
-    like = teacher_like(config)
-    if like == "prokd":
-        return build_aligned(seen_as(context, as_prokd(config)))
-    if like == "msd":
-        return build_layered(seen_as(context, as_msd(config)))
-    if like == "concner":
-        return build_contrasted(seen_as(context, as_concner(config)))
+    if (like := teacher_like(config)) is not None:
+        return _BUILDERS[like](seen_as(context, SEEN_AS[like](config)))
     model = context.model()
     if config.teacher.heads_weight > 0:
         with_heads(model, as_msd(config))
@@ -139,7 +141,7 @@ def build_teacher(context: Context) -> Stage:
         target_train=context.target_train(model) if aligns(as_prokd(config)) else source_train,
         pad_token_id=context.pad_token_id,
         paired=context.corpus(PAIRED_TRAIN, model) if is_paired(config) else None,
-        contrast=Contrast(settings, config.seed, source_train) if contrasts(config) else None,
+        contrast=Contrast(settings, config.seed) if contrasts(config) else None,
     )
 
 

@@ -6,11 +6,10 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from prokd.data import Batch, EncodedCorpus
+from prokd.data import Batch
 from prokd.encoder.pooling import pooled
 from prokd.methods.concner.config import ContrastConfig
 from prokd.stages.stage import CONTRAST_STREAM, epoch_generator
@@ -23,13 +22,11 @@ class Contrast:
     Args:
         settings: Their factors and forms.
         seed: Of the tokens that are drawn.
-        sentences: Source sentences, by which equal texts are known.
     """
 
-    def __init__(self, settings: ContrastConfig, seed: int, sentences: EncodedCorpus) -> None:
-        """Number the texts."""
+    def __init__(self, settings: ContrastConfig, seed: int) -> None:
+        """Begin the first epoch."""
         self.settings, self.seed = settings, seed
-        self._texts = _numbered(sentences)
         self.begin(0)
 
     def begin(self, epoch: int) -> None:
@@ -37,11 +34,7 @@ class Contrast:
         self._random = epoch_generator(self.seed, epoch, CONTRAST_STREAM)
 
     def losses(
-        self,
-        cls_BD: Tensor,
-        tokens_ND: Tensor,
-        batch: Batch,
-        indices: npt.NDArray[np.int64],
+        self, cls_BD: Tensor, tokens_ND: Tensor, batch: Batch
     ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
         """Return L_TCL and L_LCL, 0 where their factor is, and what is told of them.
 
@@ -49,22 +42,27 @@ class Contrast:
             cls_BD: float, (2B, D), of each sentence's first subword, after the last layer.
             tokens_ND: float, (N, D), of the tokens.
             batch: Sentences, and behind them their translations.
-            indices: (B,), the sentences' places in their corpus.
         """
         settings, told = self.settings, {}
         sentences = labels = tokens_ND.sum() * 0.0
         if settings.sentences > 0:
             how = settings.sentence_features
             vectors_KD = pooled(cls_BD, tokens_ND, batch, how=how)
-            texts_B = torch.from_numpy(self._texts[indices]).to(vectors_KD.device)
+            first_BD, second_BD = vectors_KD.chunk(2)
+            # Equal numbers for equal texts; padding is part of no text.
+            texts_B = torch.unique(
+                batch.input_ids_BT[: len(first_BD)], dim=0, return_inverse=True
+            )[1]
             sentences = told["translation_contrast"] = translation_contrast(
-                vectors_KD[: len(indices)],
-                vectors_KD[len(indices) :],
+                first_BD,
+                second_BD,
                 temperature=settings.temperature,
                 form=settings.form,
                 texts_B=texts_B,
             )
-            told["pairing_accuracy"] = _pairing_accuracy(vectors_KD.detach(), texts_B)
+            told["pairing_accuracy"] = _pairing_accuracy(
+                first_BD.detach(), second_BD.detach(), texts_B
+            )
         if settings.labels > 0:
             labels = told["label_contrast"] = self._of_labels(tokens_ND, batch)
         return sentences, labels, told
@@ -86,16 +84,7 @@ class Contrast:
         return label_contrast(tokens_ND[chosen], classes_N, temperature=settings.temperature)
 
 
-def _pairing_accuracy(vectors_KD: Tensor, texts_B: Tensor) -> Tensor:
+def _pairing_accuracy(first_BD: Tensor, second_BD: Tensor, texts_B: Tensor) -> Tensor:
     """Return how often the nearest sentence of the other language is the translation."""
-    first_BD, second_BD = vectors_KD[: len(texts_B)], vectors_KD[len(texts_B) :]
     nearest_B = (first_BD @ torch.nn.functional.normalize(second_BD, dim=-1).T).argmax(dim=-1)
     return (texts_B[nearest_B] == texts_B).float().mean()
-
-
-def _numbered(encoded: EncodedCorpus) -> npt.NDArray[np.int64]:
-    """Return a number for each sentence, the same for equal texts."""
-    known: dict[bytes, int] = {}
-    starts, ends = encoded.offsets[:-1], encoded.offsets[1:]
-    texts = [encoded.input_ids[s:e].tobytes() for s, e in zip(starts, ends, strict=True)]
-    return np.array([known.setdefault(text, len(known)) for text in texts], dtype=np.int64)

@@ -40,8 +40,7 @@ class ContrastedTeacherStage(TaggerStage):
         """Take hold of both corpora."""
         super().__init__(source_train=source_train, **parts)
         self.paired = paired
-        self.contrast = Contrast(self.settings.contrast, self.config.seed, source_train)
-        self._indices: npt.NDArray[np.int64] = np.zeros(0, dtype=np.int64)
+        self.contrast = Contrast(self.settings.contrast, self.config.seed)
 
     def run_epoch(self) -> dict[str, float]:
         """Train one epoch."""
@@ -50,10 +49,9 @@ class ContrastedTeacherStage(TaggerStage):
 
     def _collated(self, indices: npt.NDArray[np.int64]) -> Batch:
         """Return a batch of sentences, and behind them their translations."""
-        self._indices = np.asarray(indices)
         if self.paired is None:
             return super()._collated(indices)
-        return collate_pairs(self.paired, self._indices, self.pad_token_id)
+        return collate_pairs(self.paired, indices, self.pad_token_id)
 
     def loss_of(self, batch: Batch, num_sentences: int) -> tuple[Tensor, dict[str, Tensor]]:
         """Return L_tea of a batch of sentences, and of their translations behind them."""
@@ -69,9 +67,7 @@ class ContrastedTeacherStage(TaggerStage):
             tagging, translated = pair_tagging_losses(
                 logits_NC, batch, num_sentences, reduction=self.settings.loss_reduction
             )
-        sentences, labels, told = self.contrast.losses(
-            found.cls_BD, tokens_ND, batch, self._indices
-        )
+        sentences, labels, told = self.contrast.losses(found.cls_BD, tokens_ND, batch)
         told = {"tagging_loss": tagging, "translated_loss": translated} | told
         loss = teacher_objective(
             tagging,

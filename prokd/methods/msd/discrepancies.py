@@ -21,7 +21,7 @@ from prokd.method import SOURCE_TRAIN
 from prokd.methods.msd.config import MSDStudentConfig
 from prokd.methods.msd.features import SENTENCE_FEATURES
 from prokd.stages.context import Context
-from prokd.stages.stage import SOURCE_STREAM, epoch_generator, training_batches
+from prokd.stages.stage import SOURCE_STREAM, endless_indices, epoch_generator
 from prokd.terms.mmd import mmd_squared
 
 
@@ -52,12 +52,8 @@ class Discrepancies:
 
     def begin(self, epoch: int) -> None:
         """Begin an epoch: the source sentences come in an order of its own."""
-        self._batches = self._cycle(epoch)
-
-    def _cycle(self, epoch: int) -> Iterator[npt.NDArray[np.int64]]:
         generator = epoch_generator(self.seed, epoch, SOURCE_STREAM)
-        while True:
-            yield from training_batches(self.source_train, self.settings, generator)
+        self._batches = endless_indices(self.source_train, self.settings, generator)
 
     def losses(self, model: TokenClassifier, target_BD: Tensor) -> tuple[Tensor, Tensor]:
         """Return MMD^2 across models and across languages; 0 where its factor is.

@@ -45,7 +45,12 @@ def mixture(last: Tensor, layers_A: Tensor, weights_A: Tensor, *, heads_weight: 
         weights_A: (A,), lambda, which sums to 1.
         heads_weight: alpha of the teacher, beta of the student, at least 0.
     """
-    return last + heads_weight * (weights_A.to(layers_A.device) * layers_A).sum()
+    return last + weighted_layers(layers_A, weights_A, heads_weight=heads_weight)
+
+
+def weighted_layers(layers_A: Tensor, weights_A: Tensor, *, heads_weight: float) -> Tensor:
+    """Return alpha sum_m lambda_m L_m, what the layers below the last bring to `mixture`."""
+    return heads_weight * (weights_A.to(layers_A.device) * layers_A).sum()
 
 
 def student_objective(

@@ -13,10 +13,11 @@ from torch import Tensor
 from prokd.data import Batch
 from prokd.encoder.classifier import TokenClassifier
 from prokd.encoder.pooling import pooled
-from prokd.methods.msd.config import MSDConfig
+from prokd.methods.msd.config import MSDConfig, MSDStudentConfig
 from prokd.methods.msd.discrepancies import Discrepancies, discrepancies_of, last_features
 from prokd.methods.msd.effective import distils_alone, draws_features
 from prokd.methods.msd.heads import (
+    Found,
     all_logits,
     heads_of,
     layer_probabilities,
@@ -95,18 +96,33 @@ class LayeredStudentStage(DistillationStage):
         last = self._distillation(
             self.teacher_probabilities[words_N], found.logits_NC, num_sentences
         )
-        layers_A = layer_distillation(
-            self.layer_probabilities_NAC[words_N].movedim(1, 0),
-            torch.softmax(found.logits_ANC, dim=-1),
-            class_reduction=settings.distillation_reduction,
-            num_sentences=num_sentences,
-            reduction=settings.loss_reduction,
-        )
+        teacher_NAC = self.layer_probabilities_NAC[words_N]
+        layers_A = layer_losses(teacher_NAC, found, settings, num_sentences)
         weights_A = heads_of(self.model).layer_weights()
         loss = mixture(last, layers_A, weights_A, heads_weight=settings.heads_weight)
         told = {"distillation_loss": last} | told_weights(self.model)
         features_BD = pooled(found.cls_BD, found.tokens_ND, batch, how=settings.mmd_features)
         return loss, features_BD, told
+
+
+def layer_losses(
+    teacher_NAC: Tensor, found: Found, settings: MSDStudentConfig, num_sentences: int
+) -> Tensor:
+    """Return L_m of each layer on a batch, (A,), as a student's settings have it.
+
+    Args:
+        teacher_NAC: float, (N, A, C), p^m of the batch.
+        found: What the student's classifiers say of it.
+        settings: The student's.
+        num_sentences: Of the batch.
+    """
+    return layer_distillation(
+        teacher_NAC.movedim(1, 0),
+        torch.softmax(found.logits_ANC, dim=-1),
+        class_reduction=settings.distillation_reduction,
+        num_sentences=num_sentences,
+        reduction=settings.loss_reduction,
+    )
 
 
 def layer_teaching(context: Context, model: TokenClassifier) -> Tensor:

@@ -46,6 +46,7 @@ from prokd.stages.seeding import seed_everything
 from prokd.stages.stage import (
     SOURCE_STREAM,
     TARGET_STREAM,
+    endless_batches,
     epoch_generator,
     training_batches,
 )
@@ -188,10 +189,8 @@ class TeacherStage:
 
     def _endless_target_batches(self) -> Iterator[Batch]:
         generator = epoch_generator(self.config.seed, self.epoch, TARGET_STREAM)
-        while True:
-            for indices in training_batches(self.target_train, self.config.teacher, generator):
-                batch = collate(self.target_train, indices, self.pad_token_id)
-                yield batch.to(self.model.device, non_blocking=True)
+        place = self.pad_token_id, self.model.device
+        return endless_batches(self.target_train, self.config.teacher, generator, *place)
 
     def _prepare_prototypes(self) -> None:
         """Source prototypes once per epoch (Eq. 3, 5); target ones at the start or on refresh."""
