@@ -9,6 +9,8 @@ import requests
 
 AWAY = {"INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED", "IO_ERROR"}
 REFUSED = {"PERMISSION_DENIED", "UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED"}
+CONTENDED = "IntegrityError", "Current state is deleted"
+"""Of two drivers that make one run, one loses a row to the other, or its run: the first one stays."""
 NO_ROOM = "does not find room on its disk"
 LONGEST = 300
 """Characters of a reason that a person is shown."""
@@ -56,8 +58,8 @@ def why_away(error: BaseException) -> str | None:
 
 
 def is_contended(error: BaseException) -> bool:
-    """Tell whether another driver wrote the same at the same moment; the next try finds it."""
-    return "IntegrityError" in str(error)
+    """Tell whether another driver wrote or deleted the same just now; the next try finds what is."""
+    return any(sign in str(error) for sign in CONTENDED)
 
 
 def why_unusable(error: BaseException, uri: str) -> str:

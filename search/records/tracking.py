@@ -32,8 +32,9 @@ from search.records.store_errors import NO_ROOM, is_contended, reason, why_away,
 logger = logging.getLogger(__name__)
 PATIENCE = float(os.environ.get("PROKD_MLFLOW_PATIENCE", "120"))
 """Seconds to wait, at the end, for the next record to be sent."""
-RETRY_SECONDS, TRIES, ABANDON_SECONDS = 5.0, 3, 10.0
+RETRY_SECONDS, TRIES, CONTENDED_SECONDS, ABANDON_SECONDS = 5.0, 3, 0.2, 10.0
 """Pause between two looks at a store that is away; tries of one thing at a store that answers;
+pause after its first one, in which another driver finishes what it writes, growing with each;
 most seconds that ending the open runs may take."""
 
 
@@ -217,6 +218,7 @@ class Tracker:
         if (why_away(error) is not None or is_contended(error)) and tries < TRIES:
             self._pending.put_back(replace(change, tries=tries))
             if away is None:
+                self._not_before = time.monotonic() + CONTENDED_SECONDS * tries
                 return []
             self._not_before = time.monotonic() + RETRY_SECONDS
             said = [] if self._away else [f"MLflow {away}; what it misses is sent when it does"]
