@@ -10,7 +10,7 @@ import requests
 AWAY = {"INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED", "IO_ERROR"}
 REFUSED = {"PERMISSION_DENIED", "UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED"}
 CONTENDED = "IntegrityError", "Current state is deleted"
-"""Of two drivers that make one run, one loses a row to the other, or its run: the first one stays."""
+"""Of two drivers that make one run, one loses a row to the other, or its own run altogether."""
 NO_ROOM = "does not find room on its disk"
 LONGEST = 300
 """Characters of a reason that a person is shown."""
@@ -58,7 +58,7 @@ def why_away(error: BaseException) -> str | None:
 
 
 def is_contended(error: BaseException) -> bool:
-    """Tell whether another driver wrote or deleted the same just now; the next try finds what is."""
+    """Tell whether another driver wrote or deleted the same just now; the next try sees that."""
     return any(sign in str(error) for sign in CONTENDED)
 
 
