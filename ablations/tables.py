@@ -56,7 +56,7 @@ def best(scores: Scores, column: str, measure: str) -> float:
 def is_best(mean: float, highest: float, *, digits: int) -> bool:
     """Tell whether a reader of so many digits cannot tell a mean from the best one.
 
-    >>> is_best(0.69041, 0.69049, digits=4), is_best(0.6904, 0.6906, digits=4)
+    >>> is_best(0.69041, 0.69044, digits=4), is_best(0.6904, 0.6906, digits=4)
     (True, False)
     """
     return f"{mean:.{digits}f}" == f"{highest:.{digits}f}"
