@@ -120,6 +120,8 @@ def _notes(scores: Scores, labels: Mapping[str, list[Gathered]]) -> list[str]:
     notes = [f"{name}: {', '.join(found)}" for name, found in origins.items()]
     notes.append(f'reference of differences and tests: "{scores.spec.reference}"')
     notes += [line for name, own in labels.items() if (line := _differing(name, own))]
+    if not any(_published(scores, measure) for measure in MEASURES):
+        return notes
     runs = [one for own in labels.values() for one in own]
     reasons = [reason for one in runs for reason in comparability(scores.spec, one.config)]
     if reasons:

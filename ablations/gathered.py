@@ -104,6 +104,7 @@ def _of_ablation(subject: Subject) -> Iterator[Gathered]:
 
 def _of_study(subject: Subject) -> Iterator[Gathered]:
     data = StudyData(subject.output, subject.name)
+    changes = {path: value for path, value in data.fixed().items() if path == "target"}
     seen: set[str] = set()
     for place in data.places:
         method = method_in(place.trial.params)
@@ -114,7 +115,7 @@ def _of_study(subject: Subject) -> Iterator[Gathered]:
             config = read_json(result.last.path / "config.json") or {}
             called = f"{method or config.get('method', 'method')}, searched"
             called += " by an ORACLE" if data.select == ORACLE else ""
-            yield from _gathered(called, subject.name, result.last, {})
+            yield from _gathered(called, subject.name, result.last, changes)
 
 
 def _gathered(

@@ -25,6 +25,7 @@ from prokd.cli.options import (
 from prokd.common.import_path import lean_imports
 from prokd.common.places import check_writable
 from prokd.config import RuntimeConfig
+from prokd.errors import UserError
 
 Given = Annotated[str, typer.Argument(help="A run (folder, name or signature) or an export.")]
 Limit = Annotated[
@@ -102,6 +103,8 @@ def errors(
     check_language(language)
     mapping = parse_mapping(types)
     folders = [find_model(given, runs_dir) for given in (run, other) if given is not None]
+    if names and other is None:
+        raise UserError("--name is for the case study of two models, but got one model.")
     check_names(names, len(folders))
     called = [folder.resolve().name for folder in folders]
     place = output or Path("reports") / f"errors-{'-vs-'.join(called)}-{language}-{split}"

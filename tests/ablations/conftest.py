@@ -86,12 +86,17 @@ class Finished:
         )
 
 
+@pytest.fixture(scope="session")
+def finished_in():
+    return Finished
+
+
 @pytest.fixture
 def finished(tmp_path):
     return Finished(tmp_path / "runs")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_plan():
     def make(spec="table4", languages=("ar", "hi"), seeds=(0, 1, 2), **settings):
         loaded = load_spec(spec)

@@ -173,6 +173,7 @@ def test_mistakes_are_one_sentence(trained, tmp_path):
         ((folders[0], "--split", "tost"), "`split` must be one of train, dev, test"),
         ((folders[0], "--source-dir", tmp_path), "language 'en' must be a folder"),
         ((data, "--split", "test"), "a model folder must hold"),
+        ((folders[0], "--name", "a"), "--name is for the case study of two models"),
     ]:
         told = prokd("errors", *arguments, *given)
         assert isinstance(told.exception, UserError), told.output
