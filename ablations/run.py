@@ -92,7 +92,12 @@ def ablation(
     output: Output = Path(),
     cache_dir: Cache = None,
     report: Annotated[
-        bool, typer.Option("--report/--no-report", help="Write the tables as reports/STEM.html.")
+        bool,
+        typer.Option(
+            "--report/--no-report",
+            envvar="PROKD_REPORT",
+            help="Write the tables as reports/STEM.html.",
+        ),
     ] = True,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Count, start nothing.")] = False,
 ) -> None:

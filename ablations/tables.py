@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from statistics import fmean
 
 from ablations.comparison import AVERAGE, ENTITY, Comparison, Scores
 from ablations.significance import spread
@@ -207,18 +208,23 @@ def source_dev_table(scores: Scores) -> Table:
 
 def cost_table(scores: Scores) -> Table:
     """Return what the finished runs of each variant took, all stages of a run together."""
+    done = [row.experiment for row in scores.rows if row.outcome.state == DONE]
+    known = [(row.variant, cost) for row in done if (cost := row.cost()) is not None]
+    is_measured = all(cost.energy_joules is not None for _, cost in known) and bool(known)
     table = [["variant", "epochs", "seconds", "most memory, MB"]]
+    table[0] += ["energy of the devices, kJ"] if is_measured else []
     for variant in scores.spec.variants:
-        done = [row for row in scores.rows if row.outcome.state == DONE]
-        found = [row.experiment.cost() for row in done if row.experiment.variant == variant]
-        costs = [cost for cost in found if cost is not None]
+        costs = [cost for name, cost in known if name == variant]
         if not costs:
-            table.append([variant, "–", "–", "–"])
+            table.append([variant, *["–"] * (len(table[0]) - 1)])
             continue
         seconds = spread([cost.seconds for cost in costs])
         shown = f"{seconds.mean:.0f}" + (f" ± {seconds.std:.0f}" if seconds.num > 1 else "")
         memory = max(cost.peak_memory_mb for cost in costs)
         table.append([variant, str(costs[0].epochs), shown, f"{memory:.0f}"])
+        if is_measured:
+            joules = fmean(cost.energy_joules or 0.0 for cost in costs)
+            table[-1].append(f"{joules / 1000:.2f}")
     return table
 
 

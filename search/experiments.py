@@ -106,11 +106,13 @@ class Cost:
         seconds: Of all epochs, scoring on source dev in.
         peak_memory_mb: Of the stage that took most.
         epochs: Of all stages together.
+        energy_joules: What the devices took meanwhile, as they count it; None if one is unknown.
     """
 
     seconds: float
     peak_memory_mb: float
     epochs: int
+    energy_joules: float | None = None
 
 
 @dataclass(frozen=True)
@@ -197,6 +199,7 @@ class Experiment:
             seconds=sum(result["seconds"] for result in known),
             peak_memory_mb=max(result.get("peak_memory_mb", 0.0) for result in known),
             epochs=sum(result["epochs"] for result in known),
+            energy_joules=_total([result.get("energy_joules") for result in known]),
         )
 
     def epochs(self, stage: str) -> int:
@@ -220,3 +223,9 @@ def stages_of(experiments: Sequence[Experiment]) -> list[str]:
 def languages_of(config: ExperimentConfig) -> str:
     """Return the languages of an experiment as names have them, e.g. "en-ar" or "en+de-ar"."""
     return f"{'+'.join(config.sources)}-{config.target}"
+
+
+def _total(values: Sequence[float | None]) -> float | None:
+    """Return a sum; None where a part is not known."""
+    known = [value for value in values if value is not None]
+    return sum(known) if known and len(known) == len(values) else None

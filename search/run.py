@@ -118,7 +118,11 @@ def search(
     ] = None,
     report: Annotated[
         bool,
-        typer.Option("--report/--no-report", help="Write reports/STUDY.html (from 2 trials on)."),
+        typer.Option(
+            "--report/--no-report",
+            envvar="PROKD_REPORT",
+            help="Write reports/STUDY.html (from 2 trials on).",
+        ),
     ] = True,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Count, start nothing.")] = False,
 ) -> None:

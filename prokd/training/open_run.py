@@ -19,6 +19,7 @@ from prokd.runs.checkpoints import Checkpoints, clear_about_space
 from prokd.runs.folder import RunFolder
 from prokd.runs.identity import signature, stage_identity
 from prokd.runs.within_memory import remember_asked, run_folder, within_memory
+from prokd.stages.energy import EnergyMeter
 from prokd.stages.memory import PeakMemory
 from prokd.stages.stage import Stage
 from prokd.training.corpora import Corpora
@@ -99,6 +100,8 @@ class OpenRun:
         self.stage: Stage | None = None
         self._peak: PeakMemory | None = None
         self._peak_before = 0.0
+        self._energy: EnergyMeter | None = None
+        self._joules_before = 0.0
 
     def _look_into_folder(self) -> None:
         if (damage := self.folder.discard_if_damaged()) is not None:

@@ -18,6 +18,7 @@ from prokd.method import ENCODER
 from prokd.runs.checkpoints import clear_about_space
 from prokd.runs.folder import SOURCE_DEV, RunFolder
 from prokd.runs.within_memory import note
+from prokd.stages.energy import EnergyMeter
 from prokd.stages.memory import PeakMemory, epoch_within_memory, release_memory, smaller_parts
 from prokd.stages.pace import shown_time
 from prokd.stages.stage import Stage
@@ -96,6 +97,7 @@ class StageRun(OpenRun):
             "stage": self.stage.state_dict(),
             "history": rows,
             "peak_memory_mb": self._peak_megabytes(),
+            "energy_joules": self._joules(),
         }
         self._checkpoints.save(state, self.epoch, lambda: self.folder.write_history(rows))
         return True
@@ -149,6 +151,8 @@ class StageRun(OpenRun):
             torch.set_num_threads(self.runtime.threads)
         self._peak_before = self._peak_megabytes()
         self._peak = PeakMemory(self.device)
+        self._joules_before = self._joules() or 0.0
+        self._energy = EnergyMeter(self.device)
         seen = self.spec.view(self.config)
         context = StageContext(self.spec, seen, self.corpora, self.device, self.needed)
         stage = new_stage(context, self.spec)
@@ -160,6 +164,11 @@ class StageRun(OpenRun):
         now = 0.0 if self._peak is None else self._peak.megabytes()
         return max(self._peak_before, now)
 
+    def _joules(self) -> float | None:
+        """Return the energy that the run took, before it was interrupted too; None if unknown."""
+        now = None if self._energy is None else self._energy.joules()
+        return None if now is None else self._joules_before + now
+
     def _resume(self, stage: Stage) -> None:
         state = self._checkpoints.load()
         if state is None:
@@ -167,6 +176,7 @@ class StageRun(OpenRun):
             return
         stage.load_state_dict(state["stage"])
         self._peak_before = max(self._peak_before, state.get("peak_memory_mb", 0.0))
+        self._joules_before = state.get("energy_joules") or 0.0
         self.history = state["history"]
         logger.info("%s goes on after epoch %d", self.folder.path.name, self.epoch)
 
@@ -195,6 +205,7 @@ class StageRun(OpenRun):
                 "criteria": criteria,
                 "epochs": self.num_epochs,
                 "peak_memory_mb": self._peak_megabytes(),
+                "energy_joules": self._joules(),
                 "seconds": sum(row["seconds"] for row in self.history),
                 "metrics": self.history[-1],
             }

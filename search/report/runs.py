@@ -72,8 +72,16 @@ class Result:
     @cached_property
     def seconds(self) -> float | None:
         """What the training of all stages took, shared ones included; None before the end."""
-        results = [folder.result() for folder in self.stages.values()]
-        known = [result["seconds"] for result in results if result is not None]
+        return self._sum("seconds")
+
+    @cached_property
+    def energy_joules(self) -> float | None:
+        """What the devices took meanwhile; None before the end, or if that was not measured."""
+        return self._sum("energy_joules")
+
+    def _sum(self, name: str) -> float | None:
+        results = [folder.result() or {} for folder in self.stages.values()]
+        known = [result[name] for result in results if result.get(name) is not None]
         return sum(known) if known and len(known) == len(results) else None
 
     def fingerprints(self) -> dict[str, str]:

@@ -49,6 +49,12 @@ class Place:
         """What its training took, mean over seeds."""
         return mean_of([result.seconds for result in self.results])
 
+    @property
+    def energy(self) -> float | None:
+        """What the devices took meanwhile, in kilojoules, mean over seeds, if it was measured."""
+        joules = mean_of([result.energy_joules for result in self.results])
+        return None if joules is None else joules / 1000
+
     def criterion(self, name: str) -> float | None:
         """Return a criterion, mean over seeds, of those that look at no target label."""
         return mean_of([result.criteria.get(name) for result in self.results])

@@ -21,12 +21,14 @@ def leaderboard_table(data: StudyData) -> Table:
     """Return all ranks."""
     paths = columns([point_of(place.trial.params) for place in data.places])
     criteria = [name for name in data.criteria() if name != data.select]
+    is_measured = any(place.energy is not None for place in data.places)
     header = (
         "rank",
         data.objective,
         *(heading(n) + (" [0–1]" if n == SOURCE_DEV else "") for n in criteria),
         f"{data.target}-test F1 [0–1], {REPORT_ONLY}",
         "seconds of training (s)",
+        *(["energy of the devices (kJ)"] if is_measured else []),
         "trial",
         *map(label, paths),
     )
@@ -40,6 +42,7 @@ def leaderboard_table(data: StudyData) -> Table:
                 *(number(place.criterion(name)) for name in criteria),
                 with_deviation([result.target_f1 for result in place.results]),
                 number(place.seconds, 0),
+                *([number(place.energy, 2)] if is_measured else []),
                 str(place.trial.number),
                 *(short(point[path]) if path in point else "" for path in paths),
             )

@@ -89,7 +89,7 @@ def test_as_a_script_a_mistake_is_one_sentence_and_status_2(tmp_path):
 @pytest.mark.ray
 def test_from_nothing_to_the_report_and_again(arguments, free_ray, tmp_path, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    first = _invoke(arguments)
+    first = _invoke([*arguments, "--report"])
     second = _invoke([*arguments, "--set", "student.fusion_weight=0.9", "--dry-run"])
     third = _invoke(arguments)
     fourth = _invoke([*arguments, "--gpus-per-trial", "0"])  # whatever Ray this process has
@@ -101,7 +101,7 @@ def test_from_nothing_to_the_report_and_again(arguments, free_ray, tmp_path, mon
     assert "students: 0 trained, 2 reused" in third
     table = first[first.index("target test, entity-level") : first.index("report: ")]
     assert table in third
-    for end in (".md", ".csv", ".tex"):
+    for end in (".md", ".csv", ".tex", ".html"):
         assert f"report: {tmp_path / 'out' / 'reports' / 'tiny-phrasebook-en-ar'}{end}\n" in first
     number = MlflowClient(f"sqlite:///{tmp_path / 'out' / 'mlflow.db'}").get_experiment_by_name(
         "prokd/phrasebook/en-ar"

@@ -275,3 +275,5 @@ def test_the_published_settings(tiny_encoder):
     assert (config.teacher.heads_weight, config.student.heads_weight) == (0.1, 0.1)
     assert (config.student.mmd_model, config.student.mmd_language) == (1e-3, 1e-3)
     assert config.student.distillation_reduction == "mean"
+    for stage in (config.teacher, config.student):
+        assert (stage.batch_sentences, stage.optimizer, stage.weight_decay) == (32, "adamw", 0.01)

@@ -98,3 +98,12 @@ def test_two_teachers_and_their_student(weights, tiny_config, tiny_runtime, tmp_
 def test_sources_that_do_not_fit_are_told():
     with pytest.raises(UserError, match="the sources must differ, but got en,en"):
         build_config("mini", method="tsl", overrides={"more_sources": ["en"]})
+
+
+def test_the_published_settings(tiny_encoder):
+    config = build_config("paper", "literal", {"encoder.name": str(tiny_encoder)}, method="tsl")
+    assert (config.teacher.learning_rate, config.student.learning_rate) == (5e-5, 1e-4)
+    assert (config.teacher.epochs, config.student.epochs, config.encoder.dropout) == (3, 3, 0.1)
+    assert config.student.distillation_reduction == "mean"
+    for stage in (config.teacher, config.student):
+        assert (stage.batch_sentences, stage.optimizer, stage.weight_decay) == (32, "adamw", 0.01)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from prokd.config.presets import stage_presets
+from prokd.config.presets import published_optimization, stage_presets
 from prokd.method import (
     CRITERIA,
     ENCODER,
@@ -75,7 +75,12 @@ MSD = Method(
         # The other methods' protocol, so that runs are shared and figures can be compared.
         "stable": {},
         # The published one.
-        "literal": {"encoder.dropout": 0.1, "teacher.epochs": 10, "student.epochs": 10},
+        "literal": {
+            **published_optimization("teacher", "student"),
+            "encoder.dropout": 0.1,
+            "teacher.epochs": 10,
+            "student.epochs": 10,
+        },
     },
     presets=stage_presets("teacher", "student"),
     criteria=CRITERIA,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-from prokd.config.presets import stage_presets
+from prokd.config.presets import published_optimization, stage_presets
 from prokd.method import (
     CRITERIA,
     ENCODER,
@@ -83,6 +83,7 @@ TSL = Method(
         "stable": {},
         # The published one.
         "literal": {
+            **published_optimization("teacher", "student"),
             "encoder.dropout": 0.1,
             "teacher.epochs": 3,
             "student.epochs": 3,
