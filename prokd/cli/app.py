@@ -240,15 +240,7 @@ def run_app(command: Callable[[], Any], *, interrupted: str = SENTENCE) -> None:
 def run_commands() -> None:
     """Run the ``prokd`` command; `prokd.__main__` loads this file and answers Ctrl-C."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    for noisy in (
-        "httpx",
-        "httpcore",
-        "datasets",
-        "filelock",
-        "fsspec",
-        "urllib3",
-        "matplotlib",
-        "fontTools",
-    ):
+    for noisy in ("httpx", "httpcore", "datasets", "filelock", "fsspec", "urllib3", "matplotlib"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    logging.getLogger("fontTools").setLevel(logging.WARNING)  # it tells each glyph of a PDF
     run_app(app, interrupted=sentence_of(sys.argv[1:]))
