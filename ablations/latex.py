@@ -2,69 +2,63 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Mapping
 
 from ablations.comparison import ENTITY, Scores
-from ablations.tables import mark, missing
+from ablations.tables import PublishedRows, best, is_best, mark, missing
+from prokd.common.latex import bold, booktabs, escaped
 
-PACKAGES = "% needs \\usepackage{booktabs}\n\n"
-GREEK = {"α": "\\alpha", "β": "\\beta", "λ": "\\lambda", "τ": "\\tau"}
-SPECIAL = {
-    **{letter: f"\\{letter}" for letter in "&%$#_{}"},
-    "\\": "\\textbackslash{}",
-    "~": "\\textasciitilde{}",
-    "^": "\\textasciicircum{}",
-    "–": "--",
-    **{letter: f"${name}$" for letter, name in GREEK.items()},
-}
+STARS = (
+    " Bold: the best mean of a column. $^{*}$: $p < 0.05$ against %s over sentences (permutation "
+    "test, Holm); $^{**}$: over seeds as well (paired t-test)."
+)
 
 
-def escaped(text: str) -> str:
-    """Write text so that LaTeX prints it as it is."""
-    return "".join(SPECIAL.get(letter, letter) for letter in text)
-
-
-def latex_table(scores: Scores, measure: str, title: str) -> str:
+def latex_table(
+    scores: Scores, measure: str, title: str, published: PublishedRows | None = None
+) -> str:
     """Return a table of a measure in percent: variants down, languages and their average across.
 
-    The best mean of each column is bold; entity-level F1 has the marks of `tables.mark`.
+    The best mean of each column is bold; entity-level F1 has the marks of `tables.mark`. Published
+    figures stand above ours, and nothing of them is bold.
 
     Args:
         scores: What came out.
         measure: `comparison.ENTITY`, `VALID` or `TOKEN`.
         title: What the measure is called.
+        published: Figures in percent, by name of the row and column.
     """
     columns = scores.columns
-    lines = [
-        "\\begin{table}",
-        "  \\centering",
-        f"  \\caption{{{escaped(scores.spec.title)}: {escaped(title)}, in percent, mean and "
-        f"standard deviation over {len(scores.seeds)} seed(s).}}",
-        f"  \\begin{{tabular}}{{l{'r' * len(columns)}}}",
-        "    \\toprule",
-        "    " + " & ".join(["", *map(escaped, columns)]) + " \\\\",
-        "    \\midrule",
+    ours = [
+        [escaped(variant), *(_cell(scores, variant, column, measure) for column in columns)]
+        for variant in scores.spec.variants
     ]
-    best = {column: _best(scores, column, measure) for column in columns}
-    for variant in scores.spec.variants:
-        cells = [_cell(scores, variant, column, measure, best[column]) for column in columns]
-        lines.append("    " + " & ".join([escaped(variant), *cells]) + " \\\\")
-    lines += ["    \\bottomrule", "  \\end{tabular}", "\\end{table}"]
-    return "\n".join(lines) + "\n"
+    theirs = [_figures(name, row, columns) for name, row in (published or {}).items()]
+    caption = (
+        f"{escaped(scores.spec.title)}: {escaped(title)}, in percent, mean and standard "
+        f"deviation over {len(scores.seeds)} seed(s)."
+    )
+    if measure == ENTITY:
+        caption += STARS % escaped(scores.spec.reference)
+    return booktabs(
+        ["", *map(escaped, columns)],
+        [theirs, ours] if theirs else [ours],
+        caption=caption,
+        label=f"{scores.spec.name}-{measure}".replace("_", "-"),
+    )
 
 
-def _best(scores: Scores, column: str, measure: str) -> float:
-    means = [scores.spread(variant, column, measure).mean for variant in scores.spec.variants]
-    return max((mean for mean in means if not math.isnan(mean)), default=math.nan)
+def _figures(name: str, row: Mapping[str, float], columns: list[str]) -> list[str]:
+    return [escaped(name), *(f"{row[c]:.2f}" if c in row else "--" for c in columns)]
 
 
-def _cell(scores: Scores, variant: str, column: str, measure: str, best: float) -> str:
+def _cell(scores: Scores, variant: str, column: str, measure: str) -> str:
     result = scores.spread(variant, column, measure)
     if not result.num:
         return escaped(missing(scores, variant, column))
     shown = f"{100 * result.mean:.1f}"
-    if shown == f"{100 * best:.1f}":  # what a reader cannot tell from the best is bold too
-        shown = f"\\textbf{{{shown}}}"
+    if is_best(result.mean, best(scores, column, measure), digits=3):
+        shown = bold(shown)
     if result.num > 1:
         shown += f" {{\\scriptsize $\\pm$ {100 * result.std:.1f}}}"
     if variant != scores.spec.reference and measure == ENTITY:

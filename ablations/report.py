@@ -13,20 +13,23 @@ from pathlib import Path
 from typing import Any
 
 from ablations.comparison import ENTITY, TOKEN, VALID, Scores
-from ablations.latex import PACKAGES, latex_table
+from ablations.latex import latex_table
+from ablations.means import means_table
 from ablations.significance import MIN_SEEDS_T, MIN_SEEDS_WILCOXON
 from ablations.spec import AblationSpec
 from ablations.tables import (
     aligned,
-    as_markdown,
     changes_table,
     comparison_table,
     cost_table,
+    published_rows,
     score_table,
     source_dev_table,
     state,
 )
-from prokd.common.files import write_atomically
+from prokd.common.files import write_atomically, write_text
+from prokd.common.latex import PACKAGES
+from prokd.common.tables import as_csv, as_markdown
 from prokd.config import ExperimentConfig
 
 PAPER_ENCODER = "bert-base-multilingual-cased"
@@ -58,8 +61,8 @@ def write_reports(
     scores: Scores,
     base: ExperimentConfig,
     notes: Sequence[str] = (),
-) -> tuple[Path, Path, Path]:
-    """Write ``<stem>.md``, ``<stem>.csv`` and, for a paper, ``<stem>.tex``.
+) -> tuple[Path, Path, Path, Path]:
+    """Write ``<stem>.md``, ``<stem>.csv``, ``<stem>-means.csv`` and, for a paper, ``<stem>.tex``.
 
     Args:
         folder: Where to.
@@ -69,15 +72,19 @@ def write_reports(
         notes: How it was run, one line each.
 
     Returns:
-        Paths of the three files.
+        Paths of the four files: text, all runs, what the text's tables show, LaTeX.
     """
-    text, table, latex = (folder / f"{stem}.{ending}" for ending in ("md", "csv", "tex"))
-    content = markdown(scores, base, notes)
-    write_atomically(text, lambda part: part.write_text(content, encoding="utf-8"))
+    endings = (".md", ".csv", "-means.csv", ".tex")
+    text, table, means, latex = (folder / f"{stem}{ending}" for ending in endings)
+    write_text(text, markdown(scores, base, notes))
     write_atomically(table, lambda part: _write_csv(part, tidy(scores)))
-    tables = "\n".join(latex_table(scores, *measure) for measure in MEASURES.items())
-    write_atomically(latex, lambda part: part.write_text(PACKAGES + tables, encoding="utf-8"))
-    return text, table, latex
+    write_text(means, as_csv(means_table(scores, MEASURES)))
+    tables = [
+        latex_table(scores, measure, title, published_rows(scores, measure))
+        for measure, title in MEASURES.items()
+    ]
+    write_text(latex, PACKAGES + "\n".join(tables))
+    return text, table, means, latex
 
 
 def tidy(scores: Scores) -> list[dict[str, Any]]:
@@ -150,7 +157,7 @@ def markdown(scores: Scores, base: ExperimentConfig, notes: Sequence[str] = ()) 
         lines.append(f"- one and the same run: {', '.join(names)}")
     for measure, title in MEASURES.items():
         lines += ["", f"## Target test, {title}", ""]
-        lines += as_markdown(score_table(scores, measure))
+        lines += as_markdown(score_table(scores, measure, is_bold=True))
         if measure == ENTITY:
             lines += ["", STAR]
         if measure == spec.paper_measure:

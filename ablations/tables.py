@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from statistics import fmean
 
 from ablations.comparison import AVERAGE, ENTITY, Comparison, Scores
 from ablations.significance import spread
 from ablations.spec import AblationSpec
+from prokd.common.tables import Table
 from search.results import Row
 from search.workers.trainables import COLLAPSED, DONE
 
 ALPHA = 0.05
-Table = list[list[str]]
+PublishedRows = Mapping[str, Mapping[str, float]]
+"""Figures in percent, by name of the row and column."""
 
 
-def cell(scores: Scores, variant: str, column: str, measure: str) -> str:
+def cell(scores: Scores, variant: str, column: str, measure: str, *, is_bold: bool = False) -> str:
     """Write one score: mean ± standard deviation, the difference, what is missing.
 
-    The difference from the reference has the `mark` of the measure that is tested.
+    The difference from the reference has the `mark` of the measure that is tested; the best mean
+    of a column is bold, in Markdown, where that is wanted.
     """
     result = scores.spread(variant, column, measure)
     lacking = missing(scores, variant, column)
@@ -27,6 +31,8 @@ def cell(scores: Scores, variant: str, column: str, measure: str) -> str:
     text = share(result.mean)
     if result.num > 1:
         text += f" ± {share(result.std)}"
+    if is_bold and is_best(result.mean, best(scores, column, measure), digits=4):
+        text = f"**{text}**"
     if variant != scores.spec.reference:
         change = scores.difference(variant, column, measure)
         if not math.isnan(change):
@@ -42,11 +48,26 @@ def mark(item: Comparison) -> str:
     return "**" if item.t < ALPHA else "*"
 
 
-def score_table(scores: Scores, measure: str) -> Table:
+def best(scores: Scores, column: str, measure: str) -> float:
+    """Return the best mean of a column; nan where nothing is known."""
+    means = [scores.spread(variant, column, measure).mean for variant in scores.spec.variants]
+    return max((mean for mean in means if not math.isnan(mean)), default=math.nan)
+
+
+def is_best(mean: float, highest: float, *, digits: int) -> bool:
+    """Tell whether a reader of so many digits cannot tell a mean from the best one.
+
+    >>> is_best(0.69041, 0.69044, digits=4), is_best(0.6904, 0.6906, digits=4)
+    (True, False)
+    """
+    return f"{mean:.{digits}f}" == f"{highest:.{digits}f}"
+
+
+def score_table(scores: Scores, measure: str, *, is_bold: bool = False) -> Table:
     """Return the table of the paper's form: variants down, languages and their average across.
 
     Beside a column of the paper's measure stand its figures, where there are any: a paper prints
-    percent, the table has all in [0, 1].
+    percent, the table has all in [0, 1]. The best of each column may be bold, see `cell`.
     """
     published = _published(scores) if measure == scores.spec.paper_measure else {}
     header = ["variant"]
@@ -56,7 +77,7 @@ def score_table(scores: Scores, measure: str) -> Table:
     for variant in scores.spec.variants:
         line = [variant]
         for column in scores.columns:
-            line.append(cell(scores, variant, column, measure))
+            line.append(cell(scores, variant, column, measure, is_bold=is_bold))
             if column in published:
                 figure = published[column].get(variant)
                 line.append("–" if figure is None else share(figure / 100))
@@ -142,6 +163,18 @@ def missing(scores: Scores, variant: str, column: str) -> str:
     )
 
 
+def published_rows(scores: Scores, measure: str) -> PublishedRows:
+    """Return the paper's figures by variant and column; none of another measure than its own."""
+    if measure != scores.spec.paper_measure:
+        return {}
+    figures = _published(scores)
+    rows = {
+        f"{variant}, published": {c: own[variant] for c, own in figures.items() if variant in own}
+        for variant in scores.spec.variants
+    }
+    return {name: row for name, row in rows.items() if row}
+
+
 def _published(scores: Scores) -> dict[str, dict[str, float]]:
     """Return the paper's figures of the columns that have any, in percent.
 
@@ -204,12 +237,6 @@ def changes_table(spec: AblationSpec) -> Table:
         method = variant.method or spec.method
         table.append([name, method, ", ".join(variant.without) or "–", changes or "–"])
     return table
-
-
-def as_markdown(table: Table) -> list[str]:
-    """Draw a table as lines of Markdown."""
-    lines = [f"| {' | '.join(line)} |" for line in table]
-    return [lines[0], "|" + " --- |" * len(table[0]), *lines[1:]]
 
 
 def aligned(table: Table) -> list[str]:

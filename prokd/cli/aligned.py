@@ -37,6 +37,16 @@ def shown(text: str) -> str:
     return text
 
 
+def is_right_to_left(words: Sequence[str]) -> bool:
+    """Tell whether most letters of a sentence are of a script that runs from right to left.
+
+    >>> is_right_to_left(["القاهرة", "."]), is_right_to_left(["Cairo", "(", "القاهرة", ")", "is"])
+    (True, False)
+    """
+    kinds = [unicodedata.bidirectional(letter) for word in words for letter in word]
+    return sum(kind in ("R", "AL") for kind in kinds) > kinds.count("L")
+
+
 def padded(text: str, width: int, *, right: bool = False) -> str:
     """Return a text filled up with blanks to a number of columns of a terminal.
 

@@ -14,6 +14,7 @@ from prokd.cli.added_commands import ExtensibleGroup
 from prokd.cli.data_command import data
 from prokd.cli.dictionary_command import dictionary
 from prokd.cli.errors_command import errors
+from prokd.cli.features_command import features
 from prokd.cli.gc_command import gc
 from prokd.cli.model_commands import evaluate, predict
 from prokd.cli.options import (
@@ -207,6 +208,7 @@ def train_student(
 
 app.command()(evaluate)
 app.command()(errors)
+app.command()(features)
 app.command()(predict)
 app.command()(tag)
 app.command()(data)
@@ -240,4 +242,5 @@ def run_commands() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     for noisy in ("httpx", "httpcore", "datasets", "filelock", "fsspec", "urllib3", "matplotlib"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    logging.getLogger("fontTools").setLevel(logging.WARNING)  # it tells each glyph of a PDF
     run_app(app, interrupted=sentence_of(sys.argv[1:]))

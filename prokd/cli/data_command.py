@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -18,6 +19,7 @@ from prokd.cli.options import (
     experiment,
     separator_of,
 )
+from prokd.common.places import check_writable
 
 
 def data(
@@ -32,9 +34,21 @@ def data(
     model: Model = None,
     settings: Settings = [],  # noqa: B006
     splits: Annotated[str, typer.Option(help="Comma-separated splits.")] = "train,dev,test",
+    to: Annotated[
+        list[Path],
+        typer.Option(
+            resolve_path=True,
+            help="Also write Table 1 as FILE.md, FILE.csv or FILE.tex; repeatable.",
+        ),
+    ] = [],  # noqa: B006
 ) -> None:
     """Count sentences, entities and words cut; compare with the paper's Table 1."""
+    from prokd.data.statistics_table import check_form, write_statistics
+
     wanted = codes(languages)
+    for path in to:
+        check_form(path)
+        check_writable(path.parent, "the folder of --to")
     for language in wanted:
         config = experiment(
             preset=preset,
@@ -62,3 +76,6 @@ def data(
         tag_column=tag_column,
     )
     typer.echo(format_report(rows))
+    for path in to:
+        write_statistics(rows, config.data.dataset, path)
+        typer.echo(f"written: {path}")

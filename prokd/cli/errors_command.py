@@ -13,16 +13,19 @@ from prokd.cli.options import (
     Dataset,
     Device,
     Model,
+    Names,
     Place,
     Runs,
     Separator,
     TagColumn,
     Types,
+    check_names,
     separator_of,
 )
 from prokd.common.import_path import lean_imports
 from prokd.common.places import check_writable
 from prokd.config import RuntimeConfig
+from prokd.errors import UserError
 
 Given = Annotated[str, typer.Argument(help="A run (folder, name or signature) or an export.")]
 Limit = Annotated[
@@ -60,6 +63,13 @@ def errors(
     ] = "lenient",
     limit: Limit = None,
     examples: Annotated[int, typer.Option(min=0, help="Sentences of each kind of error.")] = 3,
+    case_study: Annotated[
+        int,
+        typer.Option(
+            "--cases", min=0, help="Of two models: cases of each side in the case study."
+        ),
+    ] = 5,
+    names: Names = [],  # noqa: B006
     runs_dir: Runs = Path("runs"),
     output: Annotated[
         Place,
@@ -76,9 +86,11 @@ def errors(
 
     Each gold and each predicted entity is counted once: correct, of a wrong type, of a wrong
     boundary, of both, missed, merged, invented or split. Scores follow by the length of entity and
-    sentence, and by what the source's training text has of it.
+    sentence, and by what the source's training text has of it. Of two models a case study is
+    written as well: sentences that exactly one has right, the surest first.
     """
     with lean_imports():
+        from prokd.cli.cases_files import write_cases
         from prokd.cli.errors_examples import section_lines
         from prokd.cli.errors_files import headings, numbers, write_files
         from prokd.cli.errors_tables import tables
@@ -91,8 +103,11 @@ def errors(
     check_language(language)
     mapping = parse_mapping(types)
     folders = [find_model(given, runs_dir) for given in (run, other) if given is not None]
-    names = "-vs-".join(folder.resolve().name for folder in folders)
-    place = output or Path("reports") / f"errors-{names}-{language}-{split}"
+    if names and other is None:
+        raise UserError("--name is for the case study of two models, but got one model.")
+    check_names(names, len(folders))
+    called = [folder.resolve().name for folder in folders]
+    place = output or Path("reports") / f"errors-{'-vs-'.join(called)}-{language}-{split}"
     check_writable(place, "--output")
     form = separator_of(separator), tag_column, limit
     models = [ModelData(folder, dataset, tuple(data_dirs), *form) for folder in folders]
@@ -107,6 +122,8 @@ def errors(
         encoder=model,
     )
     written = write_files(analysis, place, examples)
+    if len(models) == 2 and case_study:
+        written += write_cases(analysis, names or called, case_study, place)
     if json_output:
         typer.echo(json.dumps(numbers(analysis), indent=2, ensure_ascii=False))
         return

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -11,7 +9,8 @@ from typing import Any
 from prokd.cli.aligned import with_escapes
 from prokd.cli.errors_examples import section_markdown, words_of
 from prokd.cli.errors_tables import tables
-from prokd.common.files import write_atomically, write_json
+from prokd.common.files import write_json, write_text
+from prokd.common.tables import as_csv
 from prokd.scoring.differences import SIDES
 from prokd.scoring.errors import confusion, totals
 from prokd.training.analysis import Analysis
@@ -54,12 +53,10 @@ def write_files(analysis: Analysis, folder: Path, number: int) -> list[Path]:
     if found := section_markdown(analysis, number):
         markdown += ["", "## Sentences", *found]
     paths = [folder / name for name in FILES]
-    _write(paths[0], "\n".join(markdown) + "\n")
+    write_text(paths[0], "\n".join(markdown) + "\n")
     write_json(paths[1], numbers(analysis))
     for path, rows in zip(paths[2:], (_confusion, _groups, _entities), strict=True):
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows(rows(analysis))
-        _write(path, text.getvalue())
+        write_text(path, as_csv(rows(analysis)))
     return paths
 
 
@@ -141,7 +138,3 @@ def _entities(analysis: Analysis) -> Iterable[list[object]]:
                     else [""] * 4
                 )
             yield row
-
-
-def _write(path: Path, text: str) -> None:
-    write_atomically(path, lambda part: part.write_text(text, encoding="utf-8"))

@@ -90,6 +90,10 @@ Valid = Annotated[
         help="The likeliest valid IOB2 tags of a sentence, or each word's likeliest tag.",
     ),
 ]
+Names = Annotated[
+    list[str],
+    typer.Option("--name", help="What a model is called, in their order; else by its folder."),
+]
 Place = Optional[Path]  # noqa: UP045
 
 
@@ -164,6 +168,15 @@ def writable_cache(given: Path | None) -> Path:
     folder = given or default_cache()
     check_writable(folder, "--cache-dir")
     return folder
+
+
+def check_names(names: Sequence[str], number: int) -> None:
+    """Refuse names of models (`Names`) that are not as many as the models, or not distinct."""
+    if names and (len(names) != number or len(set(names)) < number):
+        raise UserError(
+            f"--name must be given once for each of the {number} models, each another, but got "
+            f"{', '.join(names)}."
+        )
 
 
 def separator_of(name: str | None) -> str | None:

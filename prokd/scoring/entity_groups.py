@@ -77,30 +77,34 @@ class SourceText:
     Args:
         words: All words, exactly as written.
         surfaces: How often each entity occurs, of whatever type: its words joined by blanks.
+        tags: How often each word has each tag, by word and tag.
         origin: Where the sentences come from.
     """
 
     words: frozenset[str]
     surfaces: Counter[str]
+    tags: Counter[tuple[str, str]]
     origin: str
 
 
 def source_text(corpora: Iterable[Corpus]) -> SourceText:
-    """Return words and entities of labelled corpora in IOB2."""
+    """Return words, entities and tags of labelled corpora in IOB2."""
     words: set[str] = set()
     surfaces: Counter[str] = Counter()
+    tags_of_words: Counter[tuple[str, str]] = Counter()
     origins = []
     for corpus in corpora:
         origins.append(corpus.origin)
         for sentence, tags in zip(corpus.words, corpus.tags or (), strict=True):
             words.update(sentence)
+            tags_of_words.update(zip(sentence, tags, strict=True))
             starts = [place for place, tag in enumerate(tags) if tag.startswith("B-")]
             for start in starts:
                 end = start + 1
                 while end < len(tags) and tags[end].startswith("I-"):
                     end += 1
                 surfaces[" ".join(sentence[start:end])] += 1
-    return SourceText(frozenset(words), surfaces, ", ".join(origins))
+    return SourceText(frozenset(words), surfaces, tags_of_words, ", ".join(origins))
 
 
 def groupings(

@@ -193,6 +193,15 @@ def probabilities(model: TokenClassifier, encoded: EncodedCorpus, pad_token_id: 
     return result.cpu()
 
 
+def features(model: TokenClassifier, encoded: EncodedCorpus, pad_token_id: int) -> Tensor:
+    """Return features (num_kept_words, D), float32, before dropout, in corpus order, on CPU."""
+    shape = (int(encoded.word_offsets[-1]), model.num_features)
+    result = torch.zeros(shape, device=model.device)
+    for batch, features_ND, _ in passes(model, encoded, pad_token_id):
+        result[batch.word_index_N] = features_ND.float()
+    return result.cpu()
+
+
 def mean_features(model: TokenClassifier, encoded: EncodedCorpus, pad_token_id: int) -> Tensor:
     """Return the mean feature of each sentence's kept words, float32, (sentences, D), on CPU.
 

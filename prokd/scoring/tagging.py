@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from transformers import AutoModelForTokenClassification, PreTrainedTokenizerFas
 
 from prokd.common.files import read_json
 from prokd.config import EncoderConfig, RuntimeConfig
-from prokd.data import Corpus, encode_corpus
+from prokd.data import Corpus, EncodedCorpus, encode_corpus
 from prokd.data.inputs import Sentence
 from prokd.data.labels import TagSet
 from prokd.data.windows import likeliest_tags_of_long, windows_of
@@ -26,8 +26,9 @@ from prokd.encoder.files import encoder_settings, load_tokenizer
 from prokd.encoder.layers import usable_positions
 from prokd.encoder.plain_model import POOLER, body_of, check_plain
 from prokd.errors import UserError
-from prokd.scoring.evaluation import probabilities
+from prokd.scoring.evaluation import features, probabilities
 
+Compute = Callable[[TokenClassifier, EncodedCorpus, int], Tensor]
 UNNAMED = re.compile(r"LABEL_\d+")
 """What transformers calls the classes of a model that nobody trained to tell any."""
 
@@ -106,16 +107,24 @@ class Tagger:
 
     def probabilities(self, sentences: Sequence[Sequence[str]]) -> Tensor:
         """Return the probabilities (W, C), float32, on the CPU, of all words of some sentences."""
+        return self._of_words(sentences, probabilities, len(self.tag_set))
+
+    def features(self, sentences: Sequence[Sequence[str]]) -> Tensor:
+        """Return the features (W, D), float32, on the CPU, of the words' first subwords."""
+        return self._of_words(sentences, features, self.model.num_features)
+
+    def _of_words(
+        self, sentences: Sequence[Sequence[str]], compute: Compute, width: int
+    ) -> Tensor:
         windows = windows_of([list(words) for words in sentences], self.tokenizer, self.max_length)
         if not windows.words:
-            return torch.zeros(0, len(self.tag_set))
+            return torch.zeros(0, width)
         corpus = Corpus("xx", "test", windows.words, None, "input", "")
         pad = int(self.tokenizer.pad_token_id or 0)
         encoded = encode_corpus(
             corpus, self.tokenizer, self.tag_set, max_length=self.max_length, cache_dir=None
         )
-        values_NC = probabilities(self.model, encoded, pad)
-        return values_NC[torch.from_numpy(windows.row_W)]
+        return compute(self.model, encoded, pad)[torch.from_numpy(windows.row_W)]
 
     def tag(
         self, sentences: Sequence[Sequence[str]], *, valid: bool = True

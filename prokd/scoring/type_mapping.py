@@ -99,19 +99,23 @@ def score(tagger: Tagger, corpus: Corpus) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class Labels:
-    """Class indices of all words of a labelled corpus, int64, (N,), in corpus order.
+    """What a model makes of all words of a labelled corpus, in corpus order.
+
+    Class indices are int64, (N,).
 
     Args:
         gold: As the corpus has them.
         independent: The likeliest tag of each word.
         valid: The likeliest valid IOB2 tags of each sentence.
         sentence_of: Sentence number of each word, rising.
+        probabilities: Of all classes, float32, (N, C).
     """
 
     gold: npt.NDArray[np.int64]
     independent: npt.NDArray[np.int64]
     valid: npt.NDArray[np.int64]
     sentence_of: npt.NDArray[np.int64]
+    probabilities: npt.NDArray[np.float32]
 
     def scores(self, tag_set: TagSet) -> dict[str, float]:
         """Return `evaluation.scores_in_two_ways`."""
@@ -129,4 +133,5 @@ def labels_of(tagger: Tagger, corpus: Corpus) -> Labels:
     independent = values_WC.argmax(dim=-1).numpy()
     flat = [tag for tags in corpus.tags for tag in tags]
     gold = np.array(tagger.tag_set.indices(flat), dtype=np.int64)
-    return Labels(gold, independent, valid, np.repeat(np.arange(len(lengths)), lengths))
+    sentence_of = np.repeat(np.arange(len(lengths)), lengths)
+    return Labels(gold, independent, valid, sentence_of, values_WC.numpy())

@@ -6,14 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+import numpy.typing as npt
+
 from prokd.config import RuntimeConfig
 from prokd.data import Corpus
+from prokd.data.labels import TagSet
 from prokd.errors import UserError
 from prokd.scoring.differences import Agreement, agreement
 from prokd.scoring.entity_groups import Grouping, GroupScore, SourceText, group_scores, groupings
 from prokd.scoring.errors import Entity, Outcome, entities_of, outcomes
 from prokd.scoring.tagging import Tagger
-from prokd.scoring.type_mapping import absent_types, labels_of, with_mapped_types
+from prokd.scoring.type_mapping import Labels, absent_types, labels_of, with_mapped_types
 from prokd.training.model_data import ModelData
 
 SUFFIX = {"lenient": "", "strict": "_strict", "viterbi": "_viterbi"}
@@ -34,6 +38,9 @@ class ModelErrors:
         predicted: Its entities.
         outcomes: What became of each entity.
         groups: Scores of each grouping, by its title.
+        tag_set: The tags that it knows.
+        labels: The classes of all words, and their probabilities.
+        is_valid: Whether its tags are the likeliest valid ones of each sentence.
     """
 
     data: ModelData
@@ -41,6 +48,24 @@ class ModelErrors:
     predicted: list[Entity]
     outcomes: list[Outcome]
     groups: dict[str, list[GroupScore]]
+    tag_set: TagSet
+    labels: Labels
+    is_valid: bool
+
+    def tags(self, sentence: int) -> list[str]:
+        """Return the tags of a sentence as the model chose them."""
+        first, end = np.searchsorted(self.labels.sentence_of, [sentence, sentence + 1])
+        return [self.tag_set.names[index] for index in self._chosen[first:end].tolist()]
+
+    def probabilities(self, sentence: int, place: int, tags: Sequence[str]) -> list[float]:
+        """Return the probabilities of some tags of a word."""
+        row = int(np.searchsorted(self.labels.sentence_of, sentence)) + place
+        values = self.labels.probabilities[row, self.tag_set.indices(tags)]
+        return [float(value) for value in values]
+
+    @property
+    def _chosen(self) -> npt.NDArray[np.int64]:
+        return self.labels.valid if self.is_valid else self.labels.independent
 
 
 @dataclass(frozen=True)
@@ -139,11 +164,22 @@ def analyse(
                 f"{', '.join(types)} and {data.folder} {', '.join(sorted(tag_set.entity_types))}."
             )
         labels = labels_of(tagger, corpus)
-        chosen = labels.valid if entities == "viterbi" else labels.independent
+        is_valid = entities == "viterbi"
+        chosen = labels.valid if is_valid else labels.independent
         strict = entities == "strict"
         gold = entities_of(labels.gold, labels.sentence_of, tag_set, strict=strict)
         predicted = entities_of(chosen, labels.sentence_of, tag_set, strict=strict)
         groups = {way.title: group_scores(way, gold, predicted) for way in ways}
-        scores = labels.scores(tag_set)
-        found.append(ModelErrors(data, scores, predicted, outcomes(gold, predicted), groups))
+        found.append(
+            ModelErrors(
+                data,
+                labels.scores(tag_set),
+                predicted,
+                outcomes(gold, predicted),
+                groups,
+                tag_set,
+                labels,
+                is_valid,
+            )
+        )
     return Analysis(corpus, entities, gold, found, *source, notes)

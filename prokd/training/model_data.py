@@ -90,20 +90,27 @@ class ModelData:
             limit = self.config.data.evaluation_limit
         return self._load(language, split, labelled=labelled, limit=limit)
 
+    @property
+    def sources(self) -> Sequence[str]:
+        """The languages whose labels it learned.
+
+        Raises:
+            UserError: The model does not say.
+        """
+        config = self.config
+        found = [self._of_export().get("source", "")] if config is None else config.sources
+        if not all(found):
+            raise UserError(f"{self.folder} does not say which source language it learned.")
+        return found
+
     def source(self) -> SourceText:
         """Return what the model saw labelled: the source's training sentences that it learned.
 
         Raises:
             UserError: The model does not say what its source is, or it is not there.
         """
-        if self.config is not None:
-            languages: Sequence[str] = self.config.sources
-            limit = self.config.data.source_train_limit
-        else:
-            languages, limit = [self._of_export().get("source", "")], None
-        if not all(languages):
-            raise UserError(f"{self.folder} does not say which source language it learned.")
-        return source_text(self._load(code, "train", limit=limit) for code in languages)
+        limit = None if self.config is None else self.config.data.source_train_limit
+        return source_text(self._load(code, "train", limit=limit) for code in self.sources)
 
     def source_or_reason(self, source_dir: Path | None) -> tuple[SourceText | None, str]:
         """Return `source` from the folder of the data, else why it is not there.

@@ -43,7 +43,8 @@ def _cells(line: str) -> tuple[str, ...]:
 def plain(text: str) -> str:
     r"""Return Markdown without its marks.
 
-    >>> plain("\\*\\* p < 0.05 by `a=1`")
-    '** p < 0.05 by a=1'
+    >>> plain("\\*\\* p < 0.05 by `a=1`"), plain("**0.69 ± 0.01** (+0.02**)")
+    ('** p < 0.05 by a=1', '0.69 ± 0.01 (+0.02**)')
     """
+    text = re.sub(r"\*\*(\d.*?)\*\*", r"\1", text)
     return re.sub(r"\\(.)", r"\1", text.replace("`", "")).strip()

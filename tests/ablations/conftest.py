@@ -10,6 +10,7 @@ from ablations.plan import AblationPlan
 from ablations.spec import load_spec
 from prokd.encoder.artifact import write_weights
 from prokd.methods import build_config
+from prokd.runs.identity import stage_identity
 from prokd.training.corpora import write_counts
 from search.execution import Outcome
 from search.results import row
@@ -63,6 +64,8 @@ class Finished:
         gold = sentences.integers(0, 3, size=200)
         luck = np.random.default_rng(experiment.config.seed)
         right = (luck.random((200, 3)) < skill).cumsum(axis=1)[:, -1].clip(max=gold)
+        identity = stage_identity(experiment.config, experiment.result_stage, experiment.data)
+        folder.write_identity(identity, experiment.config.model_dump())
         counts = np.stack([right, gold, gold], axis=1).astype(np.int64)
         f1 = 2 * counts[:, 0].sum() / counts[:, 1:].sum()
         write_counts(folder.counts(target), counts)
@@ -83,12 +86,17 @@ class Finished:
         )
 
 
+@pytest.fixture(scope="session")
+def finished_in():
+    return Finished
+
+
 @pytest.fixture
 def finished(tmp_path):
     return Finished(tmp_path / "runs")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_plan():
     def make(spec="table4", languages=("ar", "hi"), seeds=(0, 1, 2), **settings):
         loaded = load_spec(spec)

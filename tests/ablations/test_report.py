@@ -153,9 +153,11 @@ def test_files(finished, make_plan, tmp_path):
     plan = make_plan()
     unfinished = {("TSL", "hi", 2): COLLAPSED}
     scores = Scores(plan.spec, finished.rows(plan, SKILL, unfinished), number=50)
-    text, table, latex = write_reports(tmp_path / "reports", plan.stem, scores, plan.bases[0])
+    paths = write_reports(tmp_path / "reports", plan.stem, scores, plan.bases[0])
+    text, table, means, latex = paths
     assert text.name == "table4-wikiann-en-ar-hi.md"
     assert table.name == "table4-wikiann-en-ar-hi.csv"
+    assert means.name == "table4-wikiann-en-ar-hi-means.csv"
     assert latex.name == "table4-wikiann-en-ar-hi.tex"
     with table.open(newline="", encoding="utf-8") as file:
         records = list(csv.DictReader(file))

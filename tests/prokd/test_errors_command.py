@@ -17,7 +17,6 @@ from prokd.data.labels import TagSet
 from prokd.data.readers import read_file
 from prokd.errors import UnlabelledError, UserError
 from prokd.methods import build_config
-from prokd.runs.folder import RunFolder
 from prokd.scoring import metrics
 from prokd.scoring.differences import NEITHER, ONLY_FIRST, ONLY_SECOND
 from prokd.scoring.errors import (
@@ -32,28 +31,9 @@ from prokd.scoring.errors import (
 from prokd.scoring.tagging import Tagger
 from prokd.scoring.type_mapping import score
 from prokd.training.model_data import ModelData, find_model
-from prokd.training.run import StageRun, export
+from prokd.training.run import StageRun
 
 TAGS = TagSet.of(["LOC", "ORG", "PER"])
-
-
-@pytest.fixture(scope="module")
-def trained(tiny_encoder, tmp_path_factory):
-    """Two teachers that have learned more and less, the first one's export, and the data."""
-    place = tmp_path_factory.mktemp("trained")
-    data = tiny.write_corpus(place / "data")
-    runtime = RuntimeConfig(
-        data_dirs=(data,), runs_dir=place / "runs", cache_dir=place / "cache", device="cpu"
-    )
-    folders = []
-    for epochs in (6, 1):
-        config = build_config("paper", "stable", tiny.settings(tiny_encoder))
-        changes = {"teacher.epochs": epochs, "teacher.alignment.weight": 0.0}
-        with StageRun("teacher", with_overrides(config, changes), runtime) as run:
-            run.run()
-            folders.append(run.folder.path)
-    first = RunFolder(place / "runs", *folders[0].name.split("-"))
-    return folders, export(first, place / "export", runtime), data
 
 
 def prokd(*arguments):
@@ -193,6 +173,7 @@ def test_mistakes_are_one_sentence(trained, tmp_path):
         ((folders[0], "--split", "tost"), "`split` must be one of train, dev, test"),
         ((folders[0], "--source-dir", tmp_path), "language 'en' must be a folder"),
         ((data, "--split", "test"), "a model folder must hold"),
+        ((folders[0], "--name", "a"), "--name is for the case study of two models"),
     ]:
         told = prokd("errors", *arguments, *given)
         assert isinstance(told.exception, UserError), told.output

@@ -7,6 +7,7 @@ import pytest
 from mlflow.tracking import MlflowClient
 from optuna.trial import TrialState
 
+from ablations.compare import write_comparison
 from ablations.plan import best_point
 from search.choice import METHOD
 from search.configs import searched
@@ -77,6 +78,7 @@ def test_a_search_over_methods_from_its_first_trial_to_a_settled_end(
     (export,) = summary.exports
     assert (export / "model.safetensors").exists()
     assert export.name == f"rank1-{summary.standings[0].best_row.experiment.result.signature}"
+    check_comparison(summary, output)
     check_a_best_point_is_that_of_the_method(spec, engine, output)
     check_going_on_is_over(spec, open_engine, output, summary)
 
@@ -96,6 +98,17 @@ def check_what_was_said(said, summary):
         assert share.best is own[0]
         assert share.seconds == pytest.approx(sum(s.seconds for s in own) / len(own))
         assert share.seconds > 0
+
+
+def check_comparison(summary, output):
+    """The best of each method stands in the comparison of methods, by the files alone."""
+    _, (_, table, _) = write_comparison(output, output / "tables")
+    with table.open(encoding="utf-8") as file:
+        rows = {r["variant"]: r for r in csv.DictReader(file) if r["measure"] == "entity_f1"}
+    assert {f"{name}, searched" for name in NAMES} == set(rows)
+    for share in summary.shares:
+        mean = float(rows[f"{share.method}, searched"]["mean"])
+        assert mean == pytest.approx(share.best.target_f1[0])
 
 
 def check_csv(summary):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import os
 from pathlib import Path
 
@@ -8,6 +9,8 @@ from transformers import PreTrainedTokenizerFast
 
 from prokd.data import data_report, format_report
 from prokd.data.paper_table1 import PAPER_TABLE1
+from prokd.data.statistics_table import FORMS, check_form, statistics_table, write_statistics
+from prokd.errors import UserError
 
 
 @pytest.fixture
@@ -48,6 +51,28 @@ def test_table(folder: Path) -> None:
     assert "IOB2    -  " in lines[2]
     assert "1,234" in lines[3]
     assert "IOB2    equal  " in lines[3]
+
+
+def test_a_table_like_the_papers(folder: Path) -> None:
+    rows = data_report("wikiann", ["ar", "nl"], splits=["train", "dev"], data_dirs=[folder])
+    assert statistics_table(rows) == [
+        ["language", "", "train", "dev"],
+        ["ar", "sentences", "2 (paper: 20,000)", "-"],
+        ["", "entities", "3 (paper: 22,500)", "-"],
+        ["nl", "sentences", "2", "-"],
+        ["", "entities", "3", "-"],
+    ]
+    for form in FORMS:
+        write_statistics(rows, "wikiann", folder / f"table{form}")
+    assert "| nl | sentences | 2 | - |" in (folder / "table.md").read_text()
+    records = list(csv.DictReader((folder / "table.csv").open()))
+    assert [record["language"] for record in records] == ["ar", "nl"]
+    assert (records[0]["PER"], records[0]["paper_entities"]) == ("2", "22500")
+    latex = (folder / "table.tex").read_text()
+    assert "ar & sentences & 2 (paper: 20,000) & - \\\\" in latex
+    assert latex.count("\\midrule") == 2
+    with pytest.raises(UserError, match=r"ends in \.md, \.csv, \.tex"):
+        check_form(folder / "table.pdf")
 
 
 def test_document_marks_are_no_sentences() -> None:

@@ -1,0 +1,33 @@
+"""What several files of tests look at: imports stand in the fixtures, see tests/conftest.py."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def trained(tiny_encoder: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Two teachers that have learned more and less, the first one's export, and the data."""
+    import tiny
+
+    from prokd.config import RuntimeConfig, with_overrides
+    from prokd.methods import build_config
+    from prokd.runs.folder import RunFolder
+    from prokd.training.run import StageRun, export
+
+    place = tmp_path_factory.mktemp("trained")
+    data = tiny.write_corpus(place / "data")
+    runtime = RuntimeConfig(
+        data_dirs=(data,), runs_dir=place / "runs", cache_dir=place / "cache", device="cpu"
+    )
+    folders = []
+    for epochs in (6, 1):
+        config = build_config("paper", "stable", tiny.settings(tiny_encoder))
+        changes = {"teacher.epochs": epochs, "teacher.alignment.weight": 0.0}
+        with StageRun("teacher", with_overrides(config, changes), runtime) as run:
+            run.run()
+            folders.append(run.folder.path)
+    first = RunFolder(place / "runs", *folders[0].name.split("-"))
+    return folders, export(first, place / "export", runtime), data
