@@ -14,12 +14,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from prokd.common.files import write_atomically
+from prokd.common.palette import COLOURS, INK
 from prokd.data.labels import OUTSIDE
 from prokd.training.token_features import FeatureMap, Panel
 
-INK = "#1f2329"
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d31")
-"""Of the entity types: Okabe and Ito's, which colour-blind eyes tell apart, and brown."""
 GREY = "#777777"
 SHAPES = ("o", "^")
 """Circles are the source, triangles the target, as in the paper."""

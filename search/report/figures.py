@@ -17,9 +17,10 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 from optuna.trial import FrozenTrial
 from optuna.visualization import matplotlib as optunas
 
+from prokd.common.palette import COLOURS, INK
 from search.report.effects import Group, HeatMap
 from search.report.runs import SOURCE_DEV_F1, Curve
-from search.report.style import COLOURS, INK, SHADES
+from search.report.style import SHADES
 from search.spaces import short
 
 WIDEST = 3

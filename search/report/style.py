@@ -22,10 +22,8 @@ from matplotlib.contour import ContourSet
 from matplotlib.figure import Figure
 
 from prokd.common.files import write_atomically
+from prokd.common.palette import INK
 
-INK = "#1f2329"
-"""The colour that becomes the page's own."""
-COLOURS = ("#3b7dd8", "#d9822b", "#2a9d6f", "#c94f7c", "#8a63d2", "#8c8c33", "#2aa5b8", "#b0604a")
 SHADES = LinearSegmentedColormap.from_list("prokd", ["#4a63d0", "#2a9d8f", "#e0912f"])
 """From low to high."""
 DPI = 130
