@@ -39,6 +39,7 @@ from prokd.cli.options import (
     writable_cache,
 )
 from prokd.cli.tag_command import tag
+from prokd.cli.text_command import text
 from prokd.cli.translate_command import translate
 from prokd.common.interruption import SENTENCE, end_at_once_on_signals, ending_at_once, sentence_of
 from prokd.common.places import check_writable
@@ -210,6 +211,7 @@ app.command()(errors)
 app.command()(predict)
 app.command()(tag)
 app.command()(data)
+app.command()(text)
 app.command()(dictionary)
 app.command()(translate)
 app.command()(gc)
