@@ -14,7 +14,7 @@ from prokd.config import ExperimentConfig, RuntimeConfig, validation_sentence, w
 from prokd.config.presets import PRESETS
 from prokd.config.shared import narrowed
 from prokd.errors import UserError
-from prokd.method import PAIRED_TRAIN, TRANSLATED_TRAIN, Graph, Method
+from prokd.method import PAIRED_TRAIN, TARGET_TRAIN, TRANSLATED_TRAIN, Graph, Method
 from prokd.methods.advpicker.method import ADVPICKER
 from prokd.methods.baseline.method import BASELINE
 from prokd.methods.colada.method import COLADA
@@ -86,6 +86,14 @@ def idle_dictionaries(configs: Iterable[ExperimentConfig], runtime: RuntimeConfi
     if not runtime.dictionaries or any(map(_translates, configs)):
         return None
     return "--dictionary is not used: nothing here translates the labelled sentences"
+
+
+def idle_texts(configs: Iterable[ExperimentConfig], runtime: RuntimeConfig) -> str | None:
+    """Return in words that raw text was named and nothing reads target text; None otherwise."""
+    read = {name for config in configs for name in needed_corpora(config)}
+    if not runtime.texts or read & {TARGET_TRAIN, TRANSLATED_TRAIN, PAIRED_TRAIN}:
+        return None
+    return "--text is not used: nothing here learns from text of the target"
 
 
 def lacking(config: ExperimentConfig, runtime: RuntimeConfig) -> str | None:
