@@ -76,6 +76,7 @@ def paths_by_language(given: Sequence[str], languages: Sequence[str]) -> dict[st
                 f"{languages[0]}={text}, but got {text!r}."
             )
         own = path if is_named else text
-        place = Path(own) if own == "-" else Path(own).expanduser().resolve()
+        # A pipe of the shell (/dev/fd/63) is a link to what is no file: it is not followed.
+        place = Path(own) if own == "-" else Path(own).expanduser().absolute()
         found.setdefault(code if is_named else languages[0], []).append(place)
     return found

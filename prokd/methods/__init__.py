@@ -103,8 +103,12 @@ def lacking(config: ExperimentConfig, runtime: RuntimeConfig) -> str | None:
         config: The experiment.
         runtime: Names the data at hand; the phrasebook brings a dictionary of its own.
     """
+    if runtime.dictionaries or not _translates(config):
+        return None
+    from prokd.data.mini import LANGUAGES
+
     embedded = config.data.dataset == "phrasebook" and not runtime.data_dirs
-    if runtime.dictionaries or embedded or not _translates(config):
+    if embedded and config.target in LANGUAGES:
         return None
     return (
         f"{config.method} needs a dictionary from {config.source} to {config.target}: name one by "

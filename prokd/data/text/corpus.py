@@ -93,6 +93,7 @@ def write_text_corpus(
     place = folder / language
     check_place(place)
     counts = TextCounts(examples)
+    new = [path for path in (place, folder) if not path.exists()]
 
     def write(part: Path) -> None:
         with part.open("w", encoding="utf-8") as file:
@@ -108,9 +109,9 @@ def write_text_corpus(
     except OSError as error:
         raise UserError(f"{place} cannot be written: {error.strerror}.") from None
     finally:
-        with suppress(OSError):  # there are files in it
-            place.rmdir()
-            folder.rmdir()
+        with suppress(OSError):  # there are files in them
+            for path in new:
+                path.rmdir()
     return counts
 
 
