@@ -44,11 +44,12 @@ from prokd.cli.options import (
 )
 from prokd.common.places import check_output
 from prokd.config import RuntimeConfig, parse_overrides
-from prokd.methods import default_reading
+from prokd.methods import default_reading, idle_texts
 from search.configs import base_configs
 from search.experiments import DataDescriptions
 from search.options import Languages, Settings, Text, parse_seconds, parse_seeds
 from search.results import Row
+from search.texts import RawTexts, with_texts
 
 if TYPE_CHECKING:
     from prokd.config.settings import AutocastType
@@ -71,6 +72,7 @@ def ablation(
     source: Annotated[Text, typer.Option(help="Source language; en by default.")] = None,
     dataset: Annotated[Text, typer.Option(help="wikiann, conll or phrasebook.")] = None,
     data_dirs: DataDirs = [],  # noqa: B006
+    texts: RawTexts = [],  # noqa: B006
     dictionaries: Dictionaries = [],  # noqa: B006
     separator: Separator = None,
     tag_column: TagColumn = None,
@@ -129,16 +131,15 @@ def ablation(
     given = {"source": source, "data.dataset": dataset, "encoder.name": model}
     fixed += [path for path, value in given.items() if value is not None]
     check_output(output)
-    descriptions = DataDescriptions(
-        RuntimeConfig(
-            data_dirs=tuple(data_dirs),
-            dictionaries=tuple(dictionaries),
-            runs_dir=output / "runs",
-            cache_dir=writable_cache(cache_dir),
-            separator=separator_of(separator),
-            tag_column=tag_column,
-        )
+    runtime = RuntimeConfig(
+        data_dirs=tuple(data_dirs),
+        dictionaries=tuple(dictionaries),
+        runs_dir=output / "runs",
+        cache_dir=writable_cache(cache_dir),
+        separator=separator_of(separator),
+        tag_column=tag_column,
     )
+    descriptions = DataDescriptions(with_texts(runtime, texts, languages))
     if not dry_run:
         typer.echo("reading the data ...")
     for base in bases:  # a mistake in the data shows before anything is started
@@ -152,6 +153,8 @@ def ablation(
         missing = descriptions.not_scored(base)
         notes += [f"{code} test is not scored: {why}" for code, why in missing.items()]
     notes = list(dict.fromkeys(notes))
+    if (idle := idle_texts(plan.configs().values(), descriptions.runtime)) is not None:
+        typer.echo(idle)
     if dry_run:
         from search.measured import few_steps
         from search.precision import expected_precision

@@ -12,6 +12,10 @@ class MissingSplitError(UserError):
     """A split of a corpus that is not there: a mistake only where the split is needed."""
 
 
+class MissingLanguageError(UserError):
+    """A language that a data set does not have: a mistake only where it is needed."""
+
+
 class UnlabelledError(UserError):
     """A file without any tag, where tags were asked for."""
 

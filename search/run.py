@@ -37,13 +37,14 @@ from prokd.cli.options import (
 )
 from prokd.common.places import check_output
 from prokd.config import RuntimeConfig
-from prokd.methods import DEFAULT, idle_dictionaries
+from prokd.methods import DEFAULT, idle_dictionaries, idle_texts
 from prokd.runs.folder import ORACLE, SOURCE_DEV
 from search import space_files
 from search.configs import check_criterion, how_many, searched
 from search.fairness import favoured, inequalities
 from search.methods import able, bases_of, chosen
 from search.options import Languages, Methods, Settings, Text, parse_seconds, parse_seeds
+from search.texts import RawTexts, with_texts
 
 if TYPE_CHECKING:
     from prokd.config.settings import AutocastType
@@ -66,6 +67,7 @@ def search(
     ] = "en",
     dataset: Annotated[Text, typer.Option(help="wikiann, conll or phrasebook.")] = None,
     data_dirs: DataDirs = [],  # noqa: B006
+    texts: RawTexts = [],  # noqa: B006
     dictionaries: Dictionaries = [],  # noqa: B006
     separator: Separator = None,
     tag_column: TagColumn = None,
@@ -166,8 +168,9 @@ def search(
         space = searched(space_name, bases, fixed)
         is_grid, number = how_many(space, name=space_name, preset=preset, trials=trials, grid=grid)
         specs.append(SearchSpec.of(bases, space, seed_list, is_grid, number, select, prune))
-    _tell_differences(specs, runtime)
     check_output(output)
+    runtime = with_texts(runtime, texts, languages)
+    _tell_differences(specs, runtime)
     descriptions = DataDescriptions(runtime)
     if not dry_run:
         typer.echo("reading the data ...")
@@ -226,8 +229,9 @@ def search(
 
 def _tell_differences(specs: Sequence[SearchSpec], runtime: RuntimeConfig) -> None:
     """Say what makes results of several methods unequal, and what is not used."""
-    idle = idle_dictionaries((config for spec in specs for config in spec.readers), runtime)
-    lines = [idle] if idle else []
+    readers = [config for spec in specs for config in spec.readers]
+    idle = idle_dictionaries(readers, runtime), idle_texts(readers, runtime)
+    lines = [line for line in idle if line]
     for spec in specs:
         bases = list(spec.bases.values())
         lines += inequalities(bases) + (favoured(bases) if spec.select == SOURCE_DEV else [])

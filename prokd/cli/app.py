@@ -40,6 +40,7 @@ from prokd.cli.options import (
     writable_cache,
 )
 from prokd.cli.tag_command import tag
+from prokd.cli.text_command import text
 from prokd.cli.translate_command import translate
 from prokd.common.interruption import SENTENCE, end_at_once_on_signals, ending_at_once, sentence_of
 from prokd.common.places import check_writable
@@ -212,6 +213,7 @@ app.command()(features)
 app.command()(predict)
 app.command()(tag)
 app.command()(data)
+app.command()(text)
 app.command()(dictionary)
 app.command()(translate)
 app.command()(gc)

@@ -6,6 +6,7 @@ run its identity) and, apart from it, *where* (`RuntimeConfig`).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -140,6 +141,9 @@ class RuntimeConfig(Frozen):
     """Where an experiment runs and where its files lie; never part of a run's identity."""
 
     data_dirs: tuple[Path, ...] = Field((), description="local corpora, first match wins")
+    texts: Mapping[str, Path] = Field(
+        {}, description="folder with <lang>/train.jsonl made of raw text, by target language"
+    )
     runs_dir: Path = Field(Path("runs"), description="one folder per stage run")
     cache_dir: Path = Field(default_factory=default_cache, description="tokenised corpora (Arrow)")
     dictionaries: tuple[Path, ...] = Field(

@@ -15,7 +15,7 @@ from prokd.data.hub import read_hub
 from prokd.data.labels import OUTSIDE, TagSet
 from prokd.data.readers import RawSentences, read_file
 from prokd.data.schemes import to_iob2
-from prokd.errors import MissingSplitError, UserError
+from prokd.errors import MissingLanguageError, MissingSplitError, UserError
 
 DATASETS = ("wikiann", "conll", "phrasebook")
 SPLIT_NAMES = {
@@ -97,7 +97,8 @@ def load_corpus(
         MissingSplitError: The folder of the language has no file of the split, or neither hub nor
             cache gives it.
         UnlabelledError: Tags are wanted, and the file has none at all.
-        UserError: There is no such language, the split is empty, or its content is malformed.
+        MissingLanguageError: There is no such language.
+        UserError: The split is empty, or its content is malformed.
     """
     _check_asked(dataset, split, limit)
     if data_dirs:
@@ -172,7 +173,7 @@ def _find(language: str, split: str, data_dirs: list[Path]) -> list[Path]:
     searched = ", ".join(str(folder) for folder in data_dirs)
     folder = next((d / language for d in data_dirs if (d / language).is_dir()), None)
     if folder is None:
-        raise UserError(
+        raise MissingLanguageError(
             f"language {language!r} must be a folder in one of the data folders, "
             f"but none of these has it: {searched}."
         )
@@ -196,7 +197,7 @@ def _read_phrasebook(language: str, split: str, *, labelled: bool) -> RawSentenc
     from prokd.data.mini import LANGUAGES, generate
 
     if language not in LANGUAGES:
-        raise UserError(
+        raise MissingLanguageError(
             f"a language of the phrasebook must be one of {', '.join(LANGUAGES)}, "
             f"but got {language!r}."
         )

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from prokd.data.readers import RawSentences, decode_tags, raw_sentences, read_file
-from prokd.errors import MissingSplitError, UserError
+from prokd.errors import MissingLanguageError, MissingSplitError
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ def read_hub(dataset: str, language: str, split: str, *, labelled: bool) -> RawS
 
     Raises:
         MissingSplitError: Neither hub nor cache gives the split; the sentence names the ways out.
-        UserError: The hub does not have the language.
+        MissingLanguageError: The hub does not have the language.
     """
     source = _source(dataset, language)
     hub_split = HUB_SPLITS[split]
@@ -72,7 +72,7 @@ def read_hub(dataset: str, language: str, split: str, *, labelled: bool) -> RawS
                 unknown = re.search(r"BuilderConfig '.*' not found. Available: (.*)", str(error))
                 if unknown:
                     languages = unknown[1].strip("[]").replace("'", "")
-                    raise UserError(
+                    raise MissingLanguageError(
                         f"a language of {repository} must be one of {languages}, "
                         f"but got {language!r}."
                     ) from None
@@ -94,12 +94,12 @@ def _source(dataset: str, language: str) -> _Source:
         names = ("unimelb-nlp/wikiann", "wikiann")
         return _Source(names, language, None, f"{language}/{{split}}-*.parquet", True)
     if language == "de":
-        raise UserError(
+        raise MissingLanguageError(
             "the German part of CoNLL-2003 is not free and not on the hub: give it as files "
             "de/train.txt, de/dev.txt and de/test.txt in a folder by `--data-dir`."
         )
     if language not in ("en", "es", "nl"):
-        raise UserError(
+        raise MissingLanguageError(
             f"a language of conll must be one of en, es, nl, de, but got {language!r}."
         )
     name = "conll2003" if language == "en" else "conll2002"

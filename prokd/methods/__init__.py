@@ -14,7 +14,7 @@ from prokd.config import ExperimentConfig, RuntimeConfig, validation_sentence, w
 from prokd.config.presets import PRESETS
 from prokd.config.shared import narrowed
 from prokd.errors import UserError
-from prokd.method import PAIRED_TRAIN, TRANSLATED_TRAIN, Graph, Method
+from prokd.method import PAIRED_TRAIN, TARGET_TRAIN, TRANSLATED_TRAIN, Graph, Method
 from prokd.methods.advpicker.method import ADVPICKER
 from prokd.methods.baseline.method import BASELINE
 from prokd.methods.colada.method import COLADA
@@ -88,6 +88,14 @@ def idle_dictionaries(configs: Iterable[ExperimentConfig], runtime: RuntimeConfi
     return "--dictionary is not used: nothing here translates the labelled sentences"
 
 
+def idle_texts(configs: Iterable[ExperimentConfig], runtime: RuntimeConfig) -> str | None:
+    """Return in words that raw text was named and nothing reads target text; None otherwise."""
+    read = {name for config in configs for name in needed_corpora(config)}
+    if not runtime.texts or read & {TARGET_TRAIN, TRANSLATED_TRAIN, PAIRED_TRAIN}:
+        return None
+    return "--text is not used: nothing here learns from text of the target"
+
+
 def lacking(config: ExperimentConfig, runtime: RuntimeConfig) -> str | None:
     """Return what the method of an experiment needs and has not got, as words; None if nothing.
 
@@ -95,8 +103,12 @@ def lacking(config: ExperimentConfig, runtime: RuntimeConfig) -> str | None:
         config: The experiment.
         runtime: Names the data at hand; the phrasebook brings a dictionary of its own.
     """
+    if runtime.dictionaries or not _translates(config):
+        return None
+    from prokd.data.mini import LANGUAGES
+
     embedded = config.data.dataset == "phrasebook" and not runtime.data_dirs
-    if runtime.dictionaries or embedded or not _translates(config):
+    if embedded and config.target in LANGUAGES:
         return None
     return (
         f"{config.method} needs a dictionary from {config.source} to {config.target}: name one by "

@@ -28,6 +28,7 @@ _PASSING = re.compile(r"stages-[0-9a-f]{8}|\.stop-[0-9a-f]{12}")
 _CACHED = {
     re.compile(r"[0-9a-f]{16}\.arrow"): "subwords of a corpus",
     re.compile(r"[0-9a-f]{16}-[0-9a-f]{12}\.frozen\.npy"): "features of a corpus",
+    re.compile(r"text-[0-9a-f]{16}"): "a corpus of raw text",
 }
 """Names that the project gives; whatever else lies in these folders is somebody's."""
 
@@ -95,12 +96,12 @@ def find_waste(output: Path) -> list[Waste]:
 
 
 def cached(cache_dir: Path) -> list[Waste]:
-    """Return the subwords and frozen features that are kept; a run makes those it needs anew."""
+    """Return subwords, frozen features and corpora of raw text; a run makes what it needs anew."""
     return [
         Waste(path, _size(path), f"{what}, made again when needed")
         for pattern, what in _CACHED.items()
         for path in sorted(cache_dir.glob("*"))
-        if pattern.fullmatch(path.name) and path.is_file()
+        if pattern.fullmatch(path.name)
     ]
 
 

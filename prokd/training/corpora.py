@@ -22,7 +22,12 @@ from prokd.encoder.files import load_tokenizer
 from prokd.encoder.fingerprint import encoder_fingerprint
 from prokd.encoder.frozen import with_frozen_features
 from prokd.encoder.unknown import warn_of_unknown
-from prokd.errors import MissingSplitError, UnlabelledError, UserError
+from prokd.errors import (
+    MissingLanguageError,
+    MissingSplitError,
+    UnlabelledError,
+    UserError,
+)
 from prokd.method import PAIRED_TRAIN, SOURCE_TRAIN, TARGET_TRAIN, TRANSLATED_TRAIN
 from prokd.scoring.evaluation import LabelledSplit
 from prokd.training.corpus_files import write_counts
@@ -92,6 +97,10 @@ class Corpora(Texts):
             try:
                 self._tests[language] = self.corpus(language, "test"), ""
             except (MissingSplitError, UnlabelledError) as error:
+                self._tests[language] = None, str(error)
+            except MissingLanguageError as error:
+                if language not in self.runtime.texts:
+                    raise
                 self._tests[language] = None, str(error)
         return self._tests[language]
 

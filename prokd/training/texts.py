@@ -39,13 +39,18 @@ class Texts:
         self.config, self.runtime = config, runtime
 
     def corpus(self, language: str, split: str, *, labelled: bool = True) -> Corpus:
-        """Read a split, cut to the experiment's limits."""
+        """Read a split, cut to the experiment's limits.
+
+        The unlabelled training text of a language may be a corpus of raw text; nothing else is.
+        """
         data = self.config.data
         limit = data.evaluation_limit
         if split == "train":
             is_source = language in self.config.sources and labelled
             limit = data.source_train_limit if is_source else data.target_train_limit
         folders = tuple(self.runtime.data_dirs)
+        if split == "train" and not labelled and language in self.runtime.texts:
+            folders = (self.runtime.texts[language],)
         form = self.runtime.separator, self.runtime.tag_column
         return read_split(data.dataset, language, split, folders, labelled, limit, *form)
 

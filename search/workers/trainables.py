@@ -199,6 +199,7 @@ def absolute(runtime: RuntimeConfig) -> RuntimeConfig:
             "runs_dir": runtime.runs_dir.resolve(),
             "cache_dir": runtime.cache_dir.resolve(),
             "data_dirs": tuple(Path(folder).resolve() for folder in runtime.data_dirs),
+            "texts": {code: Path(folder).resolve() for code, folder in runtime.texts.items()},
             "dictionaries": tuple(Path(file).resolve() for file in runtime.dictionaries),
         }
     )

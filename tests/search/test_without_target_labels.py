@@ -55,6 +55,12 @@ def test_a_search_without_target_labels(bare, open_engine, runtime, output, tmp_
             rows = list(csv.DictReader(file))
         assert [row["target_test_entity_f1_mean"] for row in rows] == ["", ""]
         assert [row["state"] for row in rows] == ["complete", "complete"]
+    # What raw text is made into is the same to all runs, and nothing else of the target is needed.
+    sources = write_corpus(tmp_path / "sources", languages=("en",))
+    as_text = runtime.model_copy(update={"data_dirs": (sources,), "texts": {"ar": bare}})
+    engine = open_engine(runtime=as_text, output=output)
+    run_searches(engine, [spec], output)
+    assert engine.reuse.epochs == 0
     assert _weights(runtime.runs_dir) == _weights(labelled.runs_dir)
     assert [s.trial for s in summary.standings] == [
         int(row["trial"]) for row in _rows(other, summary.study)

@@ -1,0 +1,1 @@
+"""Raw text to sentences of words: an unlabelled corpus of a language that has no data set."""
