@@ -39,6 +39,7 @@ from prokd.cli.options import (
     separator_of,
     writable_cache,
 )
+from prokd.cli.publish_command import publish
 from prokd.cli.tag_command import tag
 from prokd.cli.translate_command import translate
 from prokd.common.interruption import SENTENCE, end_at_once_on_signals, ending_at_once, sentence_of
@@ -210,6 +211,7 @@ def train_student(
 
 
 app.command()(export)
+app.command()(publish)
 app.command()(evaluate)
 app.command()(errors)
 app.command()(predict)
@@ -243,6 +245,6 @@ def run_app(command: Callable[[], Any], *, interrupted: str = SENTENCE) -> None:
 def run_commands() -> None:
     """Run the ``prokd`` command; `prokd.__main__` loads this file and answers Ctrl-C."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    for name in ("httpx", "httpcore", "datasets", "filelock", "fsspec", "urllib3", "matplotlib"):
+    for name in ("httpx2", "httpcore2", "datasets", "filelock", "fsspec", "urllib3", "matplotlib"):
         logging.getLogger(name).setLevel(logging.WARNING)
     run_app(app, interrupted=sentence_of(sys.argv[1:]))
