@@ -10,7 +10,6 @@ from functools import cached_property
 import numpy as np
 
 from ablations.resampling import (
-    Counts,
     Replicates,
     SentenceTest,
     average,
@@ -19,6 +18,7 @@ from ablations.resampling import (
 )
 from ablations.significance import Spread, holm, paired_t_test, spread, wilcoxon_test
 from ablations.spec import AblationSpec
+from prokd.scoring.bootstrap import Counts
 from search.results import Row
 
 AVERAGE = "average"

@@ -4,28 +4,30 @@ A bootstrap interval and a permutation test over the sentences of the test corpu
 sentence, on the very number that a table prints, the mean over seeds of corpus F1. What chance
 among seeds does is asked in `ablations.significance`.
 
-S seeds, N sentences of target test, R replicates. Counts are int64, (S, N, 3): true positives,
-predicted and gold entities of each seed and sentence.
+Shapes are those of `prokd.scoring.bootstrap`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-Float = npt.NDArray[np.float64]
-Counts = npt.NDArray[np.int64]
+from prokd.scoring.bootstrap import (
+    LEVEL,
+    REPLICATES,
+    Counts,
+    Float,
+    blocks,
+    corpus_f1,
+    draws,
+    grouped,
+    mean_f1,
+    percentiles,
+)
 
-_CELLS = 4_000_000  # of one block of replicates: 32 MB
 _TOLERANCE = 1e-12
-
-
-def corpus_f1(counts: Counts) -> Float:
-    """Return micro F1 of each seed over all sentences, (S,), in [0, 1]; 0 where nothing is."""
-    return _f1(counts.sum(axis=1, dtype=np.float64))
 
 
 def difference(left: Counts, right: Counts) -> float:
@@ -38,8 +40,7 @@ def bootstrap_differences(
 ) -> Float:
     """Return the difference on corpora of N sentences drawn with replacement, (R,).
 
-    A drawn sentence comes with all of its seeds and both systems: that is the pairing. Sentences
-    with equal counts are drawn as one group, which is the same draw and much faster.
+    A drawn sentence comes with all of its seeds and both systems: that is the pairing.
 
     Args:
         left: Counts of one system.
@@ -48,12 +49,12 @@ def bootstrap_differences(
         generator: Draws.
     """
     left_rows, right_rows, times = _groups(left, right)
-    total = int(times.sum())
-    results = []
-    for size in _blocks(number, len(times)):
-        weights = generator.multinomial(total, times / total, size=size).astype(np.float64)
-        results.append(_mean_f1(weights @ left_rows) - _mean_f1(weights @ right_rows))
-    return np.concatenate(results)
+    return np.concatenate(
+        [
+            mean_f1(weights @ left_rows) - mean_f1(weights @ right_rows)
+            for weights in draws(times, number, generator)
+        ]
+    )
 
 
 def swapped_differences(
@@ -74,10 +75,10 @@ def swapped_differences(
     left_total, right_total = times @ left_rows, times @ right_rows
     changes = right_rows - left_rows
     results = []
-    for size in _blocks(number, len(times)):
+    for size in blocks(number, len(times)):
         swapped = generator.binomial(times, 0.5, size=(size, len(times))).astype(np.float64)
         moved = swapped @ changes
-        results.append(_mean_f1(left_total + moved) - _mean_f1(right_total - moved))
+        results.append(mean_f1(left_total + moved) - mean_f1(right_total - moved))
     return np.concatenate(results)
 
 
@@ -97,7 +98,7 @@ class Replicates:
 
 
 def replicates(
-    left: Counts, right: Counts, *, number: int = 5000, seed: int | Sequence[int] = 0
+    left: Counts, right: Counts, *, number: int = REPLICATES, seed: int | Sequence[int] = 0
 ) -> Replicates:
     """Resample the difference between two systems on one test corpus.
 
@@ -154,41 +155,22 @@ class SentenceTest:
     p: float
 
 
-def sentence_test(resampled: Replicates, *, level: float = 0.95) -> SentenceTest:
+def sentence_test(resampled: Replicates, *, level: float = LEVEL) -> SentenceTest:
     """Read interval and p value off replicates.
 
     Args:
         resampled: Of one corpus or of an average.
         level: Of the interval.
     """
-    tail = (1 - level) / 2
-    low, high = np.quantile(resampled.drawn, [tail, 1 - tail])
+    low, high = percentiles(resampled.drawn, level)
     extreme = int((np.abs(resampled.swapped) >= abs(resampled.observed) - _TOLERANCE).sum())
     # The unswapped corpus is one of the permutations: p is never 0 (Phipson & Smyth 2010).
     p = (extreme + 1) / (len(resampled.swapped) + 1)
-    return SentenceTest(resampled.observed, float(low), float(high), p)
+    return SentenceTest(resampled.observed, low, high, p)
 
 
 def _groups(left: Counts, right: Counts) -> tuple[Float, Float, Counts]:
     """Return the distinct sentences, (G, 3 S) for each system, and how often each occurs, (G,)."""
-    both = np.concatenate([left, right]).transpose(1, 0, 2).reshape(left.shape[1], -1)
-    rows, times = np.unique(both, axis=0, return_counts=True)
-    left_rows, right_rows = np.split(rows.astype(np.float64), 2, axis=1)
-    return left_rows, right_rows, times.astype(np.int64)
-
-
-def _mean_f1(totals: Float) -> Float:
-    return np.asarray(_f1(totals.reshape(len(totals), -1, 3)).mean(axis=1))
-
-
-def _f1(totals: Float) -> Float:
-    """Return 2 tp / (predicted + gold) over the last axis, 0 where there is nothing."""
-    entities = totals[..., 1] + totals[..., 2]
-    safe = np.where(entities == 0, 1.0, entities)
-    return np.asarray(2.0 * totals[..., 0] / safe)
-
-
-def _blocks(number: int, num_groups: int) -> Iterator[int]:
-    size = max(1, _CELLS // num_groups)
-    for start in range(0, number, size):
-        yield min(size, number - start)
+    rows, times = grouped(np.concatenate([left, right]))
+    left_rows, right_rows = np.split(rows, 2, axis=1)
+    return left_rows, right_rows, times

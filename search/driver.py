@@ -193,8 +193,9 @@ class Search:
         ]
         write_csv(csv, standings, self.spec.select, pruned)
         best = standings[: self.export_best]
+        engine, select = self.engine, self.spec.select
         exports = export_best(
-            best, folder, self.engine.runtime, self.engine.tracker, self.spec.select
+            best, folder, engine.runtime, engine.tracker, select, trials=len(standings)
         )
         wanted = min(self.spec.trials, size(self.spec.space) or self.spec.trials)
         left = max(0, wanted - study.num_settled)

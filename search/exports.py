@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from prokd.config import RuntimeConfig
-from prokd.encoder.export_folder import is_export, remove_export
+from prokd.encoder.export_folder import remove_export
 from prokd.method import TARGET_TRAIN
 from prokd.runs.folder import ORACLE, SOURCE_DEV
+from prokd.training.chosen import Chosen
 from search.experiments import Experiment, languages_of
 from search.leaderboard import Standing
 from search.records.tracking import Tracker
@@ -23,6 +24,7 @@ def export_best(
     runtime: RuntimeConfig,
     tracker: Tracker,
     select: str = SOURCE_DEV,
+    trials: int | None = None,
 ) -> list[Path]:
     """Export the best seed of each standing; log each as a model and register the first.
 
@@ -33,6 +35,7 @@ def export_best(
         runtime: Where things lie.
         tracker: Logs and registers the models.
         select: The criterion that ranks.
+        trials: Number of all that have a standing; None = these.
 
     Returns:
         The exported folders. Results whose run folder was removed, and those that find no entity
@@ -46,10 +49,8 @@ def export_best(
         if not experiment.result.done or finds_nothing(standing):
             continue
         place = folder / f"rank{standing.rank}-{experiment.result.signature}{suffix}"
-        if not is_export(place):
-            from prokd.training.run import export
-
-            export(experiment.result, place, runtime)
+        chosen = _chosen(standing, folder.name, select, trials or len(standings))
+        _write(experiment, place, runtime, chosen)
         kept.append(place)
         config = experiment.config
         name = f"prokd-{config.data.dataset}-{languages_of(config)}{suffix}"
@@ -59,6 +60,29 @@ def export_best(
         if stale not in kept:
             remove_export(stale)
     return kept
+
+
+def _write(experiment: Experiment, place: Path, runtime: RuntimeConfig, chosen: Chosen) -> None:
+    """Export a result, or renew the card of its export: trials and scores may have come since."""
+    from prokd.training.exports import export, has_card, renew_card
+
+    config = experiment.effective
+    if has_card(place):
+        renew_card(place, experiment.result, runtime, config, chosen)
+    else:
+        export(experiment.result, place, runtime, config=config, chosen=chosen)
+
+
+def _chosen(standing: Standing, study: str, select: str, trials: int) -> Chosen:
+    return Chosen(
+        study=study,
+        rank=standing.rank,
+        trials=trials,
+        criterion=select,
+        value=standing.objective,
+        seeds=[row.experiment.config.seed for row in standing.rows],
+        target_f1=[row.target_f1 for row in standing.rows],
+    )
 
 
 def finds_nothing(standing: Standing) -> bool:

@@ -31,9 +31,10 @@ def _imported() -> dict[str, str]:
 
 def test_every_import_is_declared():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
     declared = {
         re.split(r"[\[<>=~! ]", line)[0].lower().replace("_", "-")
-        for line in project["dependencies"]
+        for line in (*project["dependencies"], *extras["onnx"])
     }
     providers = importlib.metadata.packages_distributions()
     checked = 0

@@ -14,6 +14,7 @@ from prokd.cli.added_commands import ExtensibleGroup
 from prokd.cli.data_command import data
 from prokd.cli.dictionary_command import dictionary
 from prokd.cli.errors_command import errors
+from prokd.cli.export_command import export
 from prokd.cli.features_command import features
 from prokd.cli.gc_command import gc
 from prokd.cli.model_commands import evaluate, predict
@@ -39,6 +40,7 @@ from prokd.cli.options import (
     separator_of,
     writable_cache,
 )
+from prokd.cli.publish_command import publish
 from prokd.cli.tag_command import tag
 from prokd.cli.text_command import text
 from prokd.cli.translate_command import translate
@@ -176,8 +178,9 @@ def train_student(
     runs_dir: Runs = Path("runs"),
     cache_dir: Cache = None,
     device: Device = "auto",
-    export: Annotated[
-        Place, typer.Option(resolve_path=True, help="Also write a Hugging Face folder.")
+    export_to: Annotated[
+        Place,
+        typer.Option("--export", resolve_path=True, help="Also write a Hugging Face folder."),
     ] = None,
 ) -> None:
     """Train a method's result, ProKD's student (Eq. 2, 4, 5, 8-13), and first what it needs."""
@@ -194,19 +197,23 @@ def train_student(
     )
     runtime = _runtime(runs_dir, cache_dir, data_dirs, dictionaries, separator, tag_column, device)
     _tell_what_is_read(config)
-    if export is not None:
+    if export_to is not None:
         from prokd.encoder.export_folder import check_destination
 
-        check_destination(export)  # not after all the training
+        check_destination(export_to)  # not after all the training
     result = graph_of(config).result
     _train_with_needs(result, config, runtime)
-    if export is not None:
-        from prokd.training import run as training
+    if export_to is not None:
+        from prokd.training import exports
+        from prokd.training.run import StageRun
 
-        with training.StageRun(result, config, runtime) as run:
-            typer.echo(f"export: {training.export(run.folder, export, runtime)}")
+        with StageRun(result, config, runtime) as run:
+            place = exports.export(run.folder, export_to, runtime, config=run.config)
+        typer.echo(f"export: {place}")
 
 
+app.command()(export)
+app.command()(publish)
 app.command()(evaluate)
 app.command()(errors)
 app.command()(features)
@@ -242,7 +249,7 @@ def run_app(command: Callable[[], Any], *, interrupted: str = SENTENCE) -> None:
 def run_commands() -> None:
     """Run the ``prokd`` command; `prokd.__main__` loads this file and answers Ctrl-C."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    for noisy in ("httpx", "httpcore", "datasets", "filelock", "fsspec", "urllib3", "matplotlib"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    for name in ("httpx2", "httpcore2", "datasets", "filelock", "fsspec", "urllib3", "matplotlib"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     logging.getLogger("fontTools").setLevel(logging.WARNING)  # it tells each glyph of a PDF
     run_app(app, interrupted=sentence_of(sys.argv[1:]))

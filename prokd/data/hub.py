@@ -89,6 +89,20 @@ def read_hub(dataset: str, language: str, split: str, *, labelled: bool) -> RawS
     )
 
 
+def repository(dataset: str, language: str) -> str | None:
+    """Return the name of the repository that has a language of a data set; None if none has.
+
+    >>> repository("wikiann", "ar"), repository("conll", "de"), repository("phrasebook", "ar")
+    ('unimelb-nlp/wikiann', None, None)
+    """
+    if dataset not in ("wikiann", "conll"):
+        return None
+    try:
+        return _source(dataset, language).repositories[0]
+    except UserError:
+        return None
+
+
 def _source(dataset: str, language: str) -> _Source:
     if dataset == "wikiann":
         names = ("unimelb-nlp/wikiann", "wikiann")

@@ -132,12 +132,24 @@ def load_into(model: TokenClassifier, folder: Path, encoder: EncoderConfig) -> N
         raise UserError(f"the weights in {folder} do not fit their encoder: {names}.")
 
 
-def export(folder: Path, destination: Path, runtime: RuntimeConfig | None = None) -> Path:
+def export(
+    folder: Path,
+    destination: Path,
+    runtime: RuntimeConfig | None = None,
+    *,
+    beside: Callable[[Path], object] = bool,
+) -> Path:
     """Write a stage as a plain Hugging Face token-classification folder.
 
     ``transformers.pipeline("token-classification", model=destination,
     aggregation_strategy="first")`` loads it with no code of this project. The folder appears
     whole or not at all; see `prokd.encoder.export_folder`.
+
+    Args:
+        folder: A stage folder.
+        destination: Where to.
+        runtime: The device; None = CPU.
+        beside: Writes further files into the folder, before it is put in place.
 
     Raises:
         UserError: No stage, a wrong base, an architecture without a token classifier, or a
@@ -160,6 +172,7 @@ def export(folder: Path, destination: Path, runtime: RuntimeConfig | None = None
     with new_folder(destination, description) as part:
         plain.eval().save_pretrained(part)
         load_tokenizer(encoder.name).save_pretrained(part)
+        beside(part)
     return destination
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from prokd.common.files import read_json, sync, write_json
 from prokd.errors import UserError
 
-MANIFEST = "prokd.json"
+MANIFEST, CARD = "prokd.json", "README.md"
 
 
 def check_destination(destination: Path) -> None:

@@ -12,6 +12,7 @@ from transformers import CONFIG_MAPPING, AutoConfig, AutoTokenizer, PreTrainedTo
 
 from prokd.data.mini import ENCODER_PATH
 from prokd.data.subwords import forget_padding_and_truncation
+from prokd.encoder.export_folder import CARD
 from prokd.encoder.weights import check_not_pointer
 from prokd.errors import UserError
 
@@ -211,7 +212,7 @@ def _fetched(name: str) -> Path:
 def _download(name: str, files: Sequence[str]) -> Path:
     from huggingface_hub import snapshot_download
 
-    return Path(snapshot_download(name, allow_patterns=[*TEXT_FILES, *files]))
+    return Path(snapshot_download(name, allow_patterns=[*TEXT_FILES, CARD, *files]))
 
 
 def _missing(folder: Path) -> list[str]:

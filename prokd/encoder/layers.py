@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from transformers import PreTrainedTokenizerFast
 from transformers.masking_utils import create_bidirectional_mask
 
 from prokd.errors import UserError
@@ -196,6 +197,11 @@ def usable_positions(settings: Any) -> int | None:
         padding = 1 if settings.model_type == "mpnet" else settings.pad_token_id or 0
         positions -= padding + 1
     return positions
+
+
+def most_subwords(settings: Any, tokenizer: PreTrainedTokenizerFast) -> int:
+    """Return how many subwords a model tags at once that does not say what it was trained on."""
+    return min(usable_positions(settings) or 512, tokenizer.model_max_length, 512)
 
 
 def _longest(encoder: nn.Module) -> int:

@@ -11,7 +11,7 @@ from prokd.data.labels import AGGREGATION
 
 
 def load_pipeline(folder: Path) -> Any:
-    """Load a folder that `prokd.training.run.export` wrote, on the CPU.
+    """Load a folder that `prokd.training.exports.export` wrote, on the CPU.
 
     Only the first subword of a word is trained to carry its tag, so words are tagged by it; all
     other strategies of aggregation read subwords that mean nothing.

@@ -23,7 +23,7 @@ from prokd.encoder.check import check_weights
 from prokd.encoder.classifier import TokenClassifier
 from prokd.encoder.device import device_of
 from prokd.encoder.files import encoder_settings, load_tokenizer
-from prokd.encoder.layers import usable_positions
+from prokd.encoder.layers import most_subwords
 from prokd.encoder.plain_model import POOLER, body_of, check_plain
 from prokd.errors import UserError
 from prokd.scoring.evaluation import features, probabilities
@@ -102,7 +102,7 @@ class Tagger:
         self.model.classifier.load_state_dict(plain.classifier.state_dict())
         self.model = self.model.to(device_of(runtime)).eval()
         self.tokenizer = load_tokenizer(str(folder))
-        longest = min(usable_positions(plain.config) or 512, self.tokenizer.model_max_length, 512)
+        longest = most_subwords(plain.config, self.tokenizer)
         self.max_length = description.get("max_length", longest)
 
     def probabilities(self, sentences: Sequence[Sequence[str]]) -> Tensor:

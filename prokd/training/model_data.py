@@ -11,6 +11,8 @@ from typing import Any
 from prokd.common.files import read_json
 from prokd.config import ExperimentConfig
 from prokd.data import Corpus, load_corpus
+from prokd.encoder.artifact import STAGE_FILE
+from prokd.encoder.export_folder import MANIFEST
 from prokd.errors import UserError
 from prokd.methods import read_config
 from prokd.scoring.entity_groups import SourceText, source_text
@@ -41,6 +43,12 @@ def find_model(given: str, runs_dir: Path) -> Path:
         f"a model must be a folder, or exactly one run in {runs_dir} (--runs-dir) must have the "
         f"name or signature {given!r}, but {but}."
     )
+
+
+def target_of(folder: Path) -> str:
+    """Return the target language of a run or an export; "" if it does not say."""
+    known = read_json(folder / STAGE_FILE) or read_json(folder / MANIFEST) or {}
+    return str(known.get("target") or "")
 
 
 @dataclass(frozen=True)
@@ -145,4 +153,4 @@ class ModelData:
         )
 
     def _of_export(self) -> dict[str, Any]:
-        return read_json(self.folder / "prokd.json") or {}
+        return read_json(self.folder / MANIFEST) or {}

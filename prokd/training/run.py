@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import math
 import time
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,7 +15,7 @@ from prokd.encoder.files import load_tokenizer
 from prokd.errors import CollapsedRun
 from prokd.method import ENCODER
 from prokd.runs.checkpoints import clear_about_space
-from prokd.runs.folder import SOURCE_DEV, RunFolder
+from prokd.runs.folder import SOURCE_DEV
 from prokd.runs.within_memory import note
 from prokd.stages.energy import EnergyMeter
 from prokd.stages.memory import PeakMemory, epoch_within_memory, release_memory, smaller_parts
@@ -225,13 +224,3 @@ def data_fingerprints(config: ExperimentConfig, runtime: RuntimeConfig) -> dict[
     load_tokenizer(config.encoder.name)
     corpora.check()
     return corpora.fingerprints()
-
-
-def export(folder: RunFolder, destination: Path, runtime: RuntimeConfig | None = None) -> Path:
-    """Write a finished run as a plain Hugging Face token-classification folder.
-
-    Returns:
-        The destination, which ``transformers.pipeline("token-classification")`` loads; see
-        `pipeline.load_pipeline` for how.
-    """
-    return artifact.export(folder.path, destination, runtime)

@@ -31,7 +31,7 @@ class Model:
 
     Args:
         signature: Of the result's run.
-        folder: What `prokd.training.run.export` wrote.
+        folder: What `prokd.training.exports.export` wrote.
         name: Of the model, and of the registered model if it may be the champion.
         objective: What it was chosen by; None = it is not the best of its search.
         measure: Tags that say what the objective is: ``select`` (the criterion) and the

@@ -111,7 +111,7 @@ class Tracker:
 
         Args:
             experiment: Whose result it is.
-            folder: What `prokd.training.run.export` wrote.
+            folder: What `prokd.training.exports.export` wrote.
             name: Of the model.
             champion: Its objective and measure (see `models`), if it is the best of its search.
         """

@@ -10,13 +10,13 @@ from scipy import stats
 from ablations.resampling import (
     average,
     bootstrap_differences,
-    corpus_f1,
     difference,
     replicates,
     sentence_test,
     swapped_differences,
 )
 from ablations.significance import holm, paired_t_test, spread, wilcoxon_test
+from prokd.scoring.bootstrap import corpus_f1
 
 
 def _f1_by_hand(counts):

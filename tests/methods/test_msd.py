@@ -27,7 +27,8 @@ from prokd.methods.msd.objective import layer_distillation, mixture, student_obj
 from prokd.runs.identity import signature, stage_identity
 from prokd.scoring.evaluation import probabilities
 from prokd.training.corpora import Corpora
-from prokd.training.run import StageRun, export
+from prokd.training.exports import export
+from prokd.training.run import StageRun
 from tests.prokd import references
 
 FINGERPRINTS = dict.fromkeys(("source_train", "source_dev", "target_train", "encoder"), "x")

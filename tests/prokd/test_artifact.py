@@ -16,7 +16,8 @@ from prokd.encoder import artifact
 from prokd.encoder.classifier import build_classifier
 from prokd.errors import UserError
 from prokd.scoring.tagging import Tagger
-from prokd.training.run import StageRun, export
+from prokd.training.exports import export
+from prokd.training.run import StageRun
 
 
 @pytest.fixture

@@ -16,7 +16,8 @@ from prokd.cli.app import app, run_app
 from prokd.config import RuntimeConfig
 from prokd.methods import build_config
 from prokd.training.corpora import Corpora
-from prokd.training.run import StageRun, export
+from prokd.training.exports import export
+from prokd.training.run import StageRun
 from tests import preloaded
 
 UNICODE = "\udcff"

@@ -23,7 +23,8 @@ from prokd.methods import build_config
 from prokd.scoring.pipeline import load_pipeline
 from prokd.scoring.tagging import Tagger, as_conll, as_record
 from prokd.scoring.type_mapping import parse_mapping, score, with_mapped_types
-from prokd.training.run import StageRun, export
+from prokd.training.exports import export
+from prokd.training.run import StageRun
 
 SPELLED = "lena karim lives in leiden ."
 """The tiny tokenizer spells lena and leiden letter by letter."""

@@ -5,6 +5,7 @@ import hashlib
 import json
 import re
 import time
+import urllib.request
 from pathlib import Path
 
 import mlflow
@@ -14,12 +15,14 @@ from optuna.distributions import CategoricalDistribution
 from optuna.trial import TrialState
 
 from prokd.config import with_overrides
+from prokd.data.mini import generate
 from prokd.errors import UserError
 from search.driver import Search
 from search.launch import how_to_load
 from search.study import SearchStudy
 from tests.mlflow_server import mlflow_server
 from tests.search.conftest import mirrored, tiny_config, tiny_spec, write_corpus
+from tests.served import served
 
 pytestmark = pytest.mark.ray
 FOUR_POINTS = {
@@ -174,6 +177,25 @@ def test_mlflow_holds_every_stage_once_and_nested(finished):
     assert loaded.model.num_labels == 7
     served = mlflow.pyfunc.load_model("models:/prokd-phrasebook-en-ar@champion")
     assert served.model_config["aggregation_strategy"] == "first"
+
+
+def test_the_champion_is_served_over_http(finished, tmp_path):
+    from prokd.scoring.pipeline import load_pipeline
+
+    _, search, summary = finished
+    tag = load_pipeline(summary.exports[0])
+    sentences = (" ".join(words) for words, _ in generate("en", "dev"))
+    sentence, found = next((text, hits) for text in sentences if (hits := tag(text)))
+    body = json.dumps({"inputs": [sentence]}).encode()
+    uri, model = search.engine.tracker.uri, "models:/prokd-phrasebook-en-ar@champion"
+    with served(model, uri, tmp_path) as address:
+        request = urllib.request.Request(
+            f"{address}/invocations", body, {"Content-Type": "application/json"}
+        )
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            assert json.load(answer)["predictions"] == [
+                ",".join(entity["entity_group"] for entity in found)
+            ]
 
 
 def test_a_server_with_a_login_takes_runs_and_the_champion(finished, tmp_path, monkeypatch):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -16,9 +16,12 @@ Repositories = dict[str, dict[str, dict[str, bytes]]]
 """Repository -> revision -> path -> content."""
 
 
-class _Handler(BaseHTTPRequestHandler):
+class Handler(BaseHTTPRequestHandler):
+    """Answers what asks for repositories that are there."""
+
     repositories: Repositories
     log: list[str]
+    private: Collection[str] = ()
 
     protocol_version = "HTTP/1.1"
 
@@ -26,16 +29,16 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
     def do_HEAD(self) -> None:
-        self._answer()
+        self.answer()
 
     def do_GET(self) -> None:
-        self._answer()
+        self.answer()
 
     def do_POST(self) -> None:
         length = int(self.headers.get("Content-Length", 0))
-        self._answer(self.rfile.read(length))
+        self.answer(self.rfile.read(length))
 
-    def _answer(self, body: bytes = b"") -> None:
+    def answer(self, body: bytes = b"") -> None:
         path = unquote(urlsplit(self.path).path)
         self.log.append(f"{self.command} {path}")
         for name, revisions in self.repositories.items():
@@ -62,14 +65,14 @@ class _Handler(BaseHTTPRequestHandler):
         return self._missing("RepoNotFound")
 
     def _missing(self, code: str) -> None:
-        self._send(b"", 404, {"X-Error-Code": code, "X-Error-Message": "not found"})
+        self.send(b"", 404, {"X-Error-Code": code, "X-Error-Message": "not found"})
 
     def _info(self, name: str, files: dict[str, bytes], commit: str) -> None:
-        self._json(
+        self.answer_json(
             {
                 "id": name,
                 "sha": commit,
-                "private": False,
+                "private": name in self.private,
                 "disabled": False,
                 "gated": False,
                 "downloads": 0,
@@ -86,7 +89,9 @@ class _Handler(BaseHTTPRequestHandler):
             paths = json.loads(body)["paths"]
         else:
             paths = parse_qs(body.decode())["paths"]
-        self._json([entry for path in paths for entry in _entries(files) if entry["path"] == path])
+        self.answer_json(
+            [entry for path in paths for entry in _entries(files) if entry["path"] == path]
+        )
 
     def _tree(self, files: dict[str, bytes], folder: str) -> None:
         recursive = "recursive=true" in urlsplit(self.path).query.lower()
@@ -96,7 +101,7 @@ class _Handler(BaseHTTPRequestHandler):
             inside = [entry for entry in inside if entry["path"].count("/") == depth]
         if folder and not inside:
             return self._missing("EntryNotFound")
-        return self._json(inside)
+        return self.answer_json(inside)
 
     def _file(self, files: dict[str, bytes], path: str, commit: str) -> None:
         if path not in files:
@@ -114,12 +119,12 @@ class _Handler(BaseHTTPRequestHandler):
             begin, end = int(first), int(last or len(content) - 1)
             headers["Content-Range"] = f"bytes {begin}-{end}/{len(content)}"
             content, status = content[begin : end + 1], 206
-        return self._send(content, status, headers)
+        return self.send(content, status, headers)
 
-    def _json(self, value: object) -> None:
-        self._send(json.dumps(value).encode(), 200, {"Content-Type": "application/json"})
+    def answer_json(self, value: object) -> None:
+        self.send(json.dumps(value).encode(), 200, {"Content-Type": "application/json"})
 
-    def _send(self, content: bytes, status: int, headers: dict[str, str]) -> None:
+    def send(self, content: bytes, status: int, headers: dict[str, str]) -> None:
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)
@@ -150,10 +155,12 @@ def _entries(files: dict[str, bytes]) -> list[dict[str, str | int]]:
 
 
 @contextmanager
-def serve(repositories: Repositories) -> Iterator[tuple[str, list[str]]]:
+def serve(
+    repositories: Repositories, kind: type[Handler] = Handler
+) -> Iterator[tuple[str, list[str]]]:
     """Serve repositories on a free port of this machine; gives the address and the requests."""
     log: list[str] = []
-    handler = type("Handler", (_Handler,), {"repositories": repositories, "log": log})
+    handler = type("Own", (kind,), {"repositories": repositories, "log": log})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
