@@ -30,7 +30,6 @@ import typer
 from ablations.execute import precision_at_rest, show_plan, train, with_best_points
 from ablations.plan import AblationPlan
 from ablations.spec import load_spec
-from prokd.cli.app import run_app
 from prokd.cli.options import (
     Cache,
     DataDirs,
@@ -42,6 +41,7 @@ from prokd.cli.options import (
     separator_of,
     writable_cache,
 )
+from prokd.cli.running import run_app
 from prokd.common.places import check_output
 from prokd.config import RuntimeConfig, parse_overrides
 from prokd.methods import default_reading, idle_texts

@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from prokd.cli.app import run_app
 from prokd.cli.options import (
     Cache,
     DataDirs,
@@ -35,6 +34,7 @@ from prokd.cli.options import (
     separator_of,
     writable_cache,
 )
+from prokd.cli.running import run_app
 from prokd.common.places import check_output
 from prokd.config import RuntimeConfig
 from prokd.methods import DEFAULT, idle_dictionaries, idle_texts

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -41,14 +40,13 @@ from prokd.cli.options import (
     writable_cache,
 )
 from prokd.cli.publish_command import publish
+from prokd.cli.running import run_app
 from prokd.cli.tag_command import tag
 from prokd.cli.text_command import text
 from prokd.cli.translate_command import translate
-from prokd.common.interruption import SENTENCE, end_at_once_on_signals, ending_at_once, sentence_of
+from prokd.common.interruption import ending_at_once, sentence_of
 from prokd.common.places import check_writable
-from prokd.common.text import check_text
 from prokd.config import ExperimentConfig, RuntimeConfig
-from prokd.errors import CollapsedRun, UserError
 from prokd.methods import DEFAULT, graph_of, idle_dictionaries
 
 app = typer.Typer(
@@ -224,26 +222,6 @@ app.command()(text)
 app.command()(dictionary)
 app.command()(translate)
 app.command()(gc)
-
-
-def run_app(command: Callable[[], Any], *, interrupted: str = SENTENCE) -> None:
-    """Run a command line; a user's mistake is one sentence on standard error and status 2.
-
-    Args:
-        command: Reads its own arguments.
-        interrupted: What is said at Ctrl-C.
-    """
-    end_at_once_on_signals(sentence=interrupted)
-    try:
-        for argument in sys.argv[1:]:  # Python keeps bytes that are no UTF-8 as lone surrogates
-            check_text(argument, "an argument")
-        command()
-    except UserError as error:
-        typer.echo(f"error: {error}", err=True)
-        sys.exit(2)
-    except CollapsedRun as error:
-        typer.echo(f"failed: {error}", err=True)
-        sys.exit(3)
 
 
 def run_commands() -> None:

@@ -99,7 +99,7 @@ def repository(dataset: str, language: str) -> str | None:
         return None
     try:
         return _source(dataset, language).repositories[0]
-    except UserError:
+    except MissingLanguageError:
         return None
 
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 import tiny
 
-from prokd.cli.app import app, run_app
+from prokd.cli.app import app
+from prokd.cli.running import run_app
 from prokd.config import RuntimeConfig
 from prokd.methods import build_config
 from prokd.training.corpora import Corpora

@@ -30,7 +30,6 @@ from prokd.scoring.errors import (
 )
 from prokd.scoring.tagging import Tagger
 from prokd.scoring.type_mapping import score
-from prokd.training.exports import export
 from prokd.training.model_data import ModelData, find_model
 from prokd.training.run import StageRun
 

@@ -47,7 +47,8 @@ from tests.prokd.upload_server import READER, TOKEN, Hub, hub
 PUBLISH = """
 import io, json, os, sys
 from contextlib import redirect_stderr, redirect_stdout
-from prokd.cli.app import app, run_app
+from prokd.cli.app import app
+from prokd.cli.running import run_app
 for token, *arguments in json.loads(sys.argv[1]):
     os.environ["HF_TOKEN"] = token
     sys.argv = ["prokd", "publish", *arguments]
