@@ -89,7 +89,8 @@ def predict(
     with lean_imports():
         from prokd.data.inputs import raw_sentence, read_input, sentences_of
         from prokd.data.words import UNDETERMINED, check_language
-        from prokd.scoring.tagging import Tagger, as_conll, as_record
+        from prokd.scoring.tagged_text import as_conll, as_record
+        from prokd.scoring.tagging import Tagger
 
         if language is not None:
             check_language(language)

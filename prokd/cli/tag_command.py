@@ -64,7 +64,8 @@ def tag(
     with lean_imports():
         from prokd.data.inputs import of_words
         from prokd.data.words import check_language
-        from prokd.scoring.tagging import Tagger, as_conll, as_record
+        from prokd.scoring.tagged_text import as_conll, as_record
+        from prokd.scoring.tagging import Tagger
         from prokd.training.model_data import ModelData, find_model
 
     folder = find_model(run, runs_dir)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import torch
 from torch import Tensor
@@ -15,9 +15,10 @@ from transformers import AutoModelForTokenClassification, PreTrainedTokenizerFas
 from prokd.common.files import read_json
 from prokd.config import EncoderConfig, RuntimeConfig
 from prokd.data import Corpus, EncodedCorpus, encode_corpus
-from prokd.data.inputs import Sentence
+from prokd.data.inputs import raw_sentence
 from prokd.data.labels import TagSet
 from prokd.data.windows import likeliest_tags_of_long, windows_of
+from prokd.data.words import UNDETERMINED, check_language
 from prokd.encoder import artifact
 from prokd.encoder.check import check_weights
 from prokd.encoder.classifier import TokenClassifier
@@ -27,19 +28,11 @@ from prokd.encoder.layers import most_subwords
 from prokd.encoder.plain_model import POOLER, body_of, check_plain
 from prokd.errors import UserError
 from prokd.scoring.evaluation import features, probabilities
+from prokd.scoring.tagged_text import TaggedSentence, TextEntity, text_entities
 
 Compute = Callable[[TokenClassifier, EncodedCorpus, int], Tensor]
 UNNAMED = re.compile(r"LABEL_\d+")
 """What transformers calls the classes of a model that nobody trained to tell any."""
-
-
-@dataclass(frozen=True)
-class TaggedSentence:
-    """Words, their tags, and the probability of each tag."""
-
-    words: list[str]
-    tags: list[str]
-    scores: list[float]
 
 
 class Tagger:
@@ -59,9 +52,13 @@ class Tagger:
     """
 
     def __init__(
-        self, folder: Path, runtime: RuntimeConfig | None = None, encoder: str | None = None
+        self,
+        folder: str | os.PathLike[str],
+        runtime: RuntimeConfig | None = None,
+        encoder: str | None = None,
     ) -> None:
         """Load the model."""
+        folder = Path(folder)
         runtime = runtime or RuntimeConfig()
         self.model: TokenClassifier
         self.tokenizer: PreTrainedTokenizerFast
@@ -104,6 +101,33 @@ class Tagger:
         self.tokenizer = load_tokenizer(str(folder))
         longest = most_subwords(plain.config, self.tokenizer)
         self.max_length = description.get("max_length", longest)
+
+    @overload
+    def __call__(self, text: str, language: str | None = None) -> list[TextEntity]: ...
+
+    @overload
+    def __call__(
+        self, text: list[str] | tuple[str, ...], language: str | None = None
+    ) -> list[list[TextEntity]]: ...
+
+    def __call__(
+        self, text: str | list[str] | tuple[str, ...], language: str | None = None
+    ) -> list[TextEntity] | list[list[TextEntity]]:
+        """Return the entities of raw text; of several texts, those of each.
+
+        Args:
+            text: A sentence, or several, which are tagged together: quicker than one by one.
+            language: Whose rules split words; None = the language that the model was trained for.
+
+        Raises:
+            UserError: An unknown language.
+        """
+        code = self.language or UNDETERMINED if language is None else check_language(language)
+        texts = [text] if isinstance(text, str) else text
+        sentences = [raw_sentence(given, language=code) for given in texts]
+        tagged = self.tag([[word.text for word in given.words] for given in sentences])
+        found = [text_entities(*pair) for pair in zip(sentences, tagged, strict=True)]
+        return found[0] if isinstance(text, str) else found
 
     def probabilities(self, sentences: Sequence[Sequence[str]]) -> Tensor:
         """Return the probabilities (W, C), float32, on the CPU, of all words of some sentences."""
@@ -173,77 +197,3 @@ def _load_plain(folder: Path) -> Any:
             f"missing."
         )
     return plain
-
-
-def as_conll(
-    sentences: Iterable[TaggedSentence], gold: Sequence[Sequence[str]] | None = None
-) -> str:
-    """Format as columns, a blank line after each sentence: words, gold tags if given, tags.
-
-    Args:
-        sentences: What was tagged.
-        gold: The tags that the data has of each sentence.
-
-    Raises:
-        UserError: A word of tokenised input holds a tab or a line end.
-    """
-    lines = []
-    for number, item in enumerate(sentences):
-        columns = [item.tags] if gold is None else [gold[number], item.tags]
-        for word, *tags in zip(item.words, *columns, strict=True):
-            if "\t" in word or "\n" in word or "\r" in word:
-                raise UserError(
-                    f"a word in columns must hold no tab and no line end, but got {word!r} "
-                    f"(use JSON: --format)."
-                )
-            lines.append("\t".join([word, *tags]) + "\n")
-        lines.append("\n")
-    return "".join(lines)
-
-
-def as_record(sentence: Sentence, tagged: TaggedSentence) -> dict[str, object]:
-    """Return a tagged sentence as a JSON object.
-
-    Returns:
-        ``line`` (number, from 1), ``text``, and for each word ``words``, ``tags``, ``scores``,
-        ``start`` and ``end``; ``entities`` as `entities` returns them.
-    """
-    return {
-        "line": sentence.line,
-        "text": sentence.text,
-        "words": tagged.words,
-        "tags": tagged.tags,
-        "scores": [round(score, 4) for score in tagged.scores],
-        "start": [word.start for word in sentence.words],
-        "end": [word.end for word in sentence.words],
-        "entities": entities(sentence, tagged.tags),
-    }
-
-
-def entities(sentence: Sentence, tags: Sequence[str]) -> list[dict[str, object]]:
-    """Return the entities of a tagged sentence.
-
-    Returns:
-        Of each its ``type``, ``text``, its place in the text of the sentence in characters
-        (``start``, ``end``), its first word and the word after the last (``first_word``,
-        ``end_word``).
-    """
-    result: list[dict[str, object]] = []
-    first, kind = 0, ""
-    for position, tag in enumerate([*tags, "O"]):
-        if kind and tag != f"I-{kind}":
-            start, end = sentence.words[first].start, sentence.words[position - 1].end
-            result.append(
-                {
-                    "type": kind,
-                    "text": sentence.text[start:end],
-                    "start": start,
-                    "end": end,
-                    "first_word": first,
-                    "end_word": position,
-                }
-            )
-            kind = ""
-        if tag != "O" and not kind:
-            first, kind = position, tag[2:]
-    return result

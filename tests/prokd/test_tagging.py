@@ -21,7 +21,8 @@ from prokd.data.windows import windows_of
 from prokd.errors import UserError
 from prokd.methods import build_config
 from prokd.scoring.pipeline import load_pipeline
-from prokd.scoring.tagging import Tagger, as_conll, as_record
+from prokd.scoring.tagged_text import as_conll, as_record
+from prokd.scoring.tagging import Tagger
 from prokd.scoring.type_mapping import parse_mapping, score, with_mapped_types
 from prokd.training.exports import export
 from prokd.training.run import StageRun
