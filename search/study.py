@@ -9,6 +9,8 @@ worse than every complete one, while it would pass over a failed one.
 
 from __future__ import annotations
 
+import shlex
+import sys
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -198,6 +200,16 @@ class SearchStudy:
     def _missing(self) -> list[dict[str, Any]]:
         seen = {key(_params(trial)) for trial in self.trials()}
         return [point for point in points(self.space) if key(point) not in seen]
+
+
+def dashboard_command(path: Path) -> str | None:
+    """Return the command that shows a study, running or not, in a browser; None without Optuna's.
+
+    Args:
+        path: The journal file.
+    """
+    program = Path(sys.executable).with_name("optuna-dashboard")
+    return shlex.join([str(program), str(path)]) if program.exists() else None
 
 
 def read_trials(path: Path, name: str) -> list[FrozenTrial]:
