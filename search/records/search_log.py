@@ -30,7 +30,7 @@ from search.records.record import (
 )
 from search.records.tracking import Tracker
 from search.records.views import trials_view
-from search.results import heading, means, row
+from search.results import means, row
 from search.spaces import in_symbols, in_words
 from search.spec import SearchSpec
 from search.study import PRUNED_AFTER, REASON
@@ -154,9 +154,10 @@ class SearchLog:
         self._steps.append((len(self._steps) + 1, int(1000 * _end(trial)[0]), numbers))
 
     def _note(self, trial: FrozenTrial, reason: str) -> str:
-        seeds = " ".join(map(str, self.spec.seeds))
+        seeds = ", ".join(map(str, self.spec.seeds))
+        of = f"seed {seeds}" if len(self.spec.seeds) == 1 else f"mean over the seeds {seeds}"
         return trial_note(
-            what=f"**{_name(trial)}** of the study {self.study}, mean over the seeds {seeds}.",
+            what=f"**{_name(trial)}** of the study {self.study}, {of}.",
             select=self.spec.select,
             value=trial.value if trial.state == TrialState.COMPLETE else None,
             others=[found for n, found in self._complete.items() if n != trial.number],
@@ -176,7 +177,7 @@ class SearchLog:
             files=self._files,
         )
         settings = list(dict.fromkeys(name for name in point_of(spec.space) if name != METHOD))
-        views = [trials_view(self.study, settings, spec.base.target, heading(spec.select))]
+        views = [trials_view(self.study, settings, spec.base.target)]
 
         def read() -> Record:
             values = {path: in_words(choices) for path, choices in spec.space.items()}

@@ -18,6 +18,10 @@ PREFIX = "mlflow.sharedViewState."
 SHOWN = 20
 """Bars of a chart; MLflow itself shows ten."""
 SECTION = "at-a-glance"
+WIDTH = 150
+"""Pixels of a metric's column: MLflow's own cuts the names."""
+
+Chart = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,7 @@ class View:
     runs: str
     order: str
     columns: tuple[str, ...]
-    charts: tuple[dict[str, Any], ...]
+    charts: tuple[Chart, ...]
     group: str = ""
 
     @property
@@ -56,6 +60,7 @@ class View:
                 "orderByKey": self.order,
                 "orderByAsc": False,
                 "selectedColumns": self.columns,
+                "columnWidths": {n: WIDTH for n in self.columns if n.startswith("metrics.")},
                 "runsHiddenMode": "SHOW_ALL",
                 "compareRunCharts": self.charts,
                 "compareRunSections": [section],
@@ -76,38 +81,32 @@ class View:
         return json.dumps({"name": self.name, **times, "state": self.state})
 
 
-def bars(metric: str, title: str) -> dict[str, Any]:
+def bars(metric: str) -> Chart:
     """Return a bar chart of a metric by run, or by group of runs."""
-    return {**_chart("BAR", title), "metricKey": acceptable(metric)}
+    return _chart("BAR", {"metricKey": acceptable(metric)})
 
 
-def scatter(x: str, y: str, title: str) -> dict[str, Any]:
+def scatter(x: str, y: str) -> Chart:
     """Return two metrics of each run against each other."""
-    axes = {
-        name: {"key": acceptable(key), "type": "METRIC"}
-        for name, key in (("xaxis", x), ("yaxis", y))
-    }
-    return {**_chart("SCATTER", title), **axes}
+    axes = {"xaxis": x, "yaxis": y}
+    return _chart(
+        "SCATTER",
+        {axis: {"key": acceptable(metric), "type": "METRIC"} for axis, metric in axes.items()},
+    )
 
 
-def parallel(params: Sequence[str], metrics: Sequence[str], title: str) -> dict[str, Any]:
-    """Return parallel coordinates: a line a run through its settings and metrics."""
-    names = {
-        "selectedParams": [*map(acceptable, params)],
-        "selectedMetrics": [*map(acceptable, metrics)],
-    }
-    return {**_chart("PARALLEL", title), **names, "showAllRuns": True}
+def parallel(params: Sequence[str], metric: str) -> Chart:
+    """Return parallel coordinates: a line a run through its settings and a metric."""
+    settings = [acceptable(path) for path in params]
+    return _chart(
+        "PARALLEL",
+        {"selectedParams": settings, "selectedMetrics": [metric], "showAllRuns": True},
+    )
 
 
-def _chart(kind: str, title: str) -> dict[str, Any]:
-    own = {"type": kind, "displayName": title, "runsCountToCompare": SHOWN}
-    return {
-        **own,
-        "uuid": digest(own),
-        "metricSectionId": SECTION,
-        "deleted": False,
-        "isGenerated": False,
-    }
+def _chart(kind: str, own: Chart) -> Chart:
+    place = {"uuid": digest([kind, own]), "metricSectionId": SECTION, "runsCountToCompare": SHOWN}
+    return {"type": kind, **own, **place, "deleted": False, "isGenerated": False}
 
 
 def column(kind: str, name: str) -> str:
@@ -119,16 +118,14 @@ def column(kind: str, name: str) -> str:
     return f"{kind}.`{acceptable(name)}`"
 
 
-def trials_view(study: str, params: Sequence[str], target: str, measure: str) -> View:
+def trials_view(study: str, params: Sequence[str], target: str) -> View:
     """Return the trials of a study, the best first, with what was searched.
 
     Args:
         study: Its name.
         params: The settings that were searched, by dotted path.
         target: The target language.
-        measure: What trials are chosen by, in words.
     """
-    f1 = f"test {target} F1"
     test, chosen, seconds = _means(target)
     return View(
         name=f"trials of {study}",
@@ -140,10 +137,10 @@ def trials_view(study: str, params: Sequence[str], target: str, measure: str) ->
             *(column("params", path) for path in params),
         ),
         charts=(
-            bars(chosen, f"{measure} (chooses)"),
-            bars(test, f"{f1} (reported)"),
-            parallel(params, [chosen], f"settings and {measure}"),
-            scatter(chosen, test, f"{measure} and {f1}"),
+            bars(chosen),
+            bars(test),
+            parallel(params, chosen),
+            scatter(chosen, test),
         ),
     )
 
@@ -165,7 +162,7 @@ def variants_view(ablation: str, target: str) -> View:
             column("tags", "method"),
             *(column("metrics", name) for name in (test, deviation, chosen, seconds)),
         ),
-        charts=_compared(test, chosen, seconds, target),
+        charts=tuple(map(bars, (test, chosen, seconds))),
     )
 
 
@@ -185,16 +182,8 @@ def seeds_view(ablation: str, target: str) -> View:
             *(column("tags", name) for name in ("method", "seed")),
             *(column("metrics", name) for name in (test, chosen, seconds)),
         ),
-        charts=_compared(test, chosen, seconds, target),
+        charts=tuple(map(bars, (test, chosen, seconds))),
         group="variant",
-    )
-
-
-def _compared(test: str, chosen: str, seconds: str, target: str) -> tuple[dict[str, Any], ...]:
-    return (
-        bars(test, f"entity F1 on {target} test, by variant"),
-        bars(chosen, "source-dev F1, by variant"),
-        bars(seconds, "seconds of training, by variant"),
     )
 
 
