@@ -107,7 +107,13 @@ class Search:
         startup = min(STARTUP, max(self.engine.cluster.width, spec.trials // 2))
         pruner = MethodPruner(spec.result_epochs()) if spec.prune else None
         with SearchStudy(
-            self.journal, self.name, spec.space, grid=spec.grid, startup=startup, pruner=pruner
+            self.journal,
+            self.name,
+            spec.space,
+            grid=spec.grid,
+            startup=startup,
+            pruner=pruner,
+            measure=heading(spec.select),
         ) as study:
             self.log.open(study.trials(TrialState.COMPLETE))
             going = study.reconcile()

@@ -205,10 +205,9 @@ class Progress:
             lines.append(Text(f"failed: {failure}", style="red"))
         table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
         for (stage, name), run in list(self.running.items()):
-            left = self.estimate.of_run(stage, name)
-            table.add_row(
-                stage, name, run.label, run.state, f"about {duration(left)} left" if left else ""
-            )
+            left = self.estimate.of_run(stage, name) or 0.0
+            text = f"about {duration(left)} left" if round(left) else ""
+            table.add_row(stage, name, run.label, run.state, text)
         for line in lines:
             line.truncate(self.console.width, overflow="ellipsis")  # one line each: it stays put
         return Group(*lines, table)

@@ -48,6 +48,7 @@ class SearchStudy:
         grid: Whether all points are visited in a fixed order, instead of sampled by TPE.
         startup: Number of points that TPE draws at random before it models.
         pruner: Says which trials fall behind, if there is pruning.
+        measure: What its values are, for whoever shows them.
 
     Raises:
         UserError: Another process drives the study.
@@ -62,6 +63,7 @@ class SearchStudy:
         grid: bool,
         startup: int = 10,
         pruner: BasePruner | None = None,
+        measure: str = "",
     ) -> None:
         """Open or create the study."""
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -82,6 +84,8 @@ class SearchStudy:
             self.study = optuna.create_study(
                 storage=self._storage, study_name=name, direction="maximize", load_if_exists=True
             )
+            if measure and self.study.metric_names is None:
+                self.study.set_metric_names([measure])
             if grid:
                 self.study.sampler = AskedGridSampler(choices(space), seed=0)
             else:

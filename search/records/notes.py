@@ -91,7 +91,7 @@ def trial_note(
     else:
         place = 1 + sum(other > value for other, _ in others)
         found = f"{heading(select)} **{value:.4f}**: place {place} of {len(others) + 1}"
-        best = max(others, default=None)
+        best = max(others, key=lambda item: item[0], default=None)
         if best is not None:
             named = "the best" if place > 1 else "the best of the others"
             found += f"; {named} is {best[1]} with {best[0]:.4f}"
