@@ -22,7 +22,7 @@ define CALMLY
 esac; done; exit 1; }
 endef
 
-.PHONY: run test check chaos test-hosts golden bench format install ui clean
+.PHONY: run test check chaos test-hosts golden bench format install ui dashboard clean
 
 run: install
 	$(BIN)/python search/run.py --preset mini --lang ar $(RUN_ARGS)
@@ -60,6 +60,10 @@ bench: install
 
 ui: install
 	$(BIN)/mlflow ui --backend-store-uri sqlite:///mlflow.db
+
+# The newest study, while it runs too; another one: make dashboard STUDY=studies/NAME.journal
+dashboard: install
+	$(BIN)/optuna-dashboard $(or $(STUDY),$(firstword $(shell ls -t studies/*.journal)))
 
 install: $(STAMP)
 

@@ -74,8 +74,10 @@ def train(engine: Engine, plan: AblationPlan) -> list[Row]:
         engine: Open on a cluster.
         plan: What is compared.
     """
+    from ablations.report import report_stem
     from search.variants import run_variants
 
+    folder = engine.tracker.output / "reports"
     # One call for all languages, so that no slot waits at the end of each.
     places = {_label(plan, *place): place for place in plan.configs()}
     configs = dict(zip(places, plan.configs().values(), strict=True))
@@ -86,6 +88,7 @@ def train(engine: Engine, plan: AblationPlan) -> list[Row]:
         plan.seeds,
         name=f"{plan.stem}-{plan.signature}",
         labels={label: variant for label, (variant, _) in places.items()},
+        report=folder / f"{report_stem(folder, plan.stem, plan.signature)}.md",
     )
     return [
         replace(row, experiment=replace(row.experiment, variant=places[row.experiment.variant][0]))

@@ -181,7 +181,7 @@ def ablation(
         ) as engine:
             known = replace(plan, precision=engine.cluster.precision)
             rows = train(engine, known)
-            for line in engine.reuse.lines():
+            for line in engine.closing_lines():
                 typer.echo(line)
         return known, rows
 

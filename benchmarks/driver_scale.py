@@ -71,7 +71,8 @@ class FakeWorker:
         found = {"objective": value, "criteria": {SOURCE_DEV: value}, "epochs": 1, "seconds": 0.0}
         folder.mark_done(found)
         self.release()
-        return {"state": "done", "reason": "", "epoch": 1, "trained": 1, "busy": 0.0}
+        took = {"busy": 0.0, "processor": 0.0}
+        return {"state": "done", "reason": "", "epoch": 1, "trained": 1, **took}
 
 
 def objective(config: ExperimentConfig) -> float:

@@ -92,6 +92,11 @@ class Search:
         self.name = spec.study_name(engine.descriptions)
         self.log = SearchLog(engine.tracker, spec, self.name, self.data)
 
+    @property
+    def journal(self) -> Path:
+        """The study's file."""
+        return self.output / "studies" / f"{self.name}.journal"
+
     def run(self) -> SearchSummary:
         """Search until all points are settled or time is up.
 
@@ -100,10 +105,15 @@ class Search:
         """
         spec, progress = self.spec, self.engine.progress
         startup = min(STARTUP, max(self.engine.cluster.width, spec.trials // 2))
-        path = self.output / "studies" / f"{self.name}.journal"
         pruner = MethodPruner(spec.result_epochs()) if spec.prune else None
         with SearchStudy(
-            path, self.name, spec.space, grid=spec.grid, startup=startup, pruner=pruner
+            self.journal,
+            self.name,
+            spec.space,
+            grid=spec.grid,
+            startup=startup,
+            pruner=pruner,
+            measure=heading(spec.select),
         ) as study:
             self.log.open(study.trials(TrialState.COMPLETE))
             going = study.reconcile()

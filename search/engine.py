@@ -86,6 +86,7 @@ class Engine:
         self.runtime = absolute(runtime).model_copy(update={"threads": threads})
         self.cluster, self.storage = cluster, output / "ray_results"
         self.pool, self._is_lent = pool or Pool(cluster, max_failures), pool is not None
+        self._processor = self.pool.processor
         self.tracker, self.progress = tracker, progress
         self.descriptions = descriptions or DataDescriptions(runtime)
         self.deadline = deadline
@@ -117,6 +118,12 @@ class Engine:
     def leave(self) -> None:
         """Remove what this process has for itself in the storage: it ends without `close`."""
         self.stop_file.unlink(missing_ok=True)
+
+    def closing_lines(self) -> list[str]:
+        """Write what was trained, what was there, and where the time went."""
+        processor = self.pool.processor - self._processor
+        spent = self.progress.spent.lines(processor, self.cluster.cpus)
+        return [*self.reuse.lines(), *spent]
 
     def run(
         self,

@@ -110,6 +110,14 @@ class Estimate:
         step = max(known.values()) / self.width
         return max(0.0, whole - min(self.clock() - self._last, step))
 
+    def of_run(self, stage: str, name: str) -> float | None:
+        """Return the seconds that are left of a run; None before the first epoch of its stage."""
+        rate, epochs = self._rate(stage), self.left.get(stage, {}).get(name)
+        if rate is None or epochs is None:
+            return None
+        now = self.clock()
+        return max(0.0, rate * epochs - (now - self._since.get((stage, name), now)))
+
     def _rate(self, stage: str) -> float | None:
         """Return the seconds of an epoch; None before the first."""
         return self._spent[stage] / self._epochs[stage] if stage in self._epochs else None

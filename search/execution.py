@@ -190,7 +190,7 @@ class Execution:
             return
         stage, progress = run.stage, self.engine.progress
         if event.what == "started":
-            progress.started(stage, event.key)
+            progress.started(stage, event.key, run.experiment.name)
         elif event.what == "advanced":
             if event.trained:
                 self.engine.reuse.trained.setdefault(stage, set()).add(event.key)

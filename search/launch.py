@@ -29,6 +29,7 @@ from search.records.tracking import Tracker
 from search.report.at_end import search_ended
 from search.rest import cluster_at_rest
 from search.spec import SearchSpec
+from search.study import dashboard_command
 from search.workers.cluster import Cluster, Resources, connected
 from search.workers.connection import LOCAL, disconnect
 
@@ -159,8 +160,10 @@ def run_searches(
         for code, reason in engine.descriptions.not_scored(spec.base).items():
             engine.progress.say(f"{code} test is not scored: {reason}")
         search_ended(search, summary, engine.progress.say, report=report)
+        if (command := dashboard_command(search.journal)) is not None:
+            engine.progress.say(f"Optuna: {command}")
         summaries.append(summary)
-    for line in engine.reuse.lines():
+    for line in engine.closing_lines():
         engine.progress.say(line)
     return summaries
 

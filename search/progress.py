@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -13,11 +15,27 @@ from rich.text import Text
 
 from search.estimate import EpochsLeft, Estimate
 from search.plan import duration
+from search.spent import DONE, FAILED, PRUNED, Spent
 
 QUIET_SECONDS = 30.0
 """Longest silence while something trains, where no live table is drawn."""
 NAMED = 4
 """Most runs that such a line names."""
+FAILURES = 3
+"""Latest failures that stay in the live table."""
+
+
+@dataclass
+class _Running:
+    """A run that trains.
+
+    Args:
+        label: Who wanted it first.
+        state: How far it is.
+    """
+
+    label: str
+    state: str = "starting"
 
 
 class Progress:
@@ -38,11 +56,12 @@ class Progress:
         """Start counting."""
         self.console = console or Console(highlight=False, soft_wrap=True)
         self.clock, self.quiet = clock, quiet
-        self.estimate = Estimate(clock)
+        self.estimate, self.spent = Estimate(clock), Spent(clock)
         self.title, self.measure = "", "source-dev F1"
         self.total = self.done = self.failed = 0
         self.best: tuple[float, str] | None = None
-        self.running: dict[tuple[str, str], str] = {}
+        self.running: dict[tuple[str, str], _Running] = {}
+        self._failures: deque[str] = deque(maxlen=FAILURES)
         self._phase = ""
         self._live: Live | None = None
         self._over: threading.Event | None = None
@@ -66,6 +85,8 @@ class Progress:
         """
         self.end()
         self.estimate.begin(width)
+        self.spent.width = width
+        self._failures.clear()
         self.measure = measure
         self.title, self.total, self.done, self.failed, self.best = title, total, 0, 0, None
         self._phase = ""
@@ -92,6 +113,7 @@ class Progress:
             self._live.stop()
             self._live = None
         self.running.clear()
+        self.spent.end()
 
     def queued(self, counts: Mapping[str, int]) -> None:
         """Tell how many runs of each stage are to be trained; it is said once in a group."""
@@ -101,19 +123,22 @@ class Progress:
             if is_first and self._live is None:
                 self.say(f"{self.title}: {self._phase}" if self.title else self._phase)
 
-    def started(self, stage: str, name: str) -> None:
-        """Tell that a run was given to a worker."""
-        self.running[stage, name] = "starting"
+    def started(self, stage: str, name: str, label: str = "") -> None:
+        """Tell that a run was given to a worker, and who wanted it first."""
+        self.running[stage, name] = _Running(label)
+        self.spent.started(stage, name)
         self.estimate.started(stage, name)
 
     def advanced(self, stage: str, name: str, epoch: int, num_epochs: int) -> None:
         """Tell that a run has finished an epoch."""
-        self.running[stage, name] = f"epoch {epoch} of {num_epochs}"
+        if (run := self.running.get((stage, name))) is not None:
+            run.state = f"epoch {epoch} of {num_epochs}"
         self.estimate.advanced(stage, name, epoch, num_epochs)
 
     def ended(self, stage: str, name: str) -> None:
         """Tell that a run has left its worker."""
         self.running.pop((stage, name), None)
+        self.spent.ended(stage, name)
         self.estimate.ended(stage, name)
 
     def result(
@@ -129,12 +154,16 @@ class Progress:
         """
         if pruned:
             self.done += 1
+            self.spent.results[PRUNED] += 1
             shown = reason
         elif value is None:
             self.failed += 1
+            self.spent.results[FAILED] += 1
+            self._failures.append(f"{label}: {reason}")
             shown = f"failed: {reason}"
         else:
             self.done += 1
+            self.spent.results[DONE] += 1
             if self.best is None or value > self.best[0]:
                 self.best = (value, label)
             shown = f"{self.measure} {value:.4f}"
@@ -149,7 +178,10 @@ class Progress:
 
     def line(self) -> str:
         """Return how it goes: what is done, what runs and how far it is, what is left."""
-        runs = [f"{stage} {name} {state}" for (stage, name), state in list(self.running.items())]
+        runs = [
+            " ".join([stage, name, *([f"for {run.label}"] if run.label else []), run.state])
+            for (stage, name), run in list(self.running.items())
+        ]
         more = [f"{len(runs) - NAMED} more"] if len(runs) > NAMED else []
         named = f" ({', '.join([*runs[:NAMED], *more])})" if runs else ""
         failed = f", {self.failed} failed" if self.failed else ""
@@ -169,7 +201,13 @@ class Progress:
             lines.append(Text(f"best so far: {self.best[0]:.4f}  {self.best[1]}"))
         if self._phase:
             lines.append(Text(self._phase))
+        for failure in self._failures:
+            lines.append(Text(f"failed: {failure}", style="red"))
         table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
-        for (stage, name), state in self.running.items():
-            table.add_row(stage, name, state)
+        for (stage, name), run in list(self.running.items()):
+            left = self.estimate.of_run(stage, name) or 0.0
+            text = f"about {duration(left)} left" if round(left) else ""
+            table.add_row(stage, name, run.label, run.state, text)
+        for line in lines:
+            line.truncate(self.console.width, overflow="ellipsis")  # one line each: it stays put
         return Group(*lines, table)

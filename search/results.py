@@ -123,9 +123,11 @@ def means(rows: Sequence[Row]) -> dict[str, float]:
     """
     if not rows or any(row.objective is None for row in rows):
         return {}
+    timed = all(row.seconds is not None for row in rows)
     columns: list[Mapping[str, float]] = [
         {
             "objective": row.objective or 0.0,
+            **({"seconds": row.seconds or 0.0} if timed else {}),
             **{f"criteria/{name}": value for name, value in row.criteria.items()},
             **{f"transfer/{name}": value for name, value in row.transfer_scores.items()},
             **row.scores,

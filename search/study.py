@@ -9,6 +9,8 @@ worse than every complete one, while it would pass over a failed one.
 
 from __future__ import annotations
 
+import shlex
+import sys
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -46,6 +48,7 @@ class SearchStudy:
         grid: Whether all points are visited in a fixed order, instead of sampled by TPE.
         startup: Number of points that TPE draws at random before it models.
         pruner: Says which trials fall behind, if there is pruning.
+        measure: What its values are, for whoever shows them.
 
     Raises:
         UserError: Another process drives the study.
@@ -60,6 +63,7 @@ class SearchStudy:
         grid: bool,
         startup: int = 10,
         pruner: BasePruner | None = None,
+        measure: str = "",
     ) -> None:
         """Open or create the study."""
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -80,6 +84,8 @@ class SearchStudy:
             self.study = optuna.create_study(
                 storage=self._storage, study_name=name, direction="maximize", load_if_exists=True
             )
+            if measure and self.study.metric_names is None:
+                self.study.set_metric_names([measure])
             if grid:
                 self.study.sampler = AskedGridSampler(choices(space), seed=0)
             else:
@@ -198,6 +204,16 @@ class SearchStudy:
     def _missing(self) -> list[dict[str, Any]]:
         seen = {key(_params(trial)) for trial in self.trials()}
         return [point for point in points(self.space) if key(point) not in seen]
+
+
+def dashboard_command(path: Path) -> str | None:
+    """Return the command that shows a study, running or not, in a browser; None without Optuna's.
+
+    Args:
+        path: The journal file.
+    """
+    program = Path(sys.executable).with_name("optuna-dashboard")
+    return shlex.join([str(program), str(path)]) if program.exists() else None
 
 
 def read_trials(path: Path, name: str) -> list[FrozenTrial]:

@@ -7,22 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from prokd.config import ExperimentConfig, with_overrides, with_precision
-from prokd.runs.effect import flatten
 from search.engine import Engine
 from search.estimate import epochs_left
 from search.experiments import Experiment
 from search.outcomes import Outcome
-from search.records.record import (
-    FAILED,
-    FINISHED,
-    RUNNING,
-    Record,
-    acceptable,
-    experiment_name,
-    stamp,
-)
-from search.records.tracking import Tracker
-from search.results import Row, means, row
+from search.records.record import experiment_name
+from search.records.variant_log import VariantLog
+from search.results import Row, row
 
 
 def experiments_of(
@@ -60,6 +51,7 @@ def run_variants(
     *,
     name: str,
     labels: Mapping[str, str] | None = None,
+    report: Path | None = None,
 ) -> list[Row]:
     """Train what is missing of named variants and return one row for each variant and seed.
 
@@ -76,6 +68,7 @@ def run_variants(
         name: Of the whole: running again under the same name goes on in the same MLflow runs.
         labels: What MLflow calls each name, where it is not the name itself: one
             variant has a name for each of several languages.
+        report: Where the tables will be written, for MLflow to name.
 
     Returns:
         Rows in the order of variants, then seeds; those that failed or were paused have no
@@ -85,7 +78,7 @@ def run_variants(
     variants = {name: with_precision(config, automatic) for name, config in variants.items()}
     labels = labels or {name: name for name in variants}
     data = {name: engine.descriptions.training(config) for name, config in variants.items()}
-    log = _VariantLog(engine.tracker, title, name, variants, labels)
+    log = VariantLog(engine.tracker, title, name, variants, labels, report)
     log.open()
     experiments = _logged(experiments_of(engine.runtime.runs_dir, variants, seeds, data), log)
 
@@ -104,7 +97,7 @@ def run_variants(
     return rows
 
 
-def _logged(experiments: Sequence[Experiment], log: _VariantLog) -> list[Experiment]:
+def _logged(experiments: Sequence[Experiment], log: VariantLog) -> list[Experiment]:
     """Say of experiments where their runs stand in MLflow, and which variants share them."""
     used_by = _used_by(experiments, log.labels)
     return [
@@ -136,70 +129,3 @@ def _used_by(
             if labels[experiment.variant] not in own:
                 own.append(labels[experiment.variant])
     return found
-
-
-class _VariantLog:
-    """The MLflow runs of variants, and one above them in each experiment."""
-
-    def __init__(
-        self,
-        tracker: Tracker,
-        title: str,
-        name: str,
-        variants: Mapping[str, ExperimentConfig],
-        labels: Mapping[str, str],
-    ) -> None:
-        self.tracker, self.title, self.name = tracker, title, name
-        self.variants, self.labels = variants, labels
-
-    def key(self, variant: str) -> str:
-        where = experiment_name(self.variants[variant])
-        return acceptable(f"variant:{self.name}:{self.labels[variant]}:{where}")
-
-    def open(self) -> None:
-        self._parents(RUNNING)
-        for variant in self.variants:
-            self._variant(variant, RUNNING)
-
-    def close(self, rows: Sequence[Row]) -> None:
-        for variant in self.variants:
-            own = [found for found in rows if found.experiment.variant == variant]
-            is_whole = all(found.objective is not None for found in own)
-            self._variant(variant, FINISHED if is_whole else FAILED, own if is_whole else ())
-        self._parents(FINISHED)
-
-    def _parents(self, status: str) -> None:
-        for where in {experiment_name(config) for config in self.variants.values()}:
-            self._changed(
-                Record(
-                    key=self._parent(where),
-                    experiment=where,
-                    name=self.title,
-                    status=status,
-                    tags={"kind": "ablation", "ablation": self.name},
-                )
-            )
-
-    def _parent(self, where: str) -> str:
-        return acceptable(f"ablation:{self.name}:{where}")
-
-    def _changed(self, record: Record) -> None:
-        self.tracker.changed(record.key, f"{record.name} ({record.experiment})", lambda: record)
-
-    def _variant(self, variant: str, status: str, rows: Sequence[Row] = ()) -> None:
-        config, label = self.variants[variant], self.labels[variant]
-        folders = [row.experiment.result.path for row in rows]
-        files = [path / name for path in folders for name in ("result.json", "report.json")]
-        where = experiment_name(config)
-        self._changed(
-            Record(
-                key=self.key(variant),
-                experiment=where,
-                name=label,
-                status=status,
-                parent=self._parent(where),
-                tags={"kind": "variant", "mean_of": label, "ablation": self.name},
-                params=flatten(config.model_dump(mode="json", exclude={"seed"})),
-                finals={"means": (stamp(files), means(rows))} if rows else {},
-            )
-        )

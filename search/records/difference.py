@@ -20,6 +20,7 @@ os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "60")
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run
 
 from search.records.datasets import DataSet
+from search.records.notes import NOTE
 from search.records.record import Record, acceptable, digest
 
 KEY, STATE, SIGNATURE, PARENT = "prokd.key", "prokd.state", "signature", "mlflow.parentRunId"
@@ -27,7 +28,10 @@ KEY, STATE, SIGNATURE, PARENT = "prokd.key", "prokd.state", "signature", "mlflow
 
 @dataclass
 class Known:
-    """A run of the store: its id, its experiment, and what it has of its record (`state`)."""
+    """A run of the store: its id, its experiment, and what it has of its record (`state`).
+
+    The description is that which it had when it was found.
+    """
 
     run_id: str
     experiment: str
@@ -35,6 +39,7 @@ class Known:
     place: str
     status: str
     parent: str
+    note: str
     state: dict[str, Any]
 
 
@@ -53,21 +58,29 @@ def known_run(run: Run) -> Known:
         place=info.artifact_uri or "",
         status=info.status,
         parent=tags.get(PARENT, ""),
+        note=tags.get(NOTE, ""),
         state=state,
     )
 
 
-def late_tags(record: Record, state: dict[str, Any]) -> dict[str, str]:
-    """Return the tags that a run lacks, and put them into its state."""
+def late_tags(record: Record, known: Known, state: dict[str, Any]) -> dict[str, str]:
+    """Return the tags that a run lacks, and put them into its state.
+
+    A description that a person has written in MLflow is left alone.
+    """
     tags = {}
+    is_ours = not known.note or state.get("note") == digest(known.note)
+    if record.note and record.note != known.note and is_ours:
+        known.note = tags[NOTE] = record.note
+        state["note"] = digest(record.note)
     if record.reason and state.get("reason") != digest(record.reason):
         state["reason"], tags["reason"] = digest(record.reason), record.reason
     for name, text in record.late.items():
         if name not in state:
             state[name] = tags[name] = text
-    known = state.get("used_by", [])
-    if used := [name for name in record.used_by if name not in known]:
-        state["used_by"] = [*known, *used]
+    before = state.get("used_by", [])
+    if used := [name for name in record.used_by if name not in before]:
+        state["used_by"] = [*before, *used]
         tags["used_by"] = "; ".join(state["used_by"])
     return tags
 

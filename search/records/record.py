@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from prokd.common.files import read_json
 from prokd.config import ExperimentConfig
@@ -22,10 +22,13 @@ from search.experiments import Experiment, languages_of
 from search.records import datasets
 from search.records.datasets import DataSet
 
+if TYPE_CHECKING:
+    from search.records.views import View
+
 RUNNING, FINISHED, FAILED, KILLED = "RUNNING", "FINISHED", "FAILED", "KILLED"
 """How an MLflow run is."""
-STAGE = "stage"
-"""Of the keys of stage runs."""
+STAGE, TRIAL = "stage", "trial"
+"""Of the keys of stage runs and trials."""
 LONGEST_NAME = 250
 WEIGHTS = ("weights.safetensors", "stage.json", "result.json")
 
@@ -51,6 +54,7 @@ class Record:
         late: Tags that the run gets when they are first known, and keeps.
         used_by: Variants that the run belongs to; they are added to those that MLflow knows of.
         reason: Why there is no result.
+        note: Its description, in Markdown; it is written again when it changes.
         steps: In order; there may only be more of them later.
         since: What the times of steps count from, in milliseconds since 1970; None = from when
             the MLflow run was made.
@@ -58,6 +62,7 @@ class Record:
         texts: Artifacts by file name; logged again when they change.
         files: Artifacts that never change; those that are not there are left out.
         inputs: Data sets that were read; there may only be more of them later.
+        views: Of its experiment, on what is nested in it; the first one is what its address opens.
     """
 
     key: str
@@ -70,12 +75,14 @@ class Record:
     late: Mapping[str, str] = field(default_factory=dict)
     used_by: Sequence[str] = ()
     reason: str = ""
+    note: str = ""
     steps: Sequence[Step] = ()
     since: int | None = None
     finals: Mapping[str, Final] = field(default_factory=dict)
     texts: Mapping[str, str] = field(default_factory=dict)
     files: Sequence[Path] = ()
     inputs: Sequence[DataSet] = ()
+    views: Sequence[View] = ()
 
 
 def acceptable(name: str) -> str:

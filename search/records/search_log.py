@@ -9,14 +9,17 @@ from pathlib import Path
 from optuna.trial import FrozenTrial, TrialState
 
 from prokd.runs.folder import ORACLE
-from search.choice import in_common, point_of
+from search.choice import METHOD, in_common, point_of
 from search.experiments import Experiment
+from search.leaderboard_file import LEADERBOARD
 from search.outcomes import Outcome
+from search.records.notes import search_note, trial_note
 from search.records.record import (
     FAILED,
     FINISHED,
     KILLED,
     RUNNING,
+    TRIAL,
     Final,
     Record,
     Step,
@@ -26,6 +29,7 @@ from search.records.record import (
     stamp,
 )
 from search.records.tracking import Tracker
+from search.records.views import trials_view
 from search.results import means, row
 from search.spaces import in_symbols, in_words
 from search.spec import SearchSpec
@@ -56,6 +60,15 @@ class SearchLog:
         self.tags |= {"oracle": "true"} if spec.select == ORACLE else {}
         self._steps: list[Step] = []
         self._best = float("-inf")
+        self._complete: dict[int, tuple[float, str]] = {}
+        """Value and name of the trials that have a value."""
+        self._failed: set[int] = set()
+        own = tracker.output
+        self._files = {
+            "study": own / "studies" / f"{study}.journal",
+            "report": own / "reports" / f"{study}.html",
+            "leaderboard": own / "exports" / study / LEADERBOARD,
+        }
         self._end: tuple[str, Path | None] = (RUNNING, None)
         self._page: Path | None = None
 
@@ -82,16 +95,19 @@ class SearchLog:
         Returns:
             Its key.
         """
-        key = f"trial:{self.study}:{trial.number}"
+        key = f"{TRIAL}:{self.study}:{trial.number}"
         reason = str(trial.user_attrs.get(REASON, ""))
         status = _status(trial, running)
+        if status == FAILED:
+            self._failed.add(trial.number)
+        note = self._note(trial, reason)
 
         def read() -> Record:
             finals = {"means": self._means(trial, experiments)} if status == FINISHED else {}
             return Record(
                 key=key,
                 experiment=experiment_name(self.spec.base),
-                name=f"trial {trial.number} {in_symbols(point_of(trial.params))}",
+                name=_name(trial),
                 status=status,
                 parent=self.key,
                 tags={
@@ -103,6 +119,7 @@ class SearchLog:
                 },
                 params=point_of(trial.params),
                 reason=reason,
+                note=note,
                 finals=finals,
             )
 
@@ -132,11 +149,35 @@ class SearchLog:
     def _add(self, trial: FrozenTrial) -> None:
         value = float(trial.value or 0.0)
         self._best = max(self._best, value)
+        self._complete[trial.number] = (value, _name(trial))
         numbers = {"objective": value, "best_objective": self._best}
         self._steps.append((len(self._steps) + 1, int(1000 * _end(trial)[0]), numbers))
 
+    def _note(self, trial: FrozenTrial, reason: str) -> str:
+        seeds = ", ".join(map(str, self.spec.seeds))
+        of = f"seed {seeds}" if len(self.spec.seeds) == 1 else f"mean over the seeds {seeds}"
+        return trial_note(
+            what=f"**{_name(trial)}** of the study {self.study}, {of}.",
+            select=self.spec.select,
+            value=trial.value if trial.state == TrialState.COMPLETE else None,
+            others=[found for n, found in self._complete.items() if n != trial.number],
+            reason=reason,
+            files={"report": self._files["report"]},
+        )
+
     def _search(self, status: str, leaderboard: Path | None = None) -> None:
         spec = self.spec
+        how = "every point of a grid" if spec.grid else f"{spec.trials} points by TPE"
+        note = search_note(
+            what=f"**Search** of {len(spec.space)} settings, {spec.title}: "
+            f"{how}, {len(spec.seeds)} seed{'s' if len(spec.seeds) > 1 else ''} each.",
+            select=spec.select,
+            trials=list(self._complete.values()),
+            failed=len(self._failed),
+            files=self._files,
+        )
+        settings = list(dict.fromkeys(name for name in point_of(spec.space) if name != METHOD))
+        views = [trials_view(self.study, settings, spec.base.target)]
 
         def read() -> Record:
             values = {path: in_words(choices) for path, choices in spec.space.items()}
@@ -161,7 +202,9 @@ class SearchLog:
                 | {"seeds": " ".join(map(str, spec.seeds))},
                 steps=tuple(self._steps),
                 since=0,
+                note=note,
                 texts=texts,
+                views=views,
             )
 
         self.tracker.changed(self.key, f"the search {self.study}", read)
@@ -173,6 +216,10 @@ class SearchLog:
         files = [folder / name for folder in folders for name in ("result.json", "report.json")]
         found = means(rows) or {"mean/objective": float(trial.value or 0.0)}
         return stamp(files) or int(1000 * _end(trial)[0]), found
+
+
+def _name(trial: FrozenTrial) -> str:
+    return f"trial {trial.number} {in_symbols(point_of(trial.params))}"
 
 
 def _end(trial: FrozenTrial) -> tuple[float, int]:

@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import json
 import logging
-import os
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlparse
 
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
+from search.records.addresses import runs_page
+from search.records.artifacts import linked
 from search.records.difference import (
     KEY,
     PARENT,
@@ -31,14 +32,16 @@ from search.records.difference import (
     known_run,
     late_tags,
 )
+from search.records.notes import NOTE, experiment_note
 from search.records.provenance import environment
 from search.records.record import KILLED, RUNNING, Record, acceptable, digest
 from search.records.store_errors import is_away
+from search.records.views import PREFIX
 
 for _name in ("mlflow", "alembic"):
     logging.getLogger(_name).setLevel(logging.ERROR)
 
-EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
+KIND = {"mlflow.experimentKind": "custom_model_development"}
 """Opens the UI on the views for model training instead of those for language-model traces."""
 METRICS_AT_ONCE, PARAMS_AT_ONCE = 800, 100
 
@@ -58,6 +61,8 @@ class Store:
         self.client = MlflowClient(uri, registry_uri=uri)
         self._experiments: dict[str, str] = {}
         self._runs: dict[tuple[str, str], Known] = {}
+        self._shown: dict[str, str] = {}
+        """The view that the address of an experiment opens, by names."""
 
     def answers(self) -> bool:
         """Tell whether the store answers anything at all."""
@@ -98,7 +103,7 @@ class Store:
         known = self._runs.get(index) or self._find(experiment, record)
         self._runs[index] = known = known or self._make(experiment, record)
         metrics, params, state = difference(record, known)
-        tags = late_tags(record, state)
+        tags = late_tags(record, known, state)
         parent = self._runs.get((experiment, record.parent or ""))
         is_mine = parent and state.setdefault("parent", record.parent) == record.parent
         if parent and is_mine and parent.run_id != known.parent:  # it is new, or made anew
@@ -109,6 +114,7 @@ class Store:
             self._end(known, record.status)
         state = self._log_artifacts(known, record)
         self._log_inputs(known, record, state)
+        self._log_views(known, record, state)
         if state != known.state:
             self._log(known, [], [], {}, state)
         return known
@@ -162,32 +168,41 @@ class Store:
             self.client.log_inputs(known.run_id, list(map(dataset_input, lacking.values())))
             state["inputs"] = [*logged, *lacking]
 
+    def _log_views(self, known: Known, record: Record, state: dict[str, Any]) -> None:
+        """Store the views that an experiment lacks, and put them into the state of their run."""
+        logged = state.get("views", [])
+        lacking = [view for view in record.views if view.key not in logged]
+        for view in lacking:
+            text = view.text(int(1000 * time.time()))
+            self.client.set_experiment_tag(known.experiment, f"{PREFIX}{view.key}", text)
+        if lacking:
+            state["views"] = [*logged, *(view.key for view in lacking)]
+        for view in record.views[:1]:
+            self._shown[record.experiment] = view.key
+
     def _log_file(self, known: Known, file: Path) -> None:
         """Log a large file that nobody changes: on the same disk it is linked, not copied."""
-        uri = urlparse(known.place)
-        if uri.scheme == "file":
-            place = Path(unquote(uri.path)) / file.name
-            try:
-                place.parent.mkdir(parents=True, exist_ok=True)
-                place.unlink(missing_ok=True)
-                os.link(file, place)
-            except OSError:
-                pass
-            else:
-                return
-        self.client.log_artifact(known.run_id, str(file))
+        if not linked(known.place, file):
+            self.client.log_artifact(known.run_id, str(file))
 
-    def experiments(self) -> dict[str, str]:
-        """Return the ids of the experiments that were used, by name."""
-        return dict(self._experiments)
+    def pages(self) -> dict[str, str]:
+        """Return the pages of the experiments that were used, by their names, as paths of the UI.
+
+        Each with the view that came with the latest search or ablation.
+        """
+        return {
+            name: runs_page(number, self._shown.get(name))
+            for name, number in self._experiments.items()
+        }
 
     def _experiment(self, name: str) -> str:
         """Return the id of an experiment; it is made if it is not there."""
         if name not in self._experiments:
+            tags = KIND | {NOTE: experiment_note(name)}
             found = self.client.get_experiment_by_name(name)
             if found is None:
                 try:
-                    made = self.client.create_experiment(name, self.artifacts, EXPERIMENT_TAGS)
+                    made = self.client.create_experiment(name, self.artifacts, tags)
                 except MlflowException:
                     found = self.client.get_experiment_by_name(name)
                     if found is None:  # else another driver was faster
@@ -196,6 +211,9 @@ class Store:
                 made = found.experiment_id
                 if found.lifecycle_stage == "deleted":
                     self.client.restore_experiment(made)
+                for key, text in tags.items():
+                    if key not in found.tags:
+                        self.client.set_experiment_tag(made, key, text)
             self._experiments[name] = made
         return self._experiments[name]
 

@@ -73,8 +73,7 @@ class Tracker:
 
     def how_to_open(self) -> list[str]:
         """Return what a person does to see the runs, see `search.records.addresses`."""
-        known = self._store.experiments() if self._store is not None else {}
-        return how_to_open(self.uri, known)
+        return how_to_open(self.uri, {} if self._store is None else self._store.pages())
 
     def check(self) -> None:
         """Make sure that the store answers before anything is started.

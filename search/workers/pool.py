@@ -82,6 +82,8 @@ class Pool:
         self.cluster, self.max_failures = cluster, max_failures
         self.busy = 0.0
         """Seconds that workers have spent in stages so far, all together."""
+        self.processor = 0.0
+        """Seconds that processors have worked for them meanwhile."""
         self.judge: Callable[[str, int, float], str | None] | None = None
         """From key, epoch and criterion to the reason to stop a judged run; None = it goes on."""
         self._actors: list[_Actor] = []
@@ -204,6 +206,7 @@ class Pool:
         assert actor.job is not None, "only a job advances"
         key, state, epoch = actor.job["key"], result["state"], result["epoch"]
         self.busy += result["busy"]
+        self.processor += result["processor"]
         events = []
         if result["trained"] or state == TRAINING:
             events.append(Event(key, "advanced", epoch=epoch, trained=result["trained"]))

@@ -124,12 +124,13 @@ class StageWorker:
             key: Of the job that is meant; None = the one at hand.
 
         Returns:
-            ``state``, ``reason``, ``epoch``, ``trained`` (epochs in this step), ``busy`` (seconds)
-            and, where it goes on, ``source_dev``; None if the job is over.
+            ``state``, ``reason``, ``epoch``, ``trained`` (epochs in this step), ``busy`` and
+            ``processor`` (seconds, of time and of processors) and, where it goes on,
+            ``source_dev``; None if the job is over.
         """
         if self._job is None or key not in (None, self._key):
             return None
-        started = time.monotonic()
+        started, before = time.monotonic(), time.process_time()
         try:
             result = self._advance(self._job)
         except CollapsedRun as error:
@@ -144,7 +145,8 @@ class StageWorker:
             if not ran_out_of_memory(error):
                 raise
             result = self._end(REFUSED, f"out of memory: {str(error).splitlines()[0]}")
-        return result | {"busy": time.monotonic() - started}
+        took = {"busy": time.monotonic() - started, "processor": time.process_time() - before}
+        return result | took
 
     def _advance(self, job: dict[str, Any]) -> dict[str, Any]:
         run = self._run or self._open(job)

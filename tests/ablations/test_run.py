@@ -1,5 +1,6 @@
 """The command, from its options to the report; what is there already is not trained again."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -106,8 +107,9 @@ def test_from_nothing_to_the_report_and_again(arguments, free_ray, tmp_path, mon
     number = MlflowClient(f"sqlite:///{tmp_path / 'out' / 'mlflow.db'}").get_experiment_by_name(
         "prokd/phrasebook/en-ar"
     )
-    address = f"http://127.0.0.1:5000/#/experiments/{number.experiment_id}/runs"
-    assert f"runs of prokd/phrasebook/en-ar: {address}\n" in third
+    address = f"http://127.0.0.1:5000/#/experiments/{number.experiment_id}/runs?workflowType="
+    assert f"runs of prokd/phrasebook/en-ar: {address}machine_learning&viewStateShareKey=" in third
+    assert "results: 2 done" in third
     report = (tmp_path / "out" / "reports" / "tiny-phrasebook-en-ar.md").read_text()
     assert "# A tiny ablation" in report
     assert "| TSL | ar | 1 |" in report
@@ -146,3 +148,28 @@ def _check_mlflow(output):
         assert not run.data.metrics.keys() & students[0].data.metrics.keys()
     parents = {run.data.tags["mlflow.parentRunId"] for run in students}
     assert parents == {run.info.run_id for run in variants}
+    _check_views(client, experiment, {"variants of": variants, "seeds of": students})
+    (whole,) = (run for run in runs if run.data.tags.get("kind") == "ablation")
+    note = whole.data.tags["mlflow.note.content"]
+    assert "| variant | F1 on ar test | difference | source-dev F1 | seconds |" in note
+    for run in variants:
+        label, score = run.data.tags["mean_of"], run.data.metrics["mean/test/ar/entity_f1"]
+        assert f"\n| {label} | {score:.4f} |" in note
+        own = run.data.tags["mlflow.note.content"]
+        assert f"F1 on ar test {score:.4f}" in own
+        assert ("It differs from full in:" in own) == (label != "full")
+    assert str(output / "reports" / "tiny-phrasebook-en-ar.md") in note
+
+
+def _check_views(client, experiment, wanted):
+    """Each view lists its runs, which have all of its columns."""
+    found = [text for tag, text in experiment.tags.items() if tag.startswith("mlflow.sharedView")]
+    assert len(found) == len(wanted)  # the command ran several times
+    for view in map(json.loads, found):
+        state = json.loads(view["state"])
+        runs = client.search_runs([experiment.experiment_id], state["searchFilter"])
+        (expected,) = (runs for start, runs in wanted.items() if view["name"].startswith(start))
+        assert {run.info.run_id for run in runs} == {run.info.run_id for run in expected}
+        names = {name for run in runs for name in (*run.data.metrics, *run.data.tags)}
+        columns = {column.partition("`")[2].rstrip("`") for column in state["selectedColumns"]}
+        assert columns - names <= {"std/test/ar/entity_f1"}  # of one seed there is none

@@ -75,24 +75,36 @@ def test_through_a_pipe_something_is_said_while_runs_train():
         progress.begin("phrasebook en-ar", 4, width=2)
         progress.started("teacher", "ab12")
         progress.advanced("teacher", "ab12", 2, 3)
-        progress.started("teacher", "cd34")
+        progress.started("teacher", "cd34", "trial 1 seed 0")
         line = shown.readline()  # while the stream is open: nothing waits in a buffer
         progress.end()
     assert line == (
         "phrasebook en-ar: 0 of 4 done, 2 running "
-        "(teacher ab12 epoch 2 of 3, teacher cd34 starting)\n"
+        "(teacher ab12 epoch 2 of 3, teacher cd34 for trial 1 seed 0 starting)\n"
     )
 
 
 def test_live_table_on_a_terminal():
-    progress, stream, _ = _progress(terminal=True)
+    progress, stream, clock = _progress(terminal=True)
     progress.begin("phrasebook en-ar", 2)
+    progress.expect({"teacher": {"abc": 4}})
     progress.queued({"teacher": 1})
-    progress.started("teacher", "abc")
-    progress.advanced("teacher", "abc", 2, 4)
+    progress.started("teacher", "abc", "trial 2 seed 0")
+    for epoch in (1, 2):
+        clock.now += 30
+        progress.advanced("teacher", "abc", epoch, 4)
     progress.result("trial 0", 0.5)
+    progress.result("trial 1", None, "a weight is not finite " + "and so on " * 20)
     progress.end()
     shown = stream.getvalue()
-    assert "1 of 2 done, 0 failed, 1 running" in shown
-    assert "epoch 2 of 4" in shown
+    assert "1 of 2 done, 1 failed, 1 running" in shown
+    row = next(line for line in shown.splitlines() if "epoch 2 of 4" in line)
+    assert row.split("  ")[1:5] == [
+        "abc",
+        "trial 2 seed 0",
+        "epoch 2 of 4",
+        "about 1 min 0 s left",
+    ]
+    failure = [line for line in shown.splitlines() if "failed: trial 1: a weight" in line][-1]
+    assert failure.endswith("…\x1b[0m")  # one line, however long
     assert "best so far: 0.5000" in shown

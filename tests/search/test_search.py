@@ -6,7 +6,9 @@ import json
 import re
 import time
 import urllib.request
+import warnings
 from pathlib import Path
+from wsgiref.util import setup_testing_defaults
 
 import mlflow
 import pytest
@@ -19,7 +21,7 @@ from prokd.data.mini import generate
 from prokd.errors import UserError
 from search.driver import Search
 from search.launch import how_to_load
-from search.study import SearchStudy
+from search.study import SearchStudy, dashboard_command
 from tests.mlflow_server import mlflow_server
 from tests.search.conftest import mirrored, tiny_config, tiny_spec, write_corpus
 from tests.served import served
@@ -133,6 +135,68 @@ def test_trials_link_to_runs_artifacts_and_mlflow(finished):
         assert run.data.tags["signature"].split() == trial.user_attrs["signature"]
         assert run.data.tags["teacher_signature"].split() == trial.user_attrs["teacher_signature"]
         assert run.data.params == {name: str(value) for name, value in trial.params.items()}
+
+
+def test_mlflow_opens_on_the_trials_with_what_was_searched_and_says_how_they_compare(finished):
+    search_again, search, _ = finished
+    tracker, client = search.engine.tracker, MlflowClient(search.engine.tracker.uri)
+    *_, page = tracker.how_to_open()
+    key = re.search(r"viewStateShareKey=(\w+)", page)[1]
+    experiment = client.get_experiment_by_name("prokd/phrasebook/en-ar")
+    assert "recognition in **ar** without" in experiment.tags["mlflow.note.content"]
+    view = json.loads(experiment.tags[f"mlflow.sharedViewState.{key}"])
+    assert (view["name"], type(view["createdAt"])) == (f"trials of {search.name}", int)
+    state = json.loads(view["state"])
+    trials = client.search_runs(
+        [experiment.experiment_id],
+        state["searchFilter"],
+        order_by=[f"{state['orderByKey']} DESC"],
+    )
+    assert len(trials) == 3
+    for kind in ("metrics", "params", "tags"):  # each column is there in each run
+        names = [c[len(kind) + 2 : -1] for c in state["selectedColumns"] if c.startswith(kind)]
+        assert names
+        assert all(name in getattr(run.data, kind) for run in trials for name in names)
+    values = [run.data.metrics["mean/objective"] for run in trials]
+    for value, run in zip(values, trials, strict=True):
+        place = 1 + sum(other > value for other in values)  # equal ones share a place
+        assert f": place {place} of 3; the best" in run.data.tags["mlflow.note.content"]
+    whole = mirrored(tracker, f"search:{search.name}")
+    note = whole.data.tags["mlflow.note.content"]
+    assert (
+        f"| 1 | {trials[0].info.run_name} | {trials[0].data.metrics['mean/objective']:.4f} |"
+        in note
+    )
+    client.set_tag(whole.info.run_id, "mlflow.note.content", "mine")
+    search_again(trials=3)
+    again = client.get_experiment(experiment.experiment_id)
+    assert again.tags == experiment.tags  # one view, as it was
+    assert mirrored(tracker, f"search:{search.name}").data.tags["mlflow.note.content"] == "mine"
+
+
+def test_the_dashboard_of_optuna_shows_a_study(finished):
+    dashboard = pytest.importorskip("optuna_dashboard", reason="the extra dashboard is missing")
+    _, search, summary = finished
+    assert dashboard_command(search.journal).endswith(f"bin/optuna-dashboard {search.journal}")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        application = dashboard.wsgi(str(search.journal))
+
+    def get(path):
+        said = []
+        environ = {"PATH_INFO": path, "QUERY_STRING": "after=0"}
+        setup_testing_defaults(environ)
+        body = b"".join(application(environ, lambda status, *_: said.append(status)))
+        assert said == ["200 OK"]
+        return json.loads(body)
+
+    (study,) = get("/api/studies")["study_summaries"]
+    assert study["study_name"] == summary.study
+    trials = get(f"/api/studies/{study['study_id']}")["trials"]
+    values = {trial["number"]: trial["values"] for trial in trials}
+    assert values == {s.trial: [s.objective] for s in summary.standings}
+    assert {p["name"] for trial in trials for p in trial["params"]} == set(FOUR_POINTS)
+    assert all("folder" in {a["key"] for a in trial["user_attrs"]} for trial in trials)
 
 
 def test_mlflow_holds_every_stage_once_and_nested(finished):

@@ -204,8 +204,8 @@ def test_how_to_open_gives_the_command_and_the_page_of_runs(runtime, output):
     command, page = tracker.how_to_open()
     assert command.startswith("MLflow: ")
     assert command.endswith(f"-m mlflow ui --backend-store-uri sqlite:///{output / 'mlflow.db'}")
-    address = f"http://127.0.0.1:5000/#/experiments/{run.info.experiment_id}/runs"
-    assert page == f"runs of prokd/phrasebook/en-ar: {address}"
+    address = f"http://127.0.0.1:5000/#/experiments/{run.info.experiment_id}/runs?workflowType="
+    assert page == f"runs of prokd/phrasebook/en-ar: {address}machine_learning"
 
 
 def _git(folder, *words):
