@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -67,12 +67,15 @@ def precision_at_rest(
     return precision if is_all else None
 
 
-def train(engine: Engine, plan: AblationPlan) -> list[Row]:
+def train(
+    engine: Engine, plan: AblationPlan, written: Callable[[list[Row]], Mapping[str, Path]]
+) -> list[Row]:
     """Train what a plan lacks; return one row for each language, variant and seed.
 
     Args:
         engine: Open on a cluster.
         plan: What is compared.
+        written: Writes reports of the rows; returns what MLflow gets of them.
     """
     from ablations.report import report_stem
     from search.variants import run_variants
@@ -81,6 +84,12 @@ def train(engine: Engine, plan: AblationPlan) -> list[Row]:
     # One call for all languages, so that no slot waits at the end of each.
     places = {_label(plan, *place): place for place in plan.configs()}
     configs = dict(zip(places, plan.configs().values(), strict=True))
+
+    def by_variant(rows: list[Row]) -> list[Row]:
+        """Return the rows with their variants' own names, without a language."""
+        found = [(row, places[row.experiment.variant][0]) for row in rows]
+        return [replace(r, experiment=replace(r.experiment, variant=v)) for r, v in found]
+
     rows = run_variants(
         engine,
         f"ablation {plan.spec.name}",
@@ -89,11 +98,9 @@ def train(engine: Engine, plan: AblationPlan) -> list[Row]:
         name=f"{plan.stem}-{plan.signature}",
         labels={label: variant for label, (variant, _) in places.items()},
         report=folder / f"{report_stem(folder, plan.stem, plan.signature)}.md",
+        written=lambda rows: written(by_variant(rows)),
     )
-    return [
-        replace(row, experiment=replace(row.experiment, variant=places[row.experiment.variant][0]))
-        for row in rows
-    ]
+    return by_variant(rows)
 
 
 def _label(plan: AblationPlan, variant: str, language: str) -> str:

@@ -168,7 +168,7 @@ def ablation(
     from search.rest import known_precision, without_ray_first
     from search.workers.cluster import Resources
 
-    def run(at_rest: AutocastType | None) -> tuple[AblationPlan, list[Row]]:
+    def run(at_rest: AutocastType | None) -> list[Row]:
         with opened(
             descriptions.runtime,
             output,
@@ -180,30 +180,26 @@ def ablation(
             at_rest=at_rest,
         ) as engine:
             known = replace(plan, precision=engine.cluster.precision)
-            rows = train(engine, known)
+            lines = [*notes, f"settings: {known.signature}"]
+            rows = train(engine, known, lambda rows: _write(known, rows, output, lines, report))
             for line in engine.closing_lines():
                 typer.echo(line)
-        return known, rows
+        return rows
 
     precision = known_precision(plan.configs().values(), address, gpus_per_trial)
-    known, rows = without_ray_first(run, precision_at_rest(plan, descriptions, precision))
-    _write(known, rows, output, [*notes, f"settings: {known.signature}"], page=report)
+    rows = without_ray_first(run, precision_at_rest(plan, descriptions, precision))
+    _check(rows)
 
 
 def _write(
-    plan: AblationPlan, rows: list[Row], output: Path, notes: Sequence[str], *, page: bool = False
-) -> None:
-    """Write the reports and print the table.
-
-    Raises:
-        CollapsedRun: Not one run has a result.
-    """
+    plan: AblationPlan, rows: list[Row], output: Path, notes: Sequence[str], page: bool
+) -> dict[str, Path]:
+    """Write the reports and print the table; return what MLflow gets, by the artifacts' names."""
     from ablations.comparison import Scores
     from ablations.report import printed, report_stem, write_reports
-    from search.launch import nothing_finished
     from search.report.origin import note_origin
+    from search.report.page import figures_folder
     from search.report.write import ABLATION, report_at_end
-    from search.workers.trainables import DONE, PAUSED
 
     scores = Scores(plan.spec, rows)
     folder = output / "reports"
@@ -220,14 +216,28 @@ def _write(
         note_origin(files[0].with_suffix(".json"))
     except OSError as error:  # a full disk, say: the tables are there
         typer.echo(f"warning: the command and the versions are not noted: {error}")
+    html = None
     if page and any(row.objective is not None for row in rows):
-        report_at_end(ABLATION, stem, output, typer.echo)
+        html = report_at_end(ABLATION, stem, output, typer.echo)
     unfinished = [row for row in scores.unfinished() if row.outcome.state != "collapsed"]
     if unfinished:
         typer.echo(
             f"{len(unfinished)} of {len(rows)} runs are not finished: "
             "run the same command again and it goes on."
         )
+    drawn = {} if html is None else {"report.html": html, "figures": figures_folder(html)}
+    return {f"tables{path.suffix}": path for path in files} | drawn
+
+
+def _check(rows: Sequence[Row]) -> None:
+    """Make sure that a run has a result.
+
+    Raises:
+        CollapsedRun: Not one has.
+    """
+    from search.launch import nothing_finished
+    from search.workers.trainables import DONE, PAUSED
+
     failed = [row.outcome.reason for row in rows if row.outcome.state not in (DONE, PAUSED)]
     if failed and all(row.objective is None for row in rows):
         raise nothing_finished("runs", failed)

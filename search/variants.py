@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -52,6 +52,7 @@ def run_variants(
     name: str,
     labels: Mapping[str, str] | None = None,
     report: Path | None = None,
+    written: Callable[[list[Row]], Mapping[str, Path]] | None = None,
 ) -> list[Row]:
     """Train what is missing of named variants and return one row for each variant and seed.
 
@@ -69,6 +70,8 @@ def run_variants(
         labels: What MLflow calls each name, where it is not the name itself: one
             variant has a name for each of several languages.
         report: Where the tables will be written, for MLflow to name.
+        written: Writes reports of the rows; returns their files and folders, by the names that
+            they get as artifacts of MLflow.
 
     Returns:
         Rows in the order of variants, then seeds; those that failed or were paused have no
@@ -93,7 +96,7 @@ def run_variants(
     finally:
         progress.end()
     rows = [row(e, outcome) for e, outcome in zip(experiments, outcomes, strict=True)]
-    log.close(rows)
+    log.close(rows, written(rows) if written is not None else {})
     return rows
 
 

@@ -1,10 +1,12 @@
-"""Large files of runs, which an MLflow store on the same disk need not copy."""
+"""Files of runs: large ones, which an MLflow store on the same disk need not copy, and folders."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 from urllib.parse import unquote, urlparse
+
+from prokd.common.files import file_sha256
 
 
 def linked(place: str, file: Path) -> bool:
@@ -25,3 +27,9 @@ def linked(place: str, file: Path) -> bool:
     except OSError:
         return False
     return True
+
+
+def contents(folder: Path) -> dict[str, str]:
+    """Return the hash of each file of a folder, by its path in it; none if there is no folder."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): file_sha256(path) for path in files}

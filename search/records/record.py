@@ -56,11 +56,11 @@ class Record:
         reason: Why there is no result.
         note: Its description, in Markdown; it is written again when it changes.
         steps: In order; there may only be more of them later.
-        since: What the times of steps count from, in milliseconds since 1970; None = from when
-            the MLflow run was made.
+        since: When steps' times begin, in milliseconds since 1970; None = when the run was made.
         finals: By a name of their own; each group is logged again when its numbers change.
         texts: Artifacts by file name; logged again when they change.
         files: Artifacts that never change; those that are not there are left out.
+        folders: Folders of artifacts by name; each is logged again when a file in it changes.
         inputs: Data sets that were read; there may only be more of them later.
         views: Of its experiment, on what is nested in it; the first one is what its address opens.
     """
@@ -81,6 +81,7 @@ class Record:
     finals: Mapping[str, Final] = field(default_factory=dict)
     texts: Mapping[str, str] = field(default_factory=dict)
     files: Sequence[Path] = ()
+    folders: Mapping[str, Path] = field(default_factory=dict)
     inputs: Sequence[DataSet] = ()
     views: Sequence[View] = ()
 

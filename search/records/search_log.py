@@ -36,8 +36,8 @@ from search.spec import SearchSpec
 from search.study import PRUNED_AFTER, REASON
 from search.workers.trainables import DONE
 
-REPORT = "report.html"
-"""Artifact of a search: its report."""
+REPORT, FIGURES = "report.html", "figures"
+"""Artifacts of a search: its report, and the folder of its figures."""
 
 
 class SearchLog:
@@ -71,6 +71,7 @@ class SearchLog:
         }
         self._end: tuple[str, Path | None] = (RUNNING, None)
         self._page: Path | None = None
+        self._figures = Path()
 
     def open(self, complete: Sequence[FrozenTrial]) -> None:
         """Mark the search as running.
@@ -141,9 +142,9 @@ class SearchLog:
         self._end = (FINISHED if finished else KILLED, leaderboard)
         self._search(*self._end)
 
-    def report(self, page: Path) -> None:
-        """Add the report of the study, one HTML file, as an artifact of the ended search."""
-        self._page = page
+    def report(self, page: Path, figures: Path) -> None:
+        """Add the report of the study, one HTML file, and the folder of its figures as artifacts."""
+        self._page, self._figures = page, figures
         self._search(*self._end)
 
     def _add(self, trial: FrozenTrial) -> None:
@@ -181,11 +182,13 @@ class SearchLog:
 
         def read() -> Record:
             values = {path: in_words(choices) for path, choices in spec.space.items()}
+            folders: dict[str, Path] = {}
             texts = {"space.json": json.dumps(values, indent=2, ensure_ascii=False)}
             if leaderboard is not None and leaderboard.exists():
                 texts[leaderboard.name] = leaderboard.read_text(encoding="utf-8")
             if self._page is not None and self._page.exists():
                 texts[REPORT] = self._page.read_text(encoding="utf-8")
+                folders[FIGURES] = self._figures
             return Record(
                 key=self.key,
                 experiment=experiment_name(spec.base),
@@ -204,6 +207,7 @@ class SearchLog:
                 since=0,
                 note=note,
                 texts=texts,
+                folders=folders,
                 views=views,
             )
 

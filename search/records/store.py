@@ -12,7 +12,6 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from mlflow.entities import Metric, Param, RunTag
@@ -20,7 +19,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from search.records.addresses import runs_page
-from search.records.artifacts import linked
+from search.records.artifacts import contents, linked
 from search.records.difference import (
     KEY,
     PARENT,
@@ -155,8 +154,14 @@ class Store:
                 state[name] = digest(text)
         for file in record.files:
             if file.name not in state and file.exists():
-                self._log_file(known, file)
+                if not linked(known.place, file):
+                    self.client.log_artifact(known.run_id, str(file))
                 state[file.name] = ""
+        for name, folder in record.folders.items():
+            held = contents(folder)
+            if held and state.get(name) != digest(held):
+                self.client.log_artifacts(known.run_id, str(folder), name)
+                state[name] = digest(held)
         return state
 
     def _log_inputs(self, known: Known, record: Record, state: dict[str, Any]) -> None:
@@ -179,11 +184,6 @@ class Store:
             state["views"] = [*logged, *(view.key for view in lacking)]
         for view in record.views[:1]:
             self._shown[record.experiment] = view.key
-
-    def _log_file(self, known: Known, file: Path) -> None:
-        """Log a large file that nobody changes: on the same disk it is linked, not copied."""
-        if not linked(known.place, file):
-            self.client.log_artifact(known.run_id, str(file))
 
     def pages(self) -> dict[str, str]:
         """Return the pages of the experiments that were used, by their names, as paths of the UI.

@@ -49,6 +49,8 @@ class VariantLog:
         self.tracker, self.title, self.name = tracker, title, name
         self.variants, self.labels = variants, labels
         self.files = {"tables": report} if report is not None else {}
+        self._reports: Mapping[str, Path] = {}
+        """Of the ended ablation: files and folders by the name that MLflow gives them."""
         self._rows: dict[str, dict[str, float]] = {}
         """Means over seeds of the variants that are whole."""
 
@@ -63,12 +65,14 @@ class VariantLog:
         for variant in self.variants:
             self._variant(variant, RUNNING)
 
-    def close(self, rows: Sequence[Row]) -> None:
+    def close(self, rows: Sequence[Row], reports: Mapping[str, Path]) -> None:
         """Mark all as ended.
 
         Args:
             rows: One for each variant and seed.
+            reports: Text files and folders, by the name of the artifact that each becomes.
         """
+        self._reports = reports
         of = {v: [row for row in rows if row.experiment.variant == v] for v in self.variants}
         self._rows = {v: found for v, own in of.items() if (found := means(own))}
         for variant, own in of.items():
@@ -82,7 +86,8 @@ class VariantLog:
             target = self.variants[own[0]].target
             rows = {self.labels[v]: self._rows[v] for v in own if v in self._rows}
             what = f"**{self.title}**: {len(own)} variants, compared with {self.labels[own[0]]}."
-            name = self.name
+            name, reports = self.name, self._reports
+            texts = {n: f.read_text(encoding="utf-8") for n, f in reports.items() if f.is_file()}
             self._changed(
                 Record(
                     key=self._parent(where),
@@ -91,6 +96,8 @@ class VariantLog:
                     status=status,
                     tags={"kind": "ablation", "ablation": name},
                     note=ablation_note(what=what, target=target, rows=rows, files=self.files),
+                    texts=texts,
+                    folders={n: path for n, path in reports.items() if path.is_dir()},
                     views=(variants_view(name, target), seeds_view(name, target)),
                 )
             )
