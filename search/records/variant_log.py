@@ -78,11 +78,15 @@ class VariantLog:
 
     def _parents(self, status: str) -> None:
         for where in {experiment_name(config) for config in self.variants.values()}:
-            own = self._beside(where)
-            target = self.variants[own[0]].target
-            rows = {self.labels[v]: self._rows[v] for v in own if v in self._rows}
-            what = f"**{self.title}**: {len(own)} variants, compared with {self.labels[own[0]]}."
-            name = self.name
+            name, own = self.name, self._beside(where)
+            first, target = self.labels[own[0]], self.variants[own[0]].target
+            note = ablation_note(
+                what=f"**{self.title}**: {len(own)} variants, compared with {first}.",
+                first=first,
+                target=target,
+                rows={self.labels[v]: self._rows[v] for v in own if v in self._rows},
+                files=self.files,
+            )
             self._changed(
                 Record(
                     key=self._parent(where),
@@ -90,7 +94,7 @@ class VariantLog:
                     name=self.title,
                     status=status,
                     tags={"kind": "ablation", "ablation": name},
-                    note=ablation_note(what=what, target=target, rows=rows, files=self.files),
+                    note=note,
                     views=(variants_view(name, target), seeds_view(name, target)),
                 )
             )
