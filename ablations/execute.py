@@ -103,6 +103,20 @@ def train(
     return by_variant(rows)
 
 
+def check_results(rows: Sequence[Row]) -> None:
+    """Make sure that a run has a result.
+
+    Raises:
+        CollapsedRun: Not one has.
+    """
+    from search.launch import nothing_finished
+    from search.workers.trainables import DONE, PAUSED
+
+    failed = [row.outcome.reason for row in rows if row.outcome.state not in (DONE, PAUSED)]
+    if failed and all(row.objective is None for row in rows):
+        raise nothing_finished("runs", failed)
+
+
 def _label(plan: AblationPlan, variant: str, language: str) -> str:
     return variant if len(plan.bases) == 1 else f"{variant}, {language}"
 

@@ -27,7 +27,13 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from ablations.execute import precision_at_rest, show_plan, train, with_best_points
+from ablations.execute import (
+    check_results,
+    precision_at_rest,
+    show_plan,
+    train,
+    with_best_points,
+)
 from ablations.plan import AblationPlan
 from ablations.spec import load_spec
 from prokd.cli.options import (
@@ -188,7 +194,7 @@ def ablation(
 
     precision = known_precision(plan.configs().values(), address, gpus_per_trial)
     rows = without_ray_first(run, precision_at_rest(plan, descriptions, precision))
-    _check(rows)
+    check_results(rows)
 
 
 def _write(
@@ -227,20 +233,6 @@ def _write(
         )
     drawn = {} if html is None else {"report.html": html, "figures": figures_folder(html)}
     return {f"tables{path.suffix}": path for path in files} | drawn
-
-
-def _check(rows: Sequence[Row]) -> None:
-    """Make sure that a run has a result.
-
-    Raises:
-        CollapsedRun: Not one has.
-    """
-    from search.launch import nothing_finished
-    from search.workers.trainables import DONE, PAUSED
-
-    failed = [row.outcome.reason for row in rows if row.outcome.state not in (DONE, PAUSED)]
-    if failed and all(row.objective is None for row in rows):
-        raise nothing_finished("runs", failed)
 
 
 def main() -> None:

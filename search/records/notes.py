@@ -1,6 +1,6 @@
 """Descriptions of MLflow's experiments and runs: what they are, what came out, how it compares.
 
-They are Markdown, which MLflow's UI shows at the top of a run's page.
+They are Markdown, which MLflow's UI shows above an experiment's runs and on a run's page.
 """
 
 from __future__ import annotations
@@ -100,21 +100,27 @@ def trial_note(
 
 
 def ablation_note(
-    *, what: str, target: str, rows: Mapping[str, Mapping[str, float]], files: Mapping[str, Path]
+    *,
+    what: str,
+    first: str,
+    target: str,
+    rows: Mapping[str, Mapping[str, float]],
+    files: Mapping[str, Path],
 ) -> str:
     """Return the description of an ablation: its table, against the first variant.
 
     Args:
         what: What it compares, in words.
+        first: Name of the first variant.
         target: The target language.
         rows: Means over seeds of each variant that has them (`search.results.means`).
         files: Where more is written, by what it is.
     """
     head = f"| variant | F1 on {target} test | difference | source-dev F1 | seconds |"
-    first = next(iter(rows.values()), {})
+    reference = rows.get(first, {})
     test = f"mean/test/{target}/entity_f1"
     lines = [
-        f"| {name} | {_score(row, test)} | {_difference(row, first, test)} "
+        f"| {name} | {_score(row, test)} | {_difference(row, reference, test)} "
         f"| {_score(row, 'mean/objective')} | {_seconds(row)} |"
         for name, row in rows.items()
     ]

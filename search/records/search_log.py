@@ -143,7 +143,7 @@ class SearchLog:
         self._search(*self._end)
 
     def report(self, page: Path, figures: Path) -> None:
-        """Add the report of the study, one HTML file, and the folder of its figures as artifacts."""
+        """Add the report of the study, one HTML file, and the folder of its figures."""
         self._page, self._figures = page, figures
         self._search(*self._end)
 

@@ -82,12 +82,16 @@ class VariantLog:
 
     def _parents(self, status: str) -> None:
         for where in {experiment_name(config) for config in self.variants.values()}:
-            own = self._beside(where)
-            target = self.variants[own[0]].target
-            rows = {self.labels[v]: self._rows[v] for v in own if v in self._rows}
-            what = f"**{self.title}**: {len(own)} variants, compared with {self.labels[own[0]]}."
-            name, reports = self.name, self._reports
-            texts = {n: f.read_text(encoding="utf-8") for n, f in reports.items() if f.is_file()}
+            name, own = self.name, self._beside(where)
+            first, target = self.labels[own[0]], self.variants[own[0]].target
+            note = ablation_note(
+                what=f"**{self.title}**: {len(own)} variants, compared with {first}.",
+                first=first,
+                target=target,
+                rows={self.labels[v]: self._rows[v] for v in own if v in self._rows},
+                files=self.files,
+            )
+            files = self._reports.items()
             self._changed(
                 Record(
                     key=self._parent(where),
@@ -95,9 +99,9 @@ class VariantLog:
                     name=self.title,
                     status=status,
                     tags={"kind": "ablation", "ablation": name},
-                    note=ablation_note(what=what, target=target, rows=rows, files=self.files),
-                    texts=texts,
-                    folders={n: path for n, path in reports.items() if path.is_dir()},
+                    note=note,
+                    texts={n: f.read_text(encoding="utf-8") for n, f in files if f.is_file()},
+                    folders={n: path for n, path in files if path.is_dir()},
                     views=(variants_view(name, target), seeds_view(name, target)),
                 )
             )

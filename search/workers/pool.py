@@ -80,10 +80,8 @@ class Pool:
     def __init__(self, cluster: Cluster, max_failures: int = 2) -> None:
         """Start nothing yet."""
         self.cluster, self.max_failures = cluster, max_failures
-        self.busy = 0.0
-        """Seconds that workers have spent in stages so far, all together."""
-        self.processor = 0.0
-        """Seconds that processors have worked for them meanwhile."""
+        self.busy = self.processor = 0.0
+        """Seconds of workers, and of their processors, in stages so far, all together."""
         self.judge: Callable[[str, int, float], str | None] | None = None
         """From key, epoch and criterion to the reason to stop a judged run; None = it goes on."""
         self._actors: list[_Actor] = []
@@ -117,9 +115,8 @@ class Pool:
 
     def forget_waiting(self) -> list[str]:
         """Take back the jobs that no process has begun; return the keys of their runs."""
-        keys = [job["key"] for job in self._waiting]
-        self._waiting.clear()
-        return keys
+        waiting, self._waiting = self._waiting, []
+        return [job["key"] for job in waiting]
 
     def wait(self, seconds: float) -> list[Event]:
         """Return what has happened, as soon as anything has, or nothing after so long."""
