@@ -232,7 +232,7 @@ def _write(
             "run the same command again and it goes on."
         )
     drawn = {} if html is None else {"report.html": html, "figures": figures_folder(html)}
-    return {f"tables{path.suffix}": path for path in files} | drawn
+    return {f"tables{path.name.removeprefix(stem)}": path for path in files} | drawn
 
 
 def main() -> None:

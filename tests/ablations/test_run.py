@@ -127,6 +127,10 @@ def _check_mlflow(output):
     client = MlflowClient(f"sqlite:///{output / 'mlflow.db'}")
     experiment = client.get_experiment_by_name("prokd/phrasebook/en-ar")
     runs = client.search_runs([experiment.experiment_id])
+    (whole,) = (run for run in runs if run.data.tags.get("kind") == "ablation")
+    logged = {file.path for file in client.list_artifacts(whole.info.run_id)}
+    tables = {f"tables{end}" for end in (".md", ".csv", "-means.csv", ".tex")}
+    assert tables | {"report.html", "figures"} <= logged
     students = [run for run in runs if run.data.tags.get("kind") == "student"]
     assert {run.data.tags["variant"] for run in students} == {"full", "TSL"}
     assert {run.data.tags["seed"] for run in students} == {"0"}

@@ -2,6 +2,7 @@
 
 import csv
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from mlflow.tracking import MlflowClient
@@ -164,8 +165,12 @@ def check_report(tracker, summary, output, said):
         assert f"<td>{standing.objective:.4f}</td>" in page
         assert f"<td>{standing.seconds:.0f}</td>" in page
     search = mirrored(tracker, f"search:{summary.study}")
-    logged = MlflowClient(tracker.uri).list_artifacts(search.info.run_id)
-    assert "report.html" in {file.path for file in logged}
+    client = MlflowClient(tracker.uri)
+    logged = client.list_artifacts(search.info.run_id)
+    assert {"report.html", "figures"} <= {file.path for file in logged}
+    drawn = client.list_artifacts(search.info.run_id, "figures")
+    beside = path.with_name(f"{path.stem}-figures").iterdir()
+    assert {Path(file.path).name for file in drawn} == {file.name for file in beside}
 
 
 def check_a_best_point_is_that_of_the_method(spec, engine, output):
