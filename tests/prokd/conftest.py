@@ -15,7 +15,8 @@ def trained(tiny_encoder: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
     from prokd.config import RuntimeConfig, with_overrides
     from prokd.methods import build_config
     from prokd.runs.folder import RunFolder
-    from prokd.training.run import StageRun, export
+    from prokd.training.exports import export
+    from prokd.training.run import StageRun
 
     place = tmp_path_factory.mktemp("trained")
     data = tiny.write_corpus(place / "data")
