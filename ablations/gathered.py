@@ -6,7 +6,6 @@ study it is the best trial of each method, by what the study chooses by.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ from prokd.runs.folder import ORACLE, SOURCE_DEV, RunFolder
 from search.choice import method_in
 from search.experiments import Experiment
 from search.outcomes import Outcome
-from search.report.runs import run_of
+from search.report.ablation_data import AblationData
 from search.report.study_data import StudyData
 from search.report.write import ABLATION, Subject, subjects
 from search.results import Row
@@ -87,19 +86,13 @@ def gathered(output: Path) -> list[Gathered]:
 
 
 def _of_ablation(subject: Subject) -> Iterator[Gathered]:
-    table = subject.path.with_suffix(".csv")
-    if not table.is_file():
+    if not subject.path.with_suffix(".csv").is_file():
         return
-    with table.open(newline="", encoding="utf-8") as file:
-        records = list(csv.DictReader(file))
-    for record in records:
-        if record.get("state") != DONE or record["variant"] not in (WHOLE, record["method"]):
-            continue
-        path = Path(record["folder"])
-        signature = path.name.rsplit("-", 1)[-1]
-        run = run_of(subject.output / "runs", signature, str(path))
-        changes = {"target": record["target"], "seed": int(record["seed"])}
-        yield from _gathered(record["method"], subject.name, run, changes)
+    data = AblationData(subject.output, subject.name)
+    for record, result in zip(data.rows, data.of_rows, strict=True):
+        if record["state"] == DONE and record["variant"] in (WHOLE, record["method"]):
+            changes = {"target": record["target"], "seed": int(record["seed"])}
+            yield from _gathered(record["method"], subject.name, result.last, changes)
 
 
 def _of_study(subject: Subject) -> Iterator[Gathered]:

@@ -44,12 +44,11 @@ from prokd.cli.options import (
     Reading,
     Separator,
     TagColumn,
-    separator_of,
-    writable_cache,
+    runtime_of,
 )
 from prokd.cli.running import run_app
 from prokd.common.places import check_output
-from prokd.config import RuntimeConfig, parse_overrides
+from prokd.config import parse_overrides
 from prokd.methods import default_reading, idle_texts
 from search.configs import base_configs
 from search.experiments import DataDescriptions
@@ -137,14 +136,8 @@ def ablation(
     given = {"source": source, "data.dataset": dataset, "encoder.name": model}
     fixed += [path for path, value in given.items() if value is not None]
     check_output(output)
-    runtime = RuntimeConfig(
-        data_dirs=tuple(data_dirs),
-        dictionaries=tuple(dictionaries),
-        runs_dir=output / "runs",
-        cache_dir=writable_cache(cache_dir),
-        separator=separator_of(separator),
-        tag_column=tag_column,
-    )
+    read = cache_dir, data_dirs, dictionaries, separator, tag_column
+    runtime = runtime_of(output / "runs", *read)
     descriptions = DataDescriptions(with_texts(runtime, texts, languages))
     if not dry_run:
         typer.echo("reading the data ...")
@@ -204,7 +197,7 @@ def _write(
     from ablations.comparison import Scores
     from ablations.report import printed, report_stem, write_reports
     from search.report.origin import note_origin
-    from search.report.page import figures_folder
+    from search.report.page import artifacts
     from search.report.write import ABLATION, report_at_end
 
     scores = Scores(plan.spec, rows)
@@ -231,8 +224,8 @@ def _write(
             f"{len(unfinished)} of {len(rows)} runs are not finished: "
             "run the same command again and it goes on."
         )
-    drawn = {} if html is None else {"report.html": html, "figures": figures_folder(html)}
-    return {f"tables{path.name.removeprefix(stem)}": path for path in files} | drawn
+    tables = {f"tables{path.name.removeprefix(stem)}": path for path in files}
+    return tables | ({} if html is None else artifacts(html))
 
 
 def main() -> None:

@@ -199,7 +199,7 @@ class Experiment:
             seconds=sum(result["seconds"] for result in known),
             peak_memory_mb=max(result.get("peak_memory_mb", 0.0) for result in known),
             epochs=sum(result["epochs"] for result in known),
-            energy_joules=_total([result.get("energy_joules") for result in known]),
+            energy_joules=total([result.get("energy_joules") for result in known]),
         )
 
     def epochs(self, stage: str) -> int:
@@ -225,7 +225,7 @@ def languages_of(config: ExperimentConfig) -> str:
     return f"{'+'.join(config.sources)}-{config.target}"
 
 
-def _total(values: Sequence[float | None]) -> float | None:
+def total(values: Sequence[float | None]) -> float | None:
     """Return a sum; None where a part is not known."""
     known = [value for value in values if value is not None]
     return sum(known) if known and len(known) == len(values) else None

@@ -31,8 +31,7 @@ from prokd.cli.options import (
     Reading,
     Separator,
     TagColumn,
-    separator_of,
-    writable_cache,
+    runtime_of,
 )
 from prokd.cli.running import run_app
 from prokd.common.places import check_output
@@ -152,14 +151,8 @@ def search(
         model=model,
         settings=settings,
     )
-    runtime = RuntimeConfig(
-        data_dirs=tuple(data_dirs),
-        dictionaries=tuple(dictionaries),
-        runs_dir=output / "runs",
-        cache_dir=writable_cache(cache_dir),
-        separator=separator_of(separator),
-        tag_column=tag_column,
-    )
+    read = cache_dir, data_dirs, dictionaries, separator, tag_column
+    runtime = runtime_of(output / "runs", *read)
     specs, say = [], cache(typer.echo)  # one sentence for all targets
     for row in rows:
         kind = {"is_all": wanted.is_all, "by_source": select == SOURCE_DEV}

@@ -36,8 +36,7 @@ from prokd.cli.options import (
     Source,
     TagColumn,
     experiment,
-    separator_of,
-    writable_cache,
+    runtime_of,
 )
 from prokd.cli.publish_command import publish
 from prokd.cli.running import run_app
@@ -56,28 +55,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Zero-resource cross-lingual NER with prototypical knowledge distillation.",
 )
-
-
-def _runtime(
-    runs_dir: Path,
-    cache_dir: Path | None,
-    data_dirs: list[Path],
-    dictionaries: list[Path],
-    separator: str | None,
-    tag_column: int | None,
-    device: str,
-) -> RuntimeConfig:
-    """Return where a training command runs; UserError if it cannot write there."""
-    check_writable(runs_dir, "--runs-dir")
-    return RuntimeConfig(
-        runs_dir=runs_dir,
-        cache_dir=writable_cache(cache_dir),
-        data_dirs=tuple(data_dirs),
-        dictionaries=tuple(dictionaries),
-        separator=separator_of(separator),
-        tag_column=tag_column,
-        device=device,
-    )
 
 
 def _train_with_needs(stage: str, config: ExperimentConfig, runtime: RuntimeConfig) -> None:
@@ -153,7 +130,9 @@ def train_teacher(
         seed=seed,
         settings=settings,
     )
-    runtime = _runtime(runs_dir, cache_dir, data_dirs, dictionaries, separator, tag_column, device)
+    check_writable(runs_dir, "--runs-dir")
+    read = cache_dir, data_dirs, dictionaries, separator, tag_column
+    runtime = runtime_of(runs_dir, *read, device)
     _tell_what_is_read(config)
     _train_with_needs("teacher", config, runtime)
 
@@ -193,7 +172,9 @@ def train_student(
         seed=seed,
         settings=settings,
     )
-    runtime = _runtime(runs_dir, cache_dir, data_dirs, dictionaries, separator, tag_column, device)
+    check_writable(runs_dir, "--runs-dir")
+    read = cache_dir, data_dirs, dictionaries, separator, tag_column
+    runtime = runtime_of(runs_dir, *read, device)
     _tell_what_is_read(config)
     if export_to is not None:
         from prokd.encoder.export_folder import check_destination

@@ -14,6 +14,7 @@ from prokd.common.tables import as_csv
 from prokd.scoring.class_alignment import ClassAlignment
 from prokd.training.token_features import FeatureMap
 
+SIDES = ("source", "target")
 MEANINGS = (
     "own mean: share of the target's tokens that are nearest to the source's mean of their own "
     "class, in the space of the features (not in the picture)",
@@ -93,9 +94,6 @@ def settings(found: FeatureMap) -> dict[str, Any]:
             for panel in found.panels
         ],
     }
-
-
-SIDES = ("source", "target")
 
 
 def _places(found: FeatureMap) -> Iterable[Sequence[object]]:

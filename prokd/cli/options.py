@@ -9,7 +9,7 @@ from typing import Annotated, Any, Optional
 import typer
 
 from prokd.common.places import check_writable, default_cache
-from prokd.config import ExperimentConfig, parse_overrides
+from prokd.config import ExperimentConfig, RuntimeConfig, parse_overrides
 from prokd.errors import UserError
 from prokd.methods import DEFAULT, build_config, method_named
 from prokd.methods.rates import with_suited_rates
@@ -168,6 +168,31 @@ def writable_cache(given: Path | None) -> Path:
     folder = given or default_cache()
     check_writable(folder, "--cache-dir")
     return folder
+
+
+def runtime_of(
+    runs_dir: Path,
+    cache_dir: Path | None,
+    data_dirs: Sequence[Path],
+    dictionaries: Sequence[Path],
+    separator: str | None,
+    tag_column: int | None,
+    device: str = "auto",
+) -> RuntimeConfig:
+    """Return where a command runs, by its options of these names.
+
+    Raises:
+        UserError: An unknown separator, or a cache that cannot be written.
+    """
+    return RuntimeConfig(
+        runs_dir=runs_dir,
+        cache_dir=writable_cache(cache_dir),
+        data_dirs=tuple(data_dirs),
+        dictionaries=tuple(dictionaries),
+        separator=separator_of(separator),
+        tag_column=tag_column,
+        device=device,
+    )
 
 
 def check_names(names: Sequence[str], number: int) -> None:

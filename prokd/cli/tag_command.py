@@ -21,7 +21,7 @@ from prokd.cli.options import (
     Valid,
     separator_of,
 )
-from prokd.common.files import write_atomically
+from prokd.common.files import write_text
 from prokd.common.import_path import lean_imports
 from prokd.common.places import check_writable
 from prokd.config import RuntimeConfig
@@ -87,5 +87,5 @@ def tag(
     if to is None:
         typer.echo(text, nl=False)
         return
-    write_atomically(to, lambda part: part.write_text(text, encoding="utf-8"))
+    write_text(to, text)
     typer.echo(f"{len(corpus)} sentences of {corpus.origin}: {to}")

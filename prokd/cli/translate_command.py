@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -21,8 +22,7 @@ from prokd.cli.options import (
     Source,
     TagColumn,
     experiment,
-    separator_of,
-    writable_cache,
+    runtime_of,
 )
 from prokd.common.places import check_writable
 from prokd.errors import UserError
@@ -70,17 +70,11 @@ def translate(
     )
     if "translation" not in type(config).model_fields:
         raise UserError(f"--method must be one that translates, but {method} does not.")
-    from prokd.config import RuntimeConfig
     from prokd.training.texts import Texts
     from prokd.training.translations import write_corpus
 
-    runtime = RuntimeConfig(
-        cache_dir=writable_cache(cache_dir),
-        data_dirs=tuple(data_dirs),
-        dictionaries=tuple(dictionaries),
-        separator=separator_of(separator),
-        tag_column=tag_column,
-    )
+    read = cache_dir, data_dirs, dictionaries, separator, tag_column
+    runtime = runtime_of(Path("runs"), *read)
     texts = Texts(config, runtime)
     found = texts.translation()
     typer.echo(_table(found))

@@ -22,9 +22,14 @@ class PaperCount(NamedTuple):
     entities: int
     documents: int = 0
 
+    @property
+    def without_marks(self) -> int:
+        """Number of sentences that are no document marks."""
+        return self.sentences - self.documents
+
     def matches(self, sentences: int, entities: int) -> bool:
         """Whether counts without document marks are those of the paper."""
-        return (sentences + self.documents, entities) == (self.sentences, self.entities)
+        return (sentences, entities) == (self.without_marks, self.entities)
 
 
 PAPER_TABLE1: dict[tuple[str, str, str], PaperCount] = {

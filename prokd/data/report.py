@@ -186,7 +186,7 @@ def format_report(rows: Sequence[ReportRow]) -> str:
 def _cells(row: ReportRow) -> tuple[str, ...]:
     paper = "-"
     if row.paper is not None:
-        printed = f"differs: {row.paper.sentences - row.paper.documents:,} / "
+        printed = f"differs: {row.paper.without_marks:,} / "
         paper = "equal" if row.matches_paper else printed + f"{row.paper.entities:,}"
     unknown = "-"
     if row.unknown is not None:

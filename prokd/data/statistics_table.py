@@ -59,8 +59,7 @@ def statistics_table(rows: Sequence[ReportRow]) -> Table:
 def _sentences(row: ReportRow) -> str:
     if row.scheme == ABSENT:
         return NONE
-    printed = None if row.paper is None else row.paper.sentences - row.paper.documents
-    return _count(row.sentences, printed)
+    return _count(row.sentences, None if row.paper is None else row.paper.without_marks)
 
 
 def _entities(row: ReportRow) -> str:
@@ -83,11 +82,8 @@ def _records(rows: Sequence[ReportRow]) -> list[list[object]]:
             continue
         is_labelled = row.scheme != UNLABELLED
         entities = [row.entities, *(row.entities_by_type.get(kind, 0) for kind in kinds)]
-        printed = (
-            [None, None]
-            if row.paper is None
-            else [row.paper.sentences - row.paper.documents, row.paper.entities]
-        )
+        paper = row.paper
+        printed = [None, None] if paper is None else [paper.without_marks, paper.entities]
         counts = entities if is_labelled else [None] * len(entities)
         own = [row.language, row.split, row.sentences, row.words]
         table.append([*own, *counts, *printed, row.origin])

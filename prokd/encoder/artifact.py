@@ -137,7 +137,7 @@ def export(
     destination: Path,
     runtime: RuntimeConfig | None = None,
     *,
-    beside: Callable[[Path], object] = bool,
+    beside: Callable[[Path], object] | None = None,
 ) -> Path:
     """Write a stage as a plain Hugging Face token-classification folder.
 
@@ -172,7 +172,8 @@ def export(
     with new_folder(destination, description) as part:
         plain.eval().save_pretrained(part)
         load_tokenizer(encoder.name).save_pretrained(part)
-        beside(part)
+        if beside is not None:
+            beside(part)
     return destination
 
 

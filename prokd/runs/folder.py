@@ -21,7 +21,8 @@ from typing import Any
 
 from filelock import FileLock
 
-from prokd.common.files import WEIGHTS_FILE, file_sha256, read_json, write_atomically, write_json
+from prokd.common.files import WEIGHTS_FILE, file_sha256, read_json, write_json, write_text
+from prokd.errors import UserError
 
 SOURCE_DEV, ORACLE = "source_dev", "oracle"
 """What any result can be chosen by, higher is better: entity F1 on labelled source dev, and the
@@ -193,7 +194,7 @@ class RunFolder:
         """Write the metrics of all finished epochs."""
         text = "".join(json.dumps(row) + "\n" for row in rows)
         path = self.path / "history.jsonl"
-        write_atomically(path, lambda part: part.write_text(text, encoding="utf-8"))
+        write_text(path, text)
 
     def mark_done(self, result: dict[str, Any]) -> None:
         """Write the result and, after it, the mark that ends a run; drop the checkpoints.
@@ -233,3 +234,15 @@ class RunFolder:
 def _language(measure: str) -> str:
     """Return the language in ``test/<language>/<measure>``."""
     return measure.split("/")[1]
+
+
+def run_in(path: Path) -> RunFolder:
+    """Return the run in a folder.
+
+    Raises:
+        UserError: The folder has not the name of a run.
+    """
+    kind, _, signature = path.resolve().name.rpartition("-")
+    if not kind:
+        raise UserError(f"a run's folder must be called <stage>-<signature>, but got {path}.")
+    return RunFolder(path.resolve().parent, kind, signature)

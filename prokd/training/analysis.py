@@ -40,7 +40,7 @@ class ModelErrors:
         groups: Scores of each grouping, by its title.
         tag_set: The tags that it knows.
         labels: The classes of all words, and their probabilities.
-        is_valid: Whether its tags are the likeliest valid ones of each sentence.
+        chosen: The classes of all words that its entities are read from.
     """
 
     data: ModelData
@@ -50,22 +50,18 @@ class ModelErrors:
     groups: dict[str, list[GroupScore]]
     tag_set: TagSet
     labels: Labels
-    is_valid: bool
+    chosen: npt.NDArray[np.int64]
 
     def tags(self, sentence: int) -> list[str]:
         """Return the tags of a sentence as the model chose them."""
         first, end = np.searchsorted(self.labels.sentence_of, [sentence, sentence + 1])
-        return [self.tag_set.names[index] for index in self._chosen[first:end].tolist()]
+        return [self.tag_set.names[index] for index in self.chosen[first:end].tolist()]
 
     def probabilities(self, sentence: int, place: int, tags: Sequence[str]) -> list[float]:
         """Return the probabilities of some tags of a word."""
         row = int(np.searchsorted(self.labels.sentence_of, sentence)) + place
         values = self.labels.probabilities[row, self.tag_set.indices(tags)]
         return [float(value) for value in values]
-
-    @property
-    def _chosen(self) -> npt.NDArray[np.int64]:
-        return self.labels.valid if self.is_valid else self.labels.independent
 
 
 @dataclass(frozen=True)
@@ -164,8 +160,7 @@ def analyse(
                 f"{', '.join(types)} and {data.folder} {', '.join(sorted(tag_set.entity_types))}."
             )
         labels = labels_of(tagger, corpus)
-        is_valid = entities == "viterbi"
-        chosen = labels.valid if is_valid else labels.independent
+        chosen = labels.valid if entities == "viterbi" else labels.independent
         strict = entities == "strict"
         gold = entities_of(labels.gold, labels.sentence_of, tag_set, strict=strict)
         predicted = entities_of(chosen, labels.sentence_of, tag_set, strict=strict)
@@ -179,7 +174,7 @@ def analyse(
                 groups,
                 tag_set,
                 labels,
-                is_valid,
+                chosen,
             )
         )
     return Analysis(corpus, entities, gold, found, *source, notes)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from prokd.scoring.differences import ONLY_FIRST, ONLY_SECOND
+from prokd.scoring.entity_groups import source_text
 from prokd.training.analysis import Analysis
 
 Counts = dict[str, int]
@@ -42,7 +43,6 @@ class Case:
     Args:
         sentence: Its number in the corpus, from 0.
         side: `ONLY_FIRST` or `ONLY_SECOND`.
-        sureness: In [0, 1], see above.
         words: Of the sentence.
         gold: Gold tags.
         predicted: Tags of both models.
@@ -51,7 +51,6 @@ class Case:
 
     sentence: int
     side: str
-    sureness: float
     words: list[str]
     gold: list[str]
     predicted: tuple[list[str], list[str]]
@@ -61,6 +60,13 @@ class Case:
     def right(self) -> int:
         """Which model is right: 0 or 1."""
         return int(self.side == ONLY_SECOND)
+
+    @property
+    def sureness(self) -> float:
+        """How sure the right model is, in [0, 1], see above."""
+        tags = self.predicted[self.right]
+        values = (word.probabilities[self.right][tags[word.place]] for word in self.differing)
+        return min(values, default=1.0)
 
 
 def cases(analysis: Analysis, number: int) -> list[Case]:
@@ -73,7 +79,7 @@ def cases(analysis: Analysis, number: int) -> list[Case]:
     if analysis.agreement is None or not number:
         return []
     found = []
-    tags_of_word = _tags_of_words(analysis)
+    tags_of_word = source_text([analysis.corpus]).tags
     for side in (ONLY_FIRST, ONLY_SECOND):
         of_side = [
             _case(analysis, sentence, side, tags_of_word)
@@ -89,8 +95,9 @@ def _case(
     corpus = analysis.corpus
     words, gold = corpus.words[sentence], (corpus.tags or [])[sentence]
     first, second = (model.tags(sentence) for model in analysis.models)
-    differing, sureness = [], 1.0
-    right = int(side == ONLY_SECOND)
+    names = analysis.models[0].tag_set.names
+    source = None if analysis.source is None else analysis.source.tags
+    differing = []
     for place, tags in enumerate(zip(gold, first, second, strict=True)):
         if tags[1] == tags[2]:
             continue
@@ -99,9 +106,6 @@ def _case(
             dict(zip(wanted, model.probabilities(sentence, place, wanted), strict=True))
             for model in analysis.models
         )
-        sureness = min(sureness, (one, other)[right][tags[1 + right]])
-        source = None if analysis.source is None else analysis.source.tags
-        names = analysis.models[0].tag_set.names
         differing.append(
             DifferingWord(
                 place,
@@ -110,16 +114,7 @@ def _case(
                 _counts(tags_of_word, words[place], names),
             )
         )
-    return Case(sentence, side, sureness, words, gold, (first, second), differing)
-
-
-def _tags_of_words(analysis: Analysis) -> Counter[tuple[str, str]]:
-    corpus = analysis.corpus
-    return Counter(
-        pair
-        for words, tags in zip(corpus.words, corpus.tags or (), strict=True)
-        for pair in zip(words, tags, strict=True)
-    )
+    return Case(sentence, side, words, gold, (first, second), differing)
 
 
 def _counts(tags: Counter[tuple[str, str]], word: str, names: tuple[str, ...]) -> Counts:

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from prokd.common.files import read_json, write_atomically
+from prokd.common.files import read_json, write_text
 from prokd.config import ExperimentConfig, RuntimeConfig
 from prokd.encoder import artifact
 from prokd.encoder.export_folder import (
@@ -112,19 +112,7 @@ def renew_card(
     """
     text = model_card(folder, config, runtime, chosen)
     if (place / CARD).read_text(encoding="utf-8") != text:
-        write_atomically(place / CARD, lambda part: part.write_text(text, encoding="utf-8"))
-
-
-def run_in(path: Path) -> RunFolder:
-    """Return the run in a folder.
-
-    Raises:
-        UserError: The folder has not the name of a run.
-    """
-    kind, _, signature = path.resolve().name.rpartition("-")
-    if not kind:
-        raise UserError(f"a run's folder must be called <stage>-<signature>, but got {path}.")
-    return RunFolder(path.resolve().parent, kind, signature)
+        write_text(place / CARD, text)
 
 
 def config_of(folder: RunFolder) -> ExperimentConfig:

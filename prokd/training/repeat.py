@@ -15,7 +15,7 @@ from prokd.method import PAIRED_TRAIN, TRANSLATED_TRAIN
 from prokd.methods import build_config, graph_of, method_of, needed_corpora
 from prokd.methods.rates import with_suited_rates
 from prokd.runs.effect import check_effect, flatten
-from prokd.runs.folder import RunFolder
+from prokd.runs.folder import RunFolder, run_in
 
 OPTIONS = {"data.dataset": "--dataset", "encoder.name": "--model"}
 """Settings with an option of their own."""
@@ -90,7 +90,7 @@ def stage_runs(folder: RunFolder) -> Iterator[RunFolder]:
     yield folder
     for signature in (folder.identity() or {}).get("needs", ()):
         for path in sorted(folder.path.parent.glob(f"*-{signature}")):
-            yield from stage_runs(RunFolder(path.parent, path.name.rpartition("-")[0], signature))
+            yield from stage_runs(run_in(path))
 
 
 def _starts(config: ExperimentConfig) -> Iterator[Start]:

@@ -1,4 +1,4 @@
-"""Files of runs: large ones, which an MLflow store on the same disk need not copy, and folders."""
+"""Files of runs: large ones, which a store on the same disk need not copy, and what changes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def linked(place: str, file: Path) -> bool:
     return True
 
 
-def contents(folder: Path) -> dict[str, str]:
-    """Return the hash of each file of a folder, by its path in it; none if there is no folder."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): file_sha256(path) for path in files}
+def contents(place: Path) -> dict[str, str]:
+    """Return the hash of a file, or of each in a folder by its path there; none of nothing."""
+    files = sorted(path for path in (place, *place.rglob("*")) if path.is_file())
+    return {path.relative_to(place).as_posix(): file_sha256(path) for path in files}

@@ -60,7 +60,7 @@ class Record:
         finals: By a name of their own; each group is logged again when its numbers change.
         texts: Artifacts by file name; logged again when they change.
         files: Artifacts that never change; those that are not there are left out.
-        folders: Folders of artifacts by name; each is logged again when a file in it changes.
+        reports: Text files and folders, by the artifact's name; logged again when they change.
         inputs: Data sets that were read; there may only be more of them later.
         views: Of its experiment, on what is nested in it; the first one is what its address opens.
     """
@@ -81,7 +81,7 @@ class Record:
     finals: Mapping[str, Final] = field(default_factory=dict)
     texts: Mapping[str, str] = field(default_factory=dict)
     files: Sequence[Path] = ()
-    folders: Mapping[str, Path] = field(default_factory=dict)
+    reports: Mapping[str, Path] = field(default_factory=dict)
     inputs: Sequence[DataSet] = ()
     views: Sequence[View] = ()
 

@@ -36,9 +36,6 @@ from search.spec import SearchSpec
 from search.study import PRUNED_AFTER, REASON
 from search.workers.trainables import DONE
 
-REPORT, FIGURES = "report.html", "figures"
-"""Artifacts of a search: its report, and the folder of its figures."""
-
 
 class SearchLog:
     """Marks a search and its trials as changed.
@@ -70,8 +67,8 @@ class SearchLog:
             "leaderboard": own / "exports" / study / LEADERBOARD,
         }
         self._end: tuple[str, Path | None] = (RUNNING, None)
-        self._page: Path | None = None
-        self._figures = Path()
+        self._reports: Mapping[str, Path] = {}
+        """Of the ended search: files and folders by the name that MLflow gives them."""
 
     def open(self, complete: Sequence[FrozenTrial]) -> None:
         """Mark the search as running.
@@ -142,9 +139,9 @@ class SearchLog:
         self._end = (FINISHED if finished else KILLED, leaderboard)
         self._search(*self._end)
 
-    def report(self, page: Path, figures: Path) -> None:
-        """Add the report of the study, one HTML file, and the folder of its figures."""
-        self._page, self._figures = page, figures
+    def report(self, reports: Mapping[str, Path]) -> None:
+        """Add the report of the study, its files and folders, as artifacts of the ended search."""
+        self._reports = reports
         self._search(*self._end)
 
     def _add(self, trial: FrozenTrial) -> None:
@@ -182,13 +179,9 @@ class SearchLog:
 
         def read() -> Record:
             values = {path: in_words(choices) for path, choices in spec.space.items()}
-            folders: dict[str, Path] = {}
             texts = {"space.json": json.dumps(values, indent=2, ensure_ascii=False)}
             if leaderboard is not None and leaderboard.exists():
                 texts[leaderboard.name] = leaderboard.read_text(encoding="utf-8")
-            if self._page is not None and self._page.exists():
-                texts[REPORT] = self._page.read_text(encoding="utf-8")
-                folders[FIGURES] = self._figures
             return Record(
                 key=self.key,
                 experiment=experiment_name(spec.base),
@@ -207,7 +200,7 @@ class SearchLog:
                 since=0,
                 note=note,
                 texts=texts,
-                folders=folders,
+                reports=self._reports,
                 views=views,
             )
 

@@ -157,10 +157,13 @@ class Store:
                 if not linked(known.place, file):
                     self.client.log_artifact(known.run_id, str(file))
                 state[file.name] = ""
-        for name, folder in record.folders.items():
-            held = contents(folder)
+        for name, path in record.reports.items():
+            held = contents(path)
             if held and state.get(name) != digest(held):
-                self.client.log_artifacts(known.run_id, str(folder), name)
+                if path.is_dir():
+                    self.client.log_artifacts(known.run_id, str(path), name)
+                else:
+                    self.client.log_text(known.run_id, path.read_text(encoding="utf-8"), name)
                 state[name] = digest(held)
         return state
 

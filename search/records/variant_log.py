@@ -91,7 +91,6 @@ class VariantLog:
                 rows={self.labels[v]: self._rows[v] for v in own if v in self._rows},
                 files=self.files,
             )
-            files = self._reports.items()
             self._changed(
                 Record(
                     key=self._parent(where),
@@ -100,8 +99,7 @@ class VariantLog:
                     status=status,
                     tags={"kind": "ablation", "ablation": name},
                     note=note,
-                    texts={n: f.read_text(encoding="utf-8") for n, f in files if f.is_file()},
-                    folders={n: path for n, path in files if path.is_dir()},
+                    reports=self._reports,
                     views=(variants_view(name, target), seeds_view(name, target)),
                 )
             )

@@ -54,12 +54,13 @@ class AblationData:
     def results(self) -> dict[str, list[Result]]:
         """What the runs of each variant have left."""
         found: dict[str, list[Result]] = {name: [] for name in self.variants}
-        for row, result in zip(self.rows, self._of_rows, strict=True):
+        for row, result in zip(self.rows, self.of_rows, strict=True):
             found[row["variant"]].append(result)
         return found
 
     @cached_property
-    def _of_rows(self) -> list[Result]:
+    def of_rows(self) -> list[Result]:
+        """What each row's run has left."""
         return [self._result(row) for row in self.rows]
 
     def _result(self, row: dict[str, str]) -> Result:
@@ -111,7 +112,7 @@ class AblationData:
     def fingerprints(self) -> Table:
         """Return the hashes of what was read, by what it is and the target."""
         found: dict[tuple[str, str], str] = {}
-        for row, result in zip(self.rows, self._of_rows, strict=True):
+        for row, result in zip(self.rows, self.of_rows, strict=True):
             for name, value in result.fingerprints().items():
                 found.setdefault((name, row["target"]), value)
         rows = tuple((name, language, value) for (name, language), value in sorted(found.items()))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from search.report.origin import note_search
-from search.report.page import figures_folder
+from search.report.page import artifacts
 from search.report.write import STUDY, report_at_end
 
 if TYPE_CHECKING:
@@ -36,4 +36,4 @@ def search_ended(
         return
     page = report_at_end(STUDY, search.name, search.output, say)
     if page is not None:
-        search.log.report(page, figures_folder(page))
+        search.log.report(artifacts(page))

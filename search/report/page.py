@@ -11,7 +11,7 @@ from pathlib import Path
 
 from jinja2 import Environment
 
-from prokd.common.files import write_atomically
+from prokd.common.files import write_text
 from search.report.blocks import Block, Drawing, Section, Text
 
 PIXELS = 4 / 3
@@ -38,6 +38,11 @@ def figures_folder(page: Path) -> Path:
     return page.with_name(f"{page.stem}-figures")
 
 
+def artifacts(page: Path) -> dict[str, Path]:
+    """Return what MLflow gets of a page, by the names that it has there."""
+    return {"report.html": page, "figures": figures_folder(page)}
+
+
 def write_page(path: Path, title: str, lead: str, sections: Sequence[Section]) -> None:
     """Draw all figures and write a page.
 
@@ -56,7 +61,7 @@ def write_page(path: Path, title: str, lead: str, sections: Sequence[Section]) -
     page = Environment(autoescape=True).from_string(template.read_text(encoding="utf-8"))
     moment = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z")
     text = page.render(title=title, lead=f"{lead}, written {moment}", sections=shown)
-    write_atomically(path, lambda part: part.write_text(text, encoding="utf-8"))
+    write_text(path, text)
 
 
 def _shown(block: Block, folder: Path) -> tuple[str, object]:

@@ -12,6 +12,7 @@ from typing import Any
 from prokd.common.files import read_json
 from prokd.runs.effect import flatten
 from prokd.runs.folder import SOURCE_DEV, RunFolder
+from search.experiments import total
 
 Points = tuple[tuple[float, float], ...]
 SOURCE_DEV_F1 = "source-dev F1"
@@ -80,9 +81,7 @@ class Result:
         return self._sum("energy_joules")
 
     def _sum(self, name: str) -> float | None:
-        results = [folder.result() or {} for folder in self.stages.values()]
-        known = [result[name] for result in results if result.get(name) is not None]
-        return sum(known) if known and len(known) == len(results) else None
+        return total([(folder.result() or {}).get(name) for folder in self.stages.values()])
 
     def fingerprints(self) -> dict[str, str]:
         """Return the hashes of all that its runs have read."""

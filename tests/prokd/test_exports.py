@@ -35,10 +35,10 @@ from prokd.encoder.export_folder import is_export
 from prokd.encoder.licence import encoder_licence
 from prokd.errors import UserError
 from prokd.methods import build_config
-from prokd.runs.folder import ORACLE, SOURCE_DEV, RunFolder
+from prokd.runs.folder import ORACLE, SOURCE_DEV, RunFolder, run_in
 from prokd.scoring.tagging import Tagger
 from prokd.training.chosen import Chosen
-from prokd.training.exports import config_of, export, has_card, renew_card, run_in
+from prokd.training.exports import config_of, export, has_card, renew_card
 from prokd.training.model_card import model_card
 from prokd.training.onnx_export import HEADING
 from prokd.training.run import StageRun

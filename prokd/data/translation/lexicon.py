@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from prokd.common.files import write_atomically
+from prokd.common.files import write_text
 from prokd.data.translation.cleaning import normalised
 from prokd.data.translation.formats import dictionary_in, read_dictionary
 from prokd.data.words import check_language
@@ -103,4 +103,4 @@ def write_lexicon(path: Path, lexicon: Lexicon) -> None:
         for source in sorted(lexicon.entries)
         for target, score in lexicon.entries[source]
     ]
-    write_atomically(path, lambda part: part.write_text("".join(lines), encoding="utf-8"))
+    write_text(path, "".join(lines))
