@@ -6,8 +6,7 @@ import logging
 import os
 import socket
 import warnings
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, chdir, contextmanager, nullcontext
+from contextlib import chdir
 from typing import Any
 
 # Read by Ray when it is imported: it is told to speak little and to leave Ctrl-C to the driver.
@@ -17,20 +16,20 @@ os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")  # of steps asked for 
 os.environ.setdefault("RAY_raylet_start_wait_time_s", "180")  # a busy machine takes its time
 os.environ.setdefault("RAY_worker_niceness", "0")  # 15 by default: anything else would go first
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+# A Ray that is started here listens on 127.0.0.1 alone, as on a Mac (in `_node_ip_address` of
+# `ray.init` that would be replaced by the address by which other machines reach this one).
+os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
 os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
 os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
 os.environ.setdefault("TUNE_WARN_INSUFFICENT_RESOURCE_THRESHOLD_S", "600")
 
 import ray
-from ray._private import ray_constants
-from ray.util import get_node_ip_address
 
 from prokd.common.import_path import ROOT
 from prokd.errors import UserError
 from search.workers import ray_folders
 
 logger = logging.getLogger(__name__)
-LOCALHOST = ("127.0.0.1", "localhost", "::1", "[::1]")
 LOCAL = "local"
 """The address that asks for a Ray of one's own."""
 REFUSALS = (ConnectionError, ValueError, RuntimeError)
@@ -109,53 +108,23 @@ def _connect_to_named(address: str) -> None:
 
 
 def _connect_to(address: str) -> None:
-    with _reaching(address):
-        _init(address=address, runtime_env=_shipped_code())
+    _init(address=address, runtime_env=_shipped_code())
 
 
 def _start(num_cpus: int | None) -> None:
     try:
-        with _on_localhost():
-            _init(
-                address=LOCAL,
-                include_dashboard=False,
-                num_cpus=num_cpus,
-                _temp_dir=ray_folders.session_folder(),
-            )
+        _init(
+            address=LOCAL,
+            include_dashboard=False,
+            num_cpus=num_cpus,
+            _temp_dir=ray_folders.session_folder(),
+        )
     except Exception as error:  # Ray raises no class of its own for it
         if "timed out during startup" not in str(error):
             raise
         raise UserError(
             "Ray must start within 30 seconds, but did not: this machine is too busy; try again."
         ) from None
-
-
-@contextmanager
-def _on_localhost() -> Iterator[None]:
-    """Let Ray take 127.0.0.1 for this machine's address while it starts, as it does on a Mac.
-
-    On Linux it would take the address by which other machines reach this one, and listen there;
-    in ``_node_ip_address`` of `ray.init` it replaces 127.0.0.1 by that address too.
-    """
-    name = ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR
-    given, before = ray_constants.ENABLE_RAY_CLUSTER, os.environ.get(name)
-    ray_constants.ENABLE_RAY_CLUSTER = False
-    os.environ[name] = "0"
-    try:
-        yield
-    finally:
-        ray_constants.ENABLE_RAY_CLUSTER = given
-        os.environ.pop(name)
-        if before is not None:
-            os.environ[name] = before
-
-
-def _reaching(address: str) -> AbstractContextManager[None]:
-    """Keep 127.0.0.1 in an address, where a Ray listens there and nowhere else."""
-    host, port = _host_and_port(address)
-    public = get_node_ip_address()  # type: ignore[no-untyped-call]
-    is_kept = host in LOCALHOST and not _answers(f"{public}:{port}")
-    return _on_localhost() if is_kept else nullcontext()
 
 
 def _host_and_port(address: str) -> tuple[str, str]:
