@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from prokd.config import ExperimentConfig, RuntimeConfig
 
 sys.path.insert(0, str(Path(__file__).parent))
+gc.disable()  # until all is collected: it would look through all that is imported again and again
 
 # Else each of the many processes would compile all packages anew.
 sys.dont_write_bytecode = False
@@ -62,6 +63,7 @@ def pytest_collection_finish() -> None:
     """Let Python's collector of cycles pass over all that stays until the end: it is large."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")

@@ -400,8 +400,10 @@ def _serve(
 
 
 def _import(modules: Sequence[str]) -> None:
+    gc.disable()
     for module in modules:
         __import__(module)
+    gc.enable()
     assert (threads := _threads()) <= {"python", HARMLESS}, f"a fork leaves {threads} behind"
     gc.collect()
     gc.freeze()  # else every fork's collector would look through all of it

@@ -13,10 +13,10 @@ SHORT = {
     "encoder.frozen_layers": 2,
     "teacher.epochs": 2,
     "student.epochs": 2,
-    "teacher.batch_sentences": 4,
-    "student.batch_sentences": 4,
-    "teacher.learning_rate": 3e-3,
-    "student.learning_rate": 3e-3,
+    "teacher.batch_sentences": 8,
+    "student.batch_sentences": 8,
+    "teacher.learning_rate": 5e-3,
+    "student.learning_rate": 5e-3,
 }
 """So few updates find an entity at all: a result that finds none is not exported."""
 

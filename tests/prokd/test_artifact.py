@@ -59,7 +59,8 @@ def test_folder_without_a_stage_is_a_clear_error(tmp_path: Path) -> None:
 
 
 PLAIN = """
-import json, sys
+import gc, json, sys
+gc.disable()  # it starts quicker
 from transformers import pipeline
 for folder in sys.argv[1:]:
     tagger = pipeline("token-classification", model=folder, aggregation_strategy="first")

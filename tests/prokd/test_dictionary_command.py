@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 
 from prokd.data.translation.lexicon import read_lexicon
+from tests import preloaded
+from tests.preloaded import ROOT
 
 
 def prokd(*arguments: object) -> subprocess.CompletedProcess[str]:
-    words = [sys.executable, "-m", "prokd", "dictionary", *map(str, arguments)]
-    return subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
+    words = ["-m", "prokd", "dictionary", *map(str, arguments)]
+    return preloaded.run(words, cwd=ROOT, timeout=120)
 
 
 @pytest.fixture

@@ -170,7 +170,8 @@ def test_a_missing_shard_is_one_sentence(sharded: Path, tmp_path: Path) -> None:
 
 
 SCRIPT = """
-import sys
+import gc, sys
+gc.disable()  # it starts quicker
 from prokd.encoder.files import encoder_folder
 from prokd.encoder.fingerprint import encoder_fingerprint
 from prokd.errors import UserError

@@ -58,7 +58,8 @@ def with_parts(config: ExperimentConfig, tokens: int, *kinds: str) -> Experiment
 @pytest.fixture
 def dropping_out(tiny_config: ExperimentConfig) -> ExperimentConfig:
     """Dropout is what makes the parts of a batch count."""
-    return with_overrides(tiny_config, {"encoder.dropout": 0.3})
+    few = {f"{kind}.batch_sentences": 4 for kind in KINDS}
+    return with_overrides(tiny_config, {"encoder.dropout": 0.3, **few})
 
 
 def test_run_that_does_not_fit_is_that_of_another_configuration(

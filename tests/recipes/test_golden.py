@@ -26,7 +26,8 @@ def test_losses_and_scores_are_the_stored_ones() -> None:
 )
 def test_a_temperature_that_is_off_by_a_hundredth_is_found(change: dict[str, float]) -> None:
     stored, tolerance = nearest(family())
-    assert max(differences(compute(change), stored["curves"]))[0] > 10 * tolerance
+    changed = compute(change, ["stable"])  # in one reading is enough
+    assert max(differences(changed, stored["curves"]))[0] > 10 * tolerance
 
 
 def test_both_families_are_stored_and_agree() -> None:

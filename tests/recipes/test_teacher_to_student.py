@@ -209,9 +209,9 @@ def test_collapse_ends_the_run_and_stays_known(
 def test_alignment_that_undoes_the_tagging_ends_the_run(
     tiny_config: ExperimentConfig, tiny_runtime: RuntimeConfig
 ) -> None:
-    config = with_overrides(
-        tiny_config, {"teacher.alignment.weight": 1e4, "teacher.collapse_fall": 1.0}
-    )
+    changes = {"teacher.alignment.weight": 1e4, "teacher.collapse_fall": 1.0}
+    slow = {"teacher.batch_sentences": 4, "teacher.learning_rate": 5e-3}
+    config = with_overrides(tiny_config, changes | slow)
     with (
         pytest.raises(CollapsedRun, match=r"alignment collapsed the teacher in epoch 2: source"),
         StageRun("teacher", config, tiny_runtime) as run,

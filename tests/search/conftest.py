@@ -22,10 +22,10 @@ TINY = {
     "student.collapse_agreement": 0.0,
     "teacher.collapse_fall": 0.0,
     # So few updates find an entity at all: a student that finds none is not exported.
-    "teacher.batch_sentences": 4,
-    "student.batch_sentences": 4,
-    "teacher.learning_rate": 3e-3,
-    "student.learning_rate": 3e-3,
+    "teacher.batch_sentences": 8,
+    "student.batch_sentences": 8,
+    "teacher.learning_rate": 5e-3,
+    "student.learning_rate": 5e-3,
 }
 
 

@@ -1,11 +1,11 @@
 import json
 import os
-import subprocess
 import sys
 
 from transformers import AutoTokenizer
 
 from prokd.data.mini import ENCODER_PATH, LANGUAGES, generate
+from tests import preloaded
 
 MEGABYTE = 1_000_000
 
@@ -26,7 +26,7 @@ def test_the_tokenizer_has_no_truncation_of_its_own():
     assert json.loads((ENCODER_PATH / "tokenizer.json").read_text())["truncation"] is None
 
 
-def test_encoder_and_tokenizer_load_without_network():
+def test_encoder_and_tokenizer_load_without_network(tmp_path):
     code = (
         "import os, socket; os.environ['HF_HUB_OFFLINE'] = '1'\n"
         "def refuse(*arguments): raise AssertionError('network')\n"
@@ -41,8 +41,8 @@ def test_encoder_and_tokenizer_load_without_network():
         "print(tuple(features.shape), len(tokenizer) == model.config.vocab_size)"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    command = [sys.executable, "-c", code]
-    run = subprocess.run(command, capture_output=True, text=True, env=environment)
+    (tmp_path / "load.py").write_text(code)
+    run = preloaded.run([str(tmp_path / "load.py")], cwd=tmp_path, env=environment)
     assert run.returncode == 0, run.stderr
     assert run.stdout.split("\n")[0] == "(1, 4, 192) True"
 
