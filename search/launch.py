@@ -21,7 +21,7 @@ from search.engine import Engine
 from search.experiments import DataDescriptions
 from search.exports import finds_nothing
 from search.interruption import stopping_cleanly
-from search.leaderboard import table
+from search.leaderboard import estimate_line, table
 from search.method_shares import shares_table
 from search.progress import Progress
 from search.records.addresses import address_of
@@ -159,6 +159,8 @@ def run_searches(
         _show(engine.progress, spec, summary)
         for code, reason in engine.descriptions.not_scored(spec.base).items():
             engine.progress.say(f"{code} test is not scored: {reason}")
+        if (line := estimate_line(summary.standings)) is not None:
+            engine.progress.say(line)
         search_ended(search, summary, engine.progress.say, report=report)
         if (command := dashboard_command(search.journal)) is not None:
             engine.progress.say(f"Optuna: {command}")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from rich.table import Table
 
+from prokd.runs.estimates import estimate_in_words
 from prokd.runs.folder import SOURCE_DEV
 from search.choice import METHOD, Point
 from search.results import Row, heading
@@ -41,6 +42,12 @@ class Standing:
     def transfer_target_f1(self) -> tuple[float, float] | None:
         """The same of direct transfer."""
         return _spread([row.transfer_target_f1 for row in self.rows])
+
+    @property
+    def estimated_f1(self) -> float | None:
+        """Mean over seeds of the F1 that is estimated without labels; None where none is."""
+        found = _spread([row.estimate[0] if row.estimate else None for row in self.rows])
+        return found[0] if found else None
 
     @property
     def method(self) -> str:
@@ -128,7 +135,7 @@ def table(
             str(standing.rank),
             standing.point,
             f"{standing.objective:.4f}",
-            mean_and_deviation(standing.target_f1, len(standing.rows)),
+            _score(standing),
             _transfer(standing),
             *(_seconds(standing) for _ in cost),
             str(standing.trial),
@@ -140,9 +147,23 @@ def table(
     return drawn
 
 
+def estimate_line(standings: Sequence[Standing]) -> str | None:
+    """Say what is estimated of the first place, if its target has no labelled test split."""
+    best = standings[0].best_row if standings else None
+    known = best and estimate_in_words(best.scores, best.experiment.config.target)
+    return f"first place: {known} (docs/text.md says how far to trust it)" if known else None
+
+
 def columns(points: Sequence[Point]) -> list[str]:
     """Return the settings that any of some points has, the method first."""
     return ordered(dict.fromkeys(path for point in points for path in point))
+
+
+def _score(standing: Standing) -> str:
+    """Write the score on target test; where there is none, what is estimated without labels."""
+    if standing.target_f1 is None and standing.estimated_f1 is not None:
+        return f"about {standing.estimated_f1:.2f}?"
+    return mean_and_deviation(standing.target_f1, len(standing.rows))
 
 
 def _transfer_heading(standings: Sequence[Standing]) -> str:

@@ -47,6 +47,7 @@ def write_csv(
                 **{_column(name): found.get(f"mean/criteria/{name}") for name in criteria},
                 "target_test_entity_f1_mean": mean,
                 "target_test_entity_f1_std": deviation,
+                "estimated_target_entity_f1_mean": standing.estimated_f1,
                 "transfer_target_test_entity_f1_mean": (standing.transfer_target_f1 or (None,))[0],
                 **({"seconds": standing.seconds} if METHOD in paths else {}),
                 "seeds": " ".join(str(e.config.seed) for e in experiments),

@@ -13,6 +13,7 @@ from prokd.common.files import write_atomically
 from prokd.config import ExperimentConfig
 from prokd.method import TARGET_TRAIN
 from prokd.methods import graph_of, method_of
+from prokd.runs.estimates import estimated
 from prokd.runs.folder import ORACLE, SOURCE_DEV
 from search.experiments import Experiment
 from search.outcomes import Outcome
@@ -67,6 +68,11 @@ class Row:
     def target_f1(self) -> float | None:
         """Entity F1 on target test, in [0, 1]."""
         return self.scores.get(f"test/{self.experiment.config.target}/entity_f1")
+
+    @property
+    def estimate(self) -> tuple[float, float, float] | None:
+        """What is estimated of it without labels, and the ends of its interval, if anything is."""
+        return estimated(self.scores, self.experiment.config.target)
 
     @property
     def transfer_target_f1(self) -> float | None:

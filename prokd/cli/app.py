@@ -13,6 +13,7 @@ from prokd.cli.added_commands import ExtensibleGroup
 from prokd.cli.data_command import data
 from prokd.cli.dictionary_command import dictionary
 from prokd.cli.errors_command import errors
+from prokd.cli.estimate_command import estimate
 from prokd.cli.export_command import export
 from prokd.cli.features_command import features
 from prokd.cli.gc_command import gc
@@ -47,6 +48,7 @@ from prokd.common.interruption import ending_at_once, sentence_of
 from prokd.common.places import check_writable
 from prokd.config import ExperimentConfig, RuntimeConfig
 from prokd.methods import DEFAULT, graph_of, idle_dictionaries
+from prokd.runs.estimates import estimate_in_words
 
 app = typer.Typer(
     cls=ExtensibleGroup,
@@ -83,6 +85,8 @@ def _train(
         typer.echo(f"{measure:32s} {scores[measure]:.4f}   (report)")
     for code, reason in not_scored.items():
         typer.echo(f"{f'test/{code}':32s} not scored: {reason}")
+        if (estimate := estimate_in_words(scores, code)) is not None:
+            typer.echo(f"{'':32s} {estimate}")
     typer.echo(f"{name}: {run.folder.path}")
 
 
@@ -195,6 +199,7 @@ app.command()(export)
 app.command()(publish)
 app.command()(evaluate)
 app.command()(errors)
+app.command()(estimate)
 app.command()(features)
 app.command()(predict)
 app.command()(tag)

@@ -25,7 +25,7 @@ def text(
     ],
     language: Annotated[str, typer.Option("--lang", help="Language whose rules split it.")],
     folder: Annotated[
-        Path, typer.Option("--to", resolve_path=True, help="Folder for <lang>/train.jsonl.")
+        Path, typer.Option("--to", resolve_path=True, help="Folder for <lang>/{train,dev}.jsonl.")
     ],
     min_words: Annotated[int, typer.Option(help="Fewest words with a letter, of a sentence.")] = 3,
     max_words: Annotated[int, typer.Option(help="Most words and marks of a sentence.")] = 200,

@@ -27,6 +27,8 @@ from prokd.errors import UserError
 SOURCE_DEV, ORACLE = "source_dev", "oracle"
 """What any result can be chosen by, higher is better: entity F1 on labelled source dev, and the
 oracle, which looks at labels of target dev. Methods add what needs no label."""
+ESTIMATE = "estimate"
+"""Beginning of the names of a report's numbers that are no scores: estimates without labels."""
 
 _hashes: dict[tuple[str, int, int, int], str] = {}
 
@@ -134,15 +136,14 @@ class RunFolder:
 
         Args:
             fingerprint: Of the labelled test corpora.
-            metrics: ``test/<language>/<measure>``.
+            metrics: ``test/<language>/<measure>``, ``estimate/<language>/<measure>``.
             not_scored: Languages without a labelled test split, and why.
             target: The language beside the source.
         """
         known = self.report() or {}
-        scored = {_language(name) for name in metrics}
-        kept = {
-            n: v for n, v in known.get("metrics", {}).items() if _language(n) not in not_scored
-        }
+        scored = {_language(name) for name in metrics if not name.startswith(ESTIMATE)}
+        told = scored | set(not_scored)
+        kept = {n: v for n, v in known.get("metrics", {}).items() if _language(n) not in told}
         reasons = {k: v for k, v in known.get("not_scored", {}).items() if k not in scored}
         report = {
             "fingerprint": fingerprint,
@@ -232,7 +233,7 @@ class RunFolder:
 
 
 def _language(measure: str) -> str:
-    """Return the language in ``test/<language>/<measure>``."""
+    """Return the language in ``test/<language>/<measure>``, whatever stands for ``test``."""
     return measure.split("/")[1]
 
 

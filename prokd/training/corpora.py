@@ -29,7 +29,9 @@ from prokd.errors import (
     UserError,
 )
 from prokd.method import PAIRED_TRAIN, SOURCE_TRAIN, TARGET_TRAIN, TRANSLATED_TRAIN
-from prokd.scoring.evaluation import LabelledSplit
+from prokd.runs.folder import ESTIMATE
+from prokd.scoring.evaluation import LabelledSplit, probabilities
+from prokd.scoring.f1_estimate import estimate_f1
 from prokd.training.corpus_files import write_counts
 from prokd.training.texts import Texts
 
@@ -167,11 +169,13 @@ class Corpora(Texts):
         return replace(split, encoded=self.prepared(model, split.encoded))
 
     def report_fingerprint(self) -> str:
-        """Return a hash of the labelled test corpora that a report is made on."""
+        """Return a hash of the test corpora that a report is made on, or of what stands in."""
         digest = hashlib.blake2b(digest_size=8)
         for language in (self.config.source, self.config.target):
             corpus, _ = self.test(language)
             digest.update((corpus.fingerprint if corpus else "none").encode())
+        if self.test(self.config.target)[0] is None:
+            digest.update(self.held_out_text.fingerprint.encode())
         return digest.hexdigest()
 
     def oracle_fingerprint(self) -> str:
@@ -187,7 +191,8 @@ class Corpora(Texts):
                 removed where the target has no labelled test split.
 
         Returns:
-            ``test/<language>/<measure>`` for the measures of `metrics.flat_report`.
+            ``test/<language>/<measure>`` for the measures of `metrics.flat_report`; of a target
+            without a labelled test split ``estimate/<target>/<measure>``, see `estimate`.
         """
         result: dict[str, float] = {}
         counts: npt.NDArray[np.int64] | None = None
@@ -201,7 +206,28 @@ class Corpora(Texts):
             counts_file.unlink(missing_ok=True)
         else:
             write_counts(counts_file, counts)
-        return result
+        return result if counts is not None else result | self.estimate(model)
+
+    def estimate(self, model: TokenClassifier) -> dict[str, float]:
+        """Estimate a model's F1 on the target without a label of it, see `f1_estimate`.
+
+        Returns:
+            ``estimate/<target>/entity_f1_viterbi``, and the ends of its interval, ``..._low`` and
+            ``..._high``.
+        """
+        source = self.prepared(model, self.source_dev.encoded)
+        target = self.prepared(model, self._encode(self.held_out_text))
+        assert source.labels is not None, "source dev is read with its labels"
+        found, _ = estimate_f1(
+            probabilities(model, source, self.pad_token_id),
+            np.diff(source.word_offsets).tolist(),
+            source.labels,
+            probabilities(model, target, self.pad_token_id),
+            np.diff(target.word_offsets).tolist(),
+            self.tag_set,
+        )
+        name = f"{ESTIMATE}/{self.config.target}/entity_f1_viterbi"
+        return {name: found.f1, f"{name}_low": found.low, f"{name}_high": found.high}
 
     def scores(self, model: TokenClassifier, language: str, split: str) -> dict[str, float]:
         """Return `metrics.flat_report` of a model on any labelled split."""

@@ -16,7 +16,7 @@ from prokd.encoder.precision import settled
 from prokd.errors import CollapsedRun, GaveUpWaiting
 from prokd.methods import graph_of
 from prokd.runs.checkpoints import Checkpoints, clear_about_space
-from prokd.runs.folder import RunFolder
+from prokd.runs.folder import ESTIMATE, RunFolder
 from prokd.runs.identity import signature, stage_identity
 from prokd.runs.within_memory import remember_asked, run_folder, within_memory
 from prokd.stages.energy import EnergyMeter
@@ -141,10 +141,11 @@ class OpenRun:
         """Score the finished run on the test splits; computed once per labelled test corpus.
 
         No number of it reaches anything that trains or chooses. What has no labelled test split
-        is not scored.
+        is not scored; a target without one gets an estimate, which sees no label either.
 
         Returns:
-            ``test/<target>/<measure>`` and ``test/<source>/<measure>``, see `metrics.flat_report`.
+            ``test/<target>/<measure>`` and ``test/<source>/<measure>``, see `metrics.flat_report`,
+            or ``estimate/<target>/<measure>``, see `Corpora.estimate`.
         """
         target, source = self.corpora.config.target, self.corpora.config.source
         key = self.corpora.report_fingerprint()
@@ -156,7 +157,7 @@ class OpenRun:
                 self.folder.write_report(key, metrics, reasons, target=target)
             return metrics
         known = (self.folder.report() or {})["metrics"]
-        own = (f"test/{target}/", f"test/{source}/")
+        own = (f"test/{target}/", f"test/{source}/", f"{ESTIMATE}/{target}/")
         return {name: value for name, value in known.items() if name.startswith(own)}
 
     def oracle(self) -> float:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from prokd.config import ExperimentConfig
+from prokd.runs.estimates import estimate_in_words
 from prokd.runs.folder import RunFolder
 from prokd.scoring.bootstrap import f1_interval
 
@@ -72,4 +73,5 @@ def not_scored(
                 if folder.report()
                 else "no report was made"
             )
-            yield f"`{language}` test is not scored: {why}."
+            known = estimate_in_words((folder.report() or {}).get("metrics", {}), language)
+            yield f"`{language}` test is not scored: {why}{f'; {known}' if known else ''}."

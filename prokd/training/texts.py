@@ -8,7 +8,7 @@ from prokd.config import ExperimentConfig, RuntimeConfig, TranslationConfig
 from prokd.data import Corpus
 from prokd.data.translation.words import Translation, paired
 from prokd.encoder.fingerprint import encoder_fingerprint
-from prokd.errors import UserError
+from prokd.errors import MissingLanguageError, MissingSplitError, UserError
 from prokd.method import (
     ENCODER,
     PAIRED_TRAIN,
@@ -41,7 +41,7 @@ class Texts:
     def corpus(self, language: str, split: str, *, labelled: bool = True) -> Corpus:
         """Read a split, cut to the experiment's limits.
 
-        The unlabelled training text of a language may be a corpus of raw text; nothing else is.
+        What is read without labels may be a corpus of raw text; nothing else is.
         """
         data = self.config.data
         limit = data.evaluation_limit
@@ -49,7 +49,7 @@ class Texts:
             is_source = language in self.config.sources and labelled
             limit = data.source_train_limit if is_source else data.target_train_limit
         folders = tuple(self.runtime.data_dirs)
-        if split == "train" and not labelled and language in self.runtime.texts:
+        if not labelled and language in self.runtime.texts:
             folders = (self.runtime.texts[language],)
         form = self.runtime.separator, self.runtime.tag_column
         return read_split(data.dataset, language, split, folders, labelled, limit, *form)
@@ -81,6 +81,15 @@ class Texts:
     def target_text(self) -> Corpus:
         """Target sentences, whose labels are not read."""
         return self.corpus(self.config.target, "train", labelled=False)
+
+    @cached_property
+    def held_out_text(self) -> Corpus:
+        """Target sentences to look at, without labels: those of dev, else those of train."""
+        try:
+            found = self.corpus(self.config.target, "dev", labelled=False)
+        except (MissingLanguageError, MissingSplitError):
+            return self.target_text
+        return found if len(found) else self.target_text
 
     @cached_property
     def translated(self) -> Corpus:

@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import re
 
 import pytest
 from optuna.distributions import CategoricalDistribution
@@ -47,6 +48,10 @@ def test_a_search_without_target_labels(bare, open_engine, runtime, output, tmp_
         said = capsys.readouterr().out
         assert "ar test is not scored: " in said
         assert "not scored" in said[said.index("rank") : said.index("leaderboard:")]
+        (estimate,) = re.findall(r"first place: its entity F1 is estimated as (0\.\d\d) \(0", said)
+        assert f"about {estimate}?" in said[said.index("rank") : said.index("leaderboard:")]
+        card = (summary.exports[0] / "README.md").read_text(encoding="utf-8")
+        assert f"its entity F1 is estimated as {estimate} (" in card
         assert (engine.reuse.epochs == 0) == (start == 1)
         assert len(summary.standings) == 2
         assert len(summary.exports) == 1
@@ -54,6 +59,7 @@ def test_a_search_without_target_labels(bare, open_engine, runtime, output, tmp_
         with summary.csv.open(encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
         assert [row["target_test_entity_f1_mean"] for row in rows] == ["", ""]
+        assert f"{float(rows[0]['estimated_target_entity_f1_mean']):.2f}" == estimate
         assert [row["state"] for row in rows] == ["complete", "complete"]
     # What raw text is made into is the same to all runs, and nothing else of the target is needed.
     sources = write_corpus(tmp_path / "sources", languages=("en",))

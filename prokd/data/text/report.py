@@ -21,8 +21,9 @@ def summary(place: Path) -> Iterator[str]:
     counts = known["counts"]
     dropped = ", ".join(f"{reason} {n:,}" for reason, n in counts["dropped"].items() if n)
     yield (
-        f"{known['language']}: {counts['sentences']:,} sentences, {counts['words']:,} words of "
-        f"{counts['paragraphs']:,} paragraphs; dropped: {dropped or 'nothing'}"
+        f"{known['language']}: {counts['sentences']:,} sentences ({counts['held_out']:,} held "
+        f"out), {counts['words']:,} words of {counts['paragraphs']:,} paragraphs; dropped: "
+        f"{dropped or 'nothing'}"
     )
     yield language_line(known["language"], counts["languages"])
 
@@ -40,4 +41,5 @@ def table(place: Path) -> Iterator[str]:
     for reason in OF_SENTENCES:
         yield f"{f'  {reason}':22s}{counts['dropped'][reason]:>12,}"
     yield f"{'kept':22s}{counts['sentences']:>12,}   ({counts['words']:,} words)"
+    yield f"{'  held out':22s}{counts['held_out']:>12,}   (dev.jsonl: nothing learns from it)"
     yield language_line(known["language"], counts["languages"])

@@ -42,7 +42,11 @@ def test_what_is_kept_is_read_and_the_rest_is_counted(text, tmp_path):
         ["Juma", "anaishi", "Mombasa", "."],
         ["Lakini", "Juma", "alikwenda", "Dodoma", "jana", "."],
     ]
-    assert sorted(path.name for path in (out / "sw").iterdir()) == ["text.json", "train.jsonl"]
+    assert sorted(path.name for path in (out / "sw").iterdir()) == [
+        "dev.jsonl",
+        "text.json",
+        "train.jsonl",
+    ]
     known = json.loads((out / "sw" / "text.json").read_text(encoding="utf-8"))
     assert known["counts"] == counts.as_json()
     assert (counts.lines, counts.paragraphs, counts.sentences, counts.words) == (7, 6, 3, 14)
@@ -80,11 +84,24 @@ def test_of_a_bad_text_nothing_is_written(tmp_path, content, sentence):
     assert not (tmp_path / "out").exists()
 
 
+def test_one_sentence_in_twenty_is_held_out(tmp_path):
+    lines = [f"Asha {number} anaishi Nairobi {chr(97 + number) * 9}." for number in range(26)]
+    path = tmp_path / "long.txt"
+    path.write_text("\n".join([*lines, *(line.upper()[::-1] for line in lines)]), encoding="utf-8")
+    out = tmp_path / "out"
+    counts = write_text_corpus(out, [Source("long.txt", path)], "sw", TextRules(similarity=1))
+    held_out = load_corpus("wikiann", "sw", "dev", data_dirs=[out], labelled=False).words
+    learned = corpus_of(out).words
+    assert len(held_out) == counts.held_out == counts.sentences // 20 == 2
+    assert len(learned) == counts.sentences - 2
+    assert not [words for words in held_out if words in learned]
+
+
 def test_somebody_elses_training_split_is_left_alone(text, tmp_path):
     (tmp_path / "sw").mkdir()
     (tmp_path / "sw" / "train.txt").write_text("Asha B-PER\n")
     with pytest.raises(
-        UserError, match=r"must hold no other training split, but holds train\.txt"
+        UserError, match=r"must hold no other training or dev split, but holds train\.txt"
     ):
         write_text_corpus(tmp_path, [Source("x", text)], "sw", TextRules())
 
@@ -95,7 +112,9 @@ def test_a_corpus_is_made_once_and_again_where_it_is_damaged(text, tmp_path):
     moved = text.rename(tmp_path / "moved.txt")
     assert text_folder([moved], "sw", tmp_path / "cache", said.append) == made
     assert sum(line.startswith("making ") for line in said) == 1
-    assert said[1].startswith("sw: 3 sentences, 14 words of 6 paragraphs; dropped: menu 1, ")
+    assert said[1].startswith(
+        "sw: 3 sentences (0 held out), 14 words of 6 paragraphs; dropped: menu 1, "
+    )
     fingerprint = corpus_of(made).fingerprint
     (made / "sw" / "train.jsonl").write_text("{}\n")
     assert text_folder([moved], "sw", tmp_path / "cache", said.append) == made
