@@ -25,6 +25,7 @@ from prokd.cli.options import (
 from prokd.common.import_path import lean_imports
 from prokd.config import RuntimeConfig
 from prokd.errors import UserError
+from prokd.runs.estimates import unlike_source
 
 if TYPE_CHECKING:
     from prokd.scoring.f1_estimate import F1Estimate
@@ -105,6 +106,7 @@ def estimate(
 
 
 def _lines(found: F1Estimate, language: str, origin: str, source: str) -> list[str]:
+    warning = unlike_source(found.length_ratio, found.share_ratio)
     return [
         f"{language}, {found.sentences} sentences of {origin}, no label read",
         f"entity F1 (viterbi) about {found.f1:.3f}, between {found.low:.3f} and {found.high:.3f}",
@@ -112,4 +114,5 @@ def _lines(found: F1Estimate, language: str, origin: str, source: str) -> list[s
         f"  the same corrected as on {source}, in full       {found.shifted:.3f}",
         f"  {source} dev, true F1, and what they promise there {found.source_f1:.3f}, "
         f"{found.expected_source:.3f} (temperature {found.temperature:.2f})",
+        *([f"  {warning}"] if warning else []),
     ]

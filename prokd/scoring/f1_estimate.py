@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 import numpy as np
 import numpy.typing as npt
@@ -46,6 +47,8 @@ class F1Estimate:
         expected_source: F1 that the probabilities promise there.
         temperature: What the probabilities are calibrated by, on the source.
         sentences: S, number of target sentences.
+        length_ratio: Mean words of a target sentence over those of a source sentence.
+        share_ratio: Share of words that the model finds in entities, target over source.
     """
 
     f1: float
@@ -57,6 +60,18 @@ class F1Estimate:
     expected_source: float
     temperature: float
     sentences: int
+    length_ratio: float
+    share_ratio: float
+
+    def measures(self) -> dict[str, float]:
+        """Return what a run's report keeps: the estimate, its ends, how the texts differ."""
+        return {
+            "entity_f1_viterbi": self.f1,
+            "entity_f1_viterbi_low": self.low,
+            "entity_f1_viterbi_high": self.high,
+            "length_ratio": self.length_ratio,
+            "share_ratio": self.share_ratio,
+        }
 
 
 @dataclass(frozen=True)
@@ -115,12 +130,9 @@ def estimate_f1(
     temperature = fitted_temperature(source_WC, source_gold_W)
     source = expectation(tempered(source_WC, temperature), source_lengths, tag_set)
     target = expectation(tempered(target_WC, temperature), target_lengths, tag_set)
-    source_f1 = entity_f1(
-        source_gold_W,
-        likeliest_tags_of_long(source_WC, source_lengths).numpy(),
-        _sentence_of(source_lengths),
-        tag_set,
-    )
+    source_tags_W = likeliest_tags_of_long(source_WC, source_lengths).numpy()
+    source_f1 = entity_f1(source_gold_W, source_tags_W, _sentence_of(source_lengths), tag_set)
+    found_share = (target_WC.argmax(dim=-1) > 0).double().mean().item()
     shift = source_f1 - source.f1
     random = np.random.default_rng(0)
     samples = random.integers(len(target_lengths), size=(SAMPLES, len(target_lengths)))
@@ -136,6 +148,8 @@ def estimate_f1(
         expected_source=source.f1,
         temperature=temperature,
         sentences=len(target_lengths),
+        length_ratio=fmean(target_lengths) / fmean(source_lengths),
+        share_ratio=found_share / max(float((source_tags_W > 0).mean()), 1e-12),
     )
     return found, target.errors
 

@@ -212,8 +212,7 @@ class Corpora(Texts):
         """Estimate a model's F1 on the target without a label of it, see `f1_estimate`.
 
         Returns:
-            ``estimate/<target>/entity_f1_viterbi``, and the ends of its interval, ``..._low`` and
-            ``..._high``.
+            ``estimate/<target>/<measure>`` for those of `F1Estimate.measures`.
         """
         source = self.prepared(model, self.source_dev.encoded)
         target = self.prepared(model, self._encode(self.held_out_text))
@@ -226,8 +225,8 @@ class Corpora(Texts):
             np.diff(target.word_offsets).tolist(),
             self.tag_set,
         )
-        name = f"{ESTIMATE}/{self.config.target}/entity_f1_viterbi"
-        return {name: found.f1, f"{name}_low": found.low, f"{name}_high": found.high}
+        start = f"{ESTIMATE}/{self.config.target}"
+        return {f"{start}/{name}": value for name, value in found.measures().items()}
 
     def scores(self, model: TokenClassifier, language: str, split: str) -> dict[str, float]:
         """Return `metrics.flat_report` of a model on any labelled split."""

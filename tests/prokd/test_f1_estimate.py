@@ -8,6 +8,7 @@ import torch
 
 from prokd.data.labels import TagSet
 from prokd.data.windows import likeliest_tags_of_long
+from prokd.runs.estimates import unlike_source
 from prokd.scoring.f1_estimate import (
     TEMPERATURES,
     estimate_f1,
@@ -110,3 +111,15 @@ def test_nothing_found_is_no_number_that_is_not_one():
     assert (found.f1, found.low, found.high) == (0.0, 0.0, 0.0)
     assert errors == pytest.approx([0.0, 0.0], abs=1e-9)
     assert all(math.isfinite(temperature) for temperature in TEMPERATURES)
+
+
+def test_text_of_another_kind_is_told():
+    source, gold = draw([5] * 100, sharpness=2.0, seed=5)
+    target, _ = draw([15] * 20, sharpness=2.0, seed=6)
+    found, _ = estimate_f1(source, [5] * 100, gold, target, [15] * 20, TAGS)
+    assert found.length_ratio == pytest.approx(3.0)
+    assert found.share_ratio == pytest.approx(1.0, abs=0.3)
+    warning = unlike_source(found.length_ratio, found.share_ratio)
+    assert warning is not None
+    assert "sentences 3.0 times as long" in warning
+    assert unlike_source(1.0, 0.4) is not None
