@@ -17,7 +17,7 @@ from prokd.cli.estimate_command import estimate
 from prokd.cli.export_command import export
 from prokd.cli.features_command import features
 from prokd.cli.gc_command import gc
-from prokd.cli.model_commands import evaluate, predict
+from prokd.cli.model_commands import evaluate
 from prokd.cli.options import (
     Cache,
     DataDirs,
@@ -39,6 +39,7 @@ from prokd.cli.options import (
     experiment,
     runtime_of,
 )
+from prokd.cli.predict_command import predict
 from prokd.cli.publish_command import publish
 from prokd.cli.running import run_app
 from prokd.cli.tag_command import tag

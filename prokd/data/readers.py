@@ -72,20 +72,21 @@ def read_file(
     return RawSentences(words, tags, lines, str(path))
 
 
-def parse_json_lines(text: str, path: str, *, labelled: bool) -> RawSentences:
+def parse_json_lines(text: str, path: str, *, labelled: bool, first_line: int = 1) -> RawSentences:
     """Read words, and tags if wanted, from one JSON object a line.
 
     Args:
         text: The text of the file.
         path: The name of the file in messages.
         labelled: Whether to read tags.
+        first_line: Number of the text's first line, where it is a part of a file.
 
     Raises:
         UserError: A line is malformed.
         UnlabelledError: Tags are wanted, and no line has any.
     """
     rows: list[tuple[int, Any, Any]] = []
-    for number, line in enumerate(split_lines(text), start=1):
+    for number, line in enumerate(split_lines(text), start=first_line):
         if not line.strip(" \t\f"):
             continue
         try:

@@ -34,7 +34,7 @@ SAMPLES = 1000
 COVERAGE = 0.95
 """Share of the samples in the interval."""
 TOO_HIGH, TOO_LOW = 0.22, 0.03
-"""Most that an estimate was too high, and too low, of 59 models on six languages (docs/text.md)."""
+"""Most that an estimate was too high, and too low: 59 models, six languages (docs/text.md)."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import tempfile
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from io import BufferedIOBase
+from io import BufferedIOBase, BufferedReader
 from itertools import chain, islice
 from pathlib import Path
 from typing import IO, NamedTuple
@@ -107,36 +107,44 @@ def _files_in(folder: Path) -> list[Path]:
 
 
 def _lines(source: Source) -> Iterator[str]:
-    number = 0
     try:
-        with _unpacked(source.path) as file:
-            while raw := file.readline(LONGEST_LINE + 1):
-                number += 1
-                if len(raw) > LONGEST_LINE:
-                    raise UserError(
-                        f"{source.name}:{number}: a line must be a paragraph, at most "
-                        f"{LONGEST_LINE} bytes, but this one is longer."
-                    )
-                text = decode_text(raw.rstrip(b"\r\n"), f"{source.name}:{number}")
-                yield from split_lines(text)
-    except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
-        raise UserError(
-            f"{source.name}: the packed file must be whole, but got: {error}."
-        ) from None
+        with source.path.open("rb") as file:
+            yield from lines_in(file, source.name)
     except OSError as error:
         raise UserError(f"{source.name} cannot be read: {error.strerror}.") from None
 
 
+def lines_in(packed: BufferedReader, name: str) -> Iterator[str]:
+    """Yield the lines of an open file or stream, unpacked where it must be.
+
+    Raises:
+        UserError: It cannot be read, is no UTF-8, is damaged, or has a line that is none.
+    """
+    number = 0
+    try:
+        with _unpacked(packed) as file:
+            while raw := file.readline(LONGEST_LINE + 1):
+                number += 1
+                if len(raw) > LONGEST_LINE:
+                    raise UserError(
+                        f"{name}:{number}: a line must be a paragraph, at most "
+                        f"{LONGEST_LINE} bytes, but this one is longer."
+                    )
+                yield from split_lines(decode_text(raw.rstrip(b"\r\n"), f"{name}:{number}"))
+    except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
+        raise UserError(f"{name}: the packed file must be whole, but got: {error}.") from None
+    except OSError as error:
+        raise UserError(f"{name} cannot be read: {error.strerror}.") from None
+
+
 @contextmanager
-def _unpacked(path: Path) -> Iterator[BufferedIOBase]:
-    with path.open("rb") as file:
-        start = file.read(6)
-        file.seek(0)
-        if start.startswith(b"\x1f\x8b"):
-            with gzip.open(file) as unpacked:
-                yield unpacked
-        elif start.startswith(b"\xfd7zXZ\0"):
-            with lzma.open(file) as unpacked:
-                yield unpacked
-        else:
-            yield file
+def _unpacked(file: BufferedReader) -> Iterator[BufferedIOBase]:
+    start = file.peek(6)
+    if start.startswith(b"\x1f\x8b"):
+        with gzip.open(file) as unpacked:
+            yield unpacked
+    elif start.startswith(b"\xfd7zXZ\0"):
+        with lzma.open(file) as unpacked:
+            yield unpacked
+    else:
+        yield file

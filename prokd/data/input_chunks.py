@@ -1,0 +1,128 @@
+"""A file of sentences in parts: a big one is read, tagged and written without being held whole."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from io import BufferedReader
+from itertools import chain, islice
+from pathlib import Path
+from typing import NamedTuple
+
+from prokd.data.columns import parse_columns
+from prokd.data.inputs import FORMS, Sentence, detected_form, of_words, raw_sentence
+from prokd.data.readers import parse_json_lines
+from prokd.data.text.sources import STANDARD_INPUT, lines_in
+from prokd.errors import UserError
+
+MOST_LINES, MOST_CHARACTERS = 1000, 200_000
+"""A chunk ends at whichever comes first. What is in it decides how numbers are rounded, so that it
+depends on nothing but the file."""
+_FIRST_LINES = 100
+"""Lines that tell the form of a file."""
+
+
+class Chunk(NamedTuple):
+    """Some lines of a file, or sentences of one in columns.
+
+    Args:
+        name: Of the file, for messages.
+        form: "text", "jsonl" or "conll".
+        first_line: Number of the first line, from 1.
+        lines: Of raw text or JSON.
+        words: Of columns: each sentence's words and line.
+        end: Bytes of the file that are read by now; None of a stream.
+    """
+
+    name: str
+    form: str
+    first_line: int
+    lines: list[str]
+    words: list[tuple[list[str], int]]
+    end: int | None
+
+
+def read_chunks(path: Path, form: str = "auto") -> Iterator[Chunk]:
+    """Yield a file in parts, in order; gzip and xz are unpacked.
+
+    Raw text and JSON lines are read as far as chunks are asked for. Columns are read whole: what
+    separates them, and which holds the words, all lines together tell.
+
+    Args:
+        path: The file; ``-`` = standard input.
+        form: "text", "conll", "jsonl", or "auto": what suffix and first lines tell.
+
+    Raises:
+        UserError: An unknown form, a file that cannot be read, or has not its form.
+    """
+    if form not in FORMS:
+        raise UserError(f"the input must be one of {', '.join(FORMS)}, but got {form!r}.")
+    name = "standard input" if path == STANDARD_INPUT else str(path)
+    with ExitStack() as until_the_end:
+        file = (
+            sys.stdin.buffer
+            if path == STANDARD_INPUT
+            else until_the_end.enter_context(_open(path))
+        )
+        lines = lines_in(file, name)
+        first = list(islice(lines, _FIRST_LINES))
+        if form == "auto":
+            form = detected_form("\n".join(first), name)
+        lines = chain(first, lines)
+        if form == "conll":
+            yield from _columns(name, list(lines))
+            return
+        number, part, characters = 1, [], 0
+        for line in lines:
+            part.append(line)
+            characters += len(line)
+            if len(part) == MOST_LINES or characters >= MOST_CHARACTERS:
+                yield Chunk(name, form, number, part, [], _place(file))
+                number, part, characters = number + len(part), [], 0
+        if part:
+            yield Chunk(name, form, number, part, [], _place(file))
+
+
+def sentences_in(chunk: Chunk, *, language: str, split: bool) -> list[Sentence]:
+    """Return the sentences of a chunk; blank lines are none.
+
+    Args:
+        chunk: As `read_chunks` yields it.
+        language: Whose rules split the words of raw text.
+        split: Whether raw text is split into words; if not, blanks alone separate them.
+
+    Raises:
+        UserError: A line that has not the form.
+    """
+    if chunk.form == "conll":
+        return [of_words(words, line) for words, line in chunk.words]
+    if chunk.form == "jsonl":
+        text = "\n".join(chunk.lines)
+        raw = parse_json_lines(text, chunk.name, labelled=False, first_line=chunk.first_line)
+        return [of_words(words, at[0]) for words, at in zip(raw.words, raw.lines, strict=True)]
+    found = [
+        raw_sentence(line, number, language=language, split=split)
+        for number, line in enumerate(chunk.lines, start=chunk.first_line)
+    ]
+    return [sentence for sentence in found if sentence.words]
+
+
+def _open(path: Path) -> BufferedReader:
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}.") from None
+
+
+def _place(file: BufferedReader) -> int | None:
+    return file.tell() if file.seekable() else None
+
+
+def _columns(name: str, lines: list[str]) -> Iterator[Chunk]:
+    found, _, numbers = parse_columns(
+        "\n".join(lines), name, labelled=False, separator=None, tag_column=None
+    )
+    words = [(sentence, at[0]) for sentence, at in zip(found, numbers, strict=True)]
+    for first in range(0, len(words), MOST_LINES):
+        yield Chunk(name, "conll", words[first][1], [], words[first : first + MOST_LINES], None)
