@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from io import BufferedReader
 from itertools import chain, islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple, cast
 
 from prokd.data.columns import parse_columns
 from prokd.data.inputs import FORMS, Sentence, detected_form, of_words, raw_sentence
@@ -61,7 +61,7 @@ def read_chunks(path: Path, form: str = "auto") -> Iterator[Chunk]:
     name = "standard input" if path == STANDARD_INPUT else str(path)
     with ExitStack() as until_the_end:
         file = (
-            sys.stdin.buffer
+            cast(BufferedReader, sys.stdin.buffer)
             if path == STANDARD_INPUT
             else until_the_end.enter_context(_open(path))
         )
@@ -115,7 +115,7 @@ def _open(path: Path) -> BufferedReader:
         raise UserError(f"{path} cannot be read: {error.strerror}.") from None
 
 
-def _place(file: BufferedReader) -> int | None:
+def _place(file: IO[bytes]) -> int | None:
     return file.tell() if file.seekable() else None
 
 

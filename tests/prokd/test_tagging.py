@@ -243,10 +243,10 @@ def test_a_run_that_is_not_finished_is_told(trained: Trained, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("content", "name", "rule"),
     [
-        (b"Stra\xdfe", "x.txt", "x.txt: the text must be UTF-8, but byte 4 is 0xdf"),
+        (b"Stra\xdfe", "x.txt", "x.txt:1: the text must be UTF-8, but byte 4 is 0xdf"),
         (b'{"tokens": ["\\ud800"]}', "x.jsonl", "x.jsonl:1: a word must be Unicode text"),
         (b"a b\nc\n", "x.conll", "x.conll:1: each line must hold one word"),
-        (b"\x1f\x8bno", "x.txt", "gzip file must be whole"),
+        (b"\x1f\x8bno", "x.txt", "packed file must be whole"),
     ],
 )
 def test_bad_input_is_a_sentence(
