@@ -40,6 +40,7 @@ from prokd.cli.options import (
 )
 from prokd.cli.publish_command import publish
 from prokd.cli.running import run_app
+from prokd.cli.serve_command import serve
 from prokd.cli.tag_command import tag
 from prokd.cli.text_command import text
 from prokd.cli.translate_command import translate
@@ -198,6 +199,7 @@ app.command()(errors)
 app.command()(features)
 app.command()(predict)
 app.command()(tag)
+app.command()(serve)
 app.command()(data)
 app.command()(text)
 app.command()(dictionary)
