@@ -40,8 +40,7 @@ def answer_problems(app: FastAPI) -> None:
 
 def problem(status: int, sentence: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
     """Return the answer of a request that gets no other."""
-    shown = sentence.encode("utf-8", "backslashreplace").decode()  # of halves of surrogate pairs
-    return JSONResponse({"error": shown}, status, headers)
+    return JSONResponse({"error": sentence}, status, headers)
 
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:

@@ -6,6 +6,7 @@ import errno
 import ipaddress
 import signal
 import socket
+from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
@@ -17,7 +18,7 @@ SECONDS = 30
 
 
 def bound_socket(host: str, port: int) -> socket.socket:
-    """Take a port, which nobody can reach before the server listens.
+    """Take a port; who connects to it waits until the server runs.
 
     Args:
         host: Address or name of this machine.
@@ -27,13 +28,16 @@ def bound_socket(host: str, port: int) -> socket.socket:
         UserError: The port is taken, or the address is not this machine's.
     """
     try:
-        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
     except (socket.gaierror, UnicodeError):
         raise UserError(f"--host must be an address of this machine, but got {host!r}.") from None
-    taken = socket.socket(family, socket.SOCK_STREAM)
+    family, kind, protocol, _, address = found[0]
+    # asyncio sends answers without delay (TCP_NODELAY) where the socket names its protocol.
+    taken = socket.socket(family, kind, protocol)
     taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         taken.bind(address)
+        taken.listen()  # else another can bind it too; who connects waits for the model
     except OSError as error:
         taken.close()
         if error.errno == errno.EADDRINUSE:
@@ -56,14 +60,25 @@ def is_local(taken: socket.socket) -> bool:
     return ipaddress.ip_address(taken.getsockname()[0].partition("%")[0]).is_loopback
 
 
+def server_of(app: FastAPI) -> uvicorn.Server:
+    """Return a server of an app; it writes no line for each request."""
+    return uvicorn.Server(
+        uvicorn.Config(
+            app, log_level="warning", access_log=False, timeout_graceful_shutdown=SECONDS
+        )
+    )
+
+
 def run(app: FastAPI, taken: socket.socket) -> None:
     """Answer requests until SIGTERM or Ctrl-C; running ones get their answer before.
 
     A second Ctrl-C ends at once. After SIGTERM this returns; Ctrl-C is then answered as in all
     commands.
     """
-    config = uvicorn.Config(
-        app, log_level="warning", access_log=False, timeout_graceful_shutdown=SECONDS
-    )
-    signal.signal(signal.SIGTERM, lambda number, frame: None)  # uvicorn raises it anew at its end
-    uvicorn.Server(config).run(sockets=[taken])
+    server = server_of(app)
+
+    def end(number: int, frame: FrameType | None) -> None:
+        server.should_exit = True  # again, where uvicorn raises the signal anew at its end
+
+    signal.signal(signal.SIGTERM, end)
+    server.run(sockets=[taken])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from prokd.common.text import check_text
 from prokd.data.inputs import Sentence, of_words, raw_sentence
 from prokd.data.words import check_language
 from prokd.scoring.tagged_text import TaggedSentence, text_entities
@@ -27,16 +26,10 @@ def sentences_of(request: TagRequest, language: str, settings: ServingSettings) 
     """
     _check_size(request, settings)
     if request.sentences is not None:
-        return [_of_words(words, line) for line, words in enumerate(request.sentences, start=1)]
+        return [of_words(words, line) for line, words in enumerate(request.sentences, start=1)]
     code = language if request.language is None else check_language(request.language)
     texts = [request.text] if request.text is not None else request.texts or []
     return [raw_sentence(text, line, language=code) for line, text in enumerate(texts, start=1)]
-
-
-def _of_words(words: list[str], line: int) -> Sentence:
-    for word in words:
-        check_text(word, "a word")
-    return of_words(words, line)
 
 
 def _check_size(request: TagRequest, settings: ServingSettings) -> None:
