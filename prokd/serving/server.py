@@ -72,7 +72,7 @@ def server_of(app: FastAPI) -> uvicorn.Server:
 def run(app: FastAPI, taken: socket.socket) -> None:
     """Answer requests until SIGTERM or Ctrl-C; running ones get their answer before.
 
-    A second Ctrl-C ends at once. After SIGTERM this returns; Ctrl-C is then answered as in all
+    A second Ctrl-C waits for the batch in the model alone. After SIGTERM this returns; Ctrl-C is then answered as in all
     commands.
     """
     server = server_of(app)

@@ -13,9 +13,14 @@ class ServingSettings(Frozen):
     batch_sentences: int = Field(
         32, ge=1, le=4096, description="A batch is closed at this many sentences"
     )
-    batch_characters: int = Field(20_000, ge=1, le=10**8, description="A batch is closed at this many characters")
+    batch_characters: int = Field(
+        20_000, ge=1, le=10**8, description="A batch is closed at this many characters"
+    )
     batch_milliseconds: int = Field(
-        5, ge=0, le=10_000, description="A batch is closed when its first request has waited for so long"
+        5,
+        ge=0,
+        le=10_000,
+        description="A batch is closed when its first request has waited so long",
     )
     max_characters: int = Field(
         10_000, ge=1, le=10**7, description="Most characters of a text or sentence"
