@@ -79,4 +79,4 @@ def serve(
         if not is_local(taken):
             typer.echo(f"anybody who reaches this machine by the network can use it ({host}).")
         run(app, taken)
-    typer.echo("ended; all requests that were running have their answer.")
+    typer.echo("ended.")

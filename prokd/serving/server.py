@@ -11,6 +11,7 @@ from types import FrameType
 import uvicorn
 from fastapi import FastAPI
 
+from prokd.common.interruption import IS_OVER, end_now
 from prokd.errors import UserError
 
 SECONDS = 30
@@ -60,9 +61,19 @@ def is_local(taken: socket.socket) -> bool:
     return ipaddress.ip_address(taken.getsockname()[0].partition("%")[0]).is_loopback
 
 
-def server_of(app: FastAPI) -> uvicorn.Server:
+class Server(uvicorn.Server):
+    """A server that a second Ctrl-C ends at once."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """End when running requests have their answer, or at once if that was wanted before."""
+        if self.should_exit and sig == signal.SIGINT:
+            end_now(sentence=IS_OVER)
+        super().handle_exit(sig, frame)
+
+
+def server_of(app: FastAPI) -> Server:
     """Return a server of an app; it writes no line for each request."""
-    return uvicorn.Server(
+    return Server(
         uvicorn.Config(
             app, log_level="warning", access_log=False, timeout_graceful_shutdown=SECONDS
         )
@@ -72,8 +83,7 @@ def server_of(app: FastAPI) -> uvicorn.Server:
 def run(app: FastAPI, taken: socket.socket) -> None:
     """Answer requests until SIGTERM or Ctrl-C; running ones get their answer before.
 
-    A second Ctrl-C waits for the batch in the model alone. After SIGTERM this returns; Ctrl-C is then answered as in all
-    commands.
+    After SIGTERM this returns; Ctrl-C is then answered as in all commands.
     """
     server = server_of(app)
 

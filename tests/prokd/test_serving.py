@@ -310,7 +310,7 @@ def test_ports_and_hosts() -> None:
 
 @pytest.mark.parametrize(
     ("number", "status", "sentence"),
-    [(signal.SIGTERM, 0, "ended; all requests"), (signal.SIGINT, 130, "interrupted.")],
+    [(signal.SIGTERM, 0, "ended."), (signal.SIGINT, 130, "interrupted.")],
 )
 def test_the_command_ends_by_signals(
     trained: Any, tmp_path: Path, number: int, status: int, sentence: str
