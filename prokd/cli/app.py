@@ -42,6 +42,7 @@ from prokd.cli.options import (
 from prokd.cli.predict_command import predict
 from prokd.cli.publish_command import publish
 from prokd.cli.running import run_app
+from prokd.cli.serve_command import serve
 from prokd.cli.tag_command import tag
 from prokd.cli.text_command import text
 from prokd.cli.translate_command import translate
@@ -204,6 +205,7 @@ app.command()(estimate)
 app.command()(features)
 app.command()(predict)
 app.command()(tag)
+app.command()(serve)
 app.command()(data)
 app.command()(text)
 app.command()(dictionary)
