@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
-from io import BufferedReader
+from io import BufferedReader, RawIOBase
 from itertools import chain, islice
 from pathlib import Path
 from typing import IO, NamedTuple, cast
@@ -61,7 +61,7 @@ def read_chunks(path: Path, form: str = "auto") -> Iterator[Chunk]:
     name = "standard input" if path == STANDARD_INPUT else str(path)
     with ExitStack() as until_the_end:
         file = (
-            cast(BufferedReader, sys.stdin.buffer)
+            _peekable(sys.stdin.buffer)
             if path == STANDARD_INPUT
             else until_the_end.enter_context(_open(path))
         )
@@ -113,6 +113,13 @@ def _open(path: Path) -> BufferedReader:
         return path.open("rb")
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}.") from None
+
+
+def _peekable(stream: IO[bytes]) -> BufferedReader:
+    """Return a stream whose first bytes can be looked at, as those of a file can."""
+    if isinstance(stream, BufferedReader):
+        return stream
+    return BufferedReader(cast(RawIOBase, stream))
 
 
 def _place(file: IO[bytes]) -> int | None:
