@@ -38,8 +38,8 @@ def test_labels_of_the_target_change_nothing_but_the_report(
     with StageRun("student", tiny_config, without) as run:
         scores, known = run.report(), run.folder.report()
         assert not run.folder.counts("xx").exists()
-    assert scores
-    assert all(name.startswith("test/en/") for name in scores)
+    assert {name.rpartition("/")[0] for name in scores} >= {"test/en", "estimate/xx"}
+    assert all(name.startswith(("test/en/", "estimate/xx/")) for name in scores)
     assert known is not None
     assert list(known["not_scored"]) == ["xx"]
     assert "split 'test' must be a file" in known["not_scored"]["xx"]
@@ -48,6 +48,7 @@ def test_labels_of_the_target_change_nothing_but_the_report(
     with StageRun("student", tiny_config, later) as run:
         assert run.done
         assert "test/xx/entity_f1" in run.report()
+        assert not any(name.startswith("estimate/") for name in run.report())
         assert run.folder.counts("xx").exists()
 
 
