@@ -11,6 +11,8 @@ from prokd.data.windows import likeliest_tags_of_long
 from prokd.runs.estimates import unlike_source
 from prokd.scoring.f1_estimate import (
     TEMPERATURES,
+    TOO_HIGH,
+    TOO_LOW,
     estimate_f1,
     expectation,
     fitted_temperature,
@@ -100,6 +102,8 @@ def test_the_middle_of_two_readings_and_their_ends():
     assert found.f1 == pytest.approx((found.expected + found.shifted) / 2)
     readings = sorted([found.expected, found.shifted])
     assert found.low <= readings[0] <= found.f1 <= readings[1] <= found.high
+    assert found.low <= found.f1 - TOO_HIGH
+    assert found.high >= found.f1 + TOO_LOW
     shift = found.source_f1 - found.expected_source
     assert found.shifted == pytest.approx(found.expected + shift)
 
@@ -108,7 +112,7 @@ def test_nothing_found_is_no_number_that_is_not_one():
     values = torch.zeros(6, len(TAGS))
     values[:, 0] = 1.0
     found, errors = estimate_f1(values, [3, 3], np.zeros(6, int), values, [3, 3], TAGS)
-    assert (found.f1, found.low, found.high) == (0.0, 0.0, 0.0)
+    assert (found.f1, found.low, found.high) == (0.0, 0.0, TOO_LOW)
     assert errors == pytest.approx([0.0, 0.0], abs=1e-9)
     assert all(math.isfinite(temperature) for temperature in TEMPERATURES)
 
