@@ -50,13 +50,13 @@ def _description(name: str, command: Any) -> Iterator[str]:
     """Yield what ``--help`` shows of one command."""
     context = command.make_context(name, [], resilient_parsing=True)
     usage = " ".join([name, *command.collect_usage_pieces(context)])
-    yield f"{inspect.cleandoc(command.help or '')}\n\n```text\n{usage}\n```\n"
-    for kind, title in (("argument", "argument"), ("option", "option")):
+    yield f"{inspect.cleandoc(command.help)}\n\n```text\n{usage}\n```\n"
+    for kind in ("argument", "option"):
         given = [each for each in command.get_params(context) if each.param_type_name == kind]
         records = [record for each in given if (record := each.get_help_record(context))]
         if records:
-            yield f"| {title} | what it is |\n|---|---|"
-            yield from (f"| `{_cell(form)}` | {_cell(text)} |" for form, text in records)
+            yield f"| {kind} | what it is |\n|---|---|"
+            yield from (f"| `{form}` | {_cell(text)} |" for form, text in records)
             yield ""
 
 

@@ -1,4 +1,4 @@
-"""Pages of the Python reference: which modules are the public door; their docstrings say the rest."""
+"""Pages of the Python reference: the modules of the public door, whose docstrings say all."""
 
 from __future__ import annotations
 

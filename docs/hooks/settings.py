@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
-from typing import Any, get_args
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
@@ -15,7 +16,15 @@ from prokd.config import PRESETS, RuntimeConfig
 from prokd.method import Method
 from prokd.methods import methods
 
-BOUNDS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
+BOUNDS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "&lt;"}
+KINDS = {
+    int: "whole number",
+    float: "number",
+    str: "text",
+    bool: "`true`, `false`",
+    Path: "path",
+    NoneType: "`null`",
+}
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -44,7 +53,8 @@ def _page(method: Method) -> Iterator[str]:
     for name, common in PRESETS.items():
         yield from _changes(f"--preset {name}", {**common, **method.presets.get(name, {})})
     if any(method.readings.values()):
-        yield "## Readings\n\nWhat a reading sets otherwise; the first is the default.\n"
+        weak = f", with the embedded encoder `{name}`" if (name := method.embedded_reading) else ""
+        yield f"## Readings\n\nWhat a reading sets otherwise; the first is the default{weak}.\n"
         for name, changes in method.readings.items():
             yield from _changes(f"--reading {name}", changes)
     if method.components:
@@ -86,33 +96,45 @@ def _default(field: FieldInfo) -> str:
 
 
 def _value(value: Any) -> str:
-    """Return a value as YAML has it, or as the command line takes it."""
+    """Return a value as a space file or ``--set`` takes it."""
+    return f"`{_plain(value)}`"
+
+
+def _plain(value: Any) -> str:
     if value is None or isinstance(value, bool):
-        return f"`{str(value).lower() if value is not None else 'null'}`"
+        return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, Mapping):
-        return "`" + (", ".join(f"{key}: {each}" for key, each in value.items()) or "{}") + "`"
+        return f"{{{', '.join(f'{key}: {_plain(each)}' for key, each in value.items())}}}"
     if isinstance(value, list | tuple):
-        return f"`[{', '.join(map(str, value))}]`"
-    return f"`{value:g}`" if isinstance(value, float) else f"`{_cell(str(value))}`"
+        return f"[{', '.join(map(_plain, value))}]"
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _allowed(field: FieldInfo) -> str:
-    """Return the type and the range of a setting, or its choices."""
+    """Return the kind and the range of a setting, or its choices."""
     bounds = [
-        f"{sign} {getattr(rule, name):g}"
+        f"{sign} {getattr(rule, name)}"
         for rule in field.metadata
         for name, sign in BOUNDS.items()
         if getattr(rule, name, None) is not None
     ]
-    return ", ".join([_type(field.annotation), *bounds])
+    return ", ".join([_kind(field.annotation), *bounds])
 
 
-def _type(kind: Any) -> str:
-    if "Literal" in str(getattr(kind, "__origin__", "")):
-        return ", ".join(f"`{choice}`" for choice in get_args(kind))
-    shown = kind.__name__ if isinstance(kind, type) and not get_args(kind) else str(kind)
-    shown = re.sub(r"Annotated\[(\w+), .*?\)\]", r"\1", shown)
-    return _cell(re.sub(r"\b(typing|pathlib|collections\.abc|prokd\.[\w.]+)\.", "", shown))
+def _kind(annotation: Any) -> str:
+    """Return a type in words."""
+    origin, parts = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _kind(parts[0])
+    if origin is Literal:
+        return ", ".join(map(_value, parts))
+    if origin in (Union, UnionType):
+        return " or ".join(map(_kind, parts))
+    if origin is Mapping:
+        return f"{_kind(parts[1])} by {_kind(parts[0])}"
+    if origin is tuple:
+        return f"list of {_kind(parts[0])}"
+    return KINDS.get(annotation, annotation.__name__)
 
 
 def _cell(text: str) -> str:

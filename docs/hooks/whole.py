@@ -1,4 +1,4 @@
-"""The page of what lies outside docs/, and the check that no page loads anything from elsewhere."""
+"""The page of what lies outside docs/, and the check that no page loads what is elsewhere."""
 
 from __future__ import annotations
 
