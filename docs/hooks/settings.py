@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import NoneType, UnionType
@@ -37,7 +38,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
             "# Where it runs\n",
             "Fields of `prokd.config.RuntimeConfig`: no part of a run's identity. Options of the "
             "commands set them.\n",
-            *_table(RuntimeConfig, {}),
+            *_sections(RuntimeConfig, {}),
         ]
     )
     files.append(File.generated(config, "settings/runtime.md", content=where))
@@ -48,7 +49,7 @@ def _page(method: Method) -> Iterator[str]:
     yield f"# Settings of `{method.name}`\n"
     yield f"{method.title}{f' ({method.citation})' if method.citation else ''}. "
     yield "Each is set by `--set PATH=VALUE`, and searched by a line of a space file.\n"
-    yield from _table(method.config, method.symbols)
+    yield from _sections(method.config, method.symbols)
     yield "## Presets\n\nWhat a preset sets otherwise than the defaults above.\n"
     for name, common in PRESETS.items():
         yield from _changes(f"--preset {name}", {**common, **method.presets.get(name, {})})
@@ -71,23 +72,34 @@ def _changes(name: str, changes: Mapping[str, Any]) -> Iterator[str]:
     yield f"**`{name}`**\n\n{shown or '- nothing'}\n"
 
 
-def _table(model: type[BaseModel], symbols: Mapping[str, str]) -> Iterator[str]:
+def _sections(
+    model: type[BaseModel], symbols: Mapping[str, str], before: str = ""
+) -> Iterator[str]:
+    """Yield the table of a class of settings, then those of its sections, each under its path."""
+    sections = {
+        name: kind for name, field in model.model_fields.items() if (kind := _model(field))
+    }
     yield "| setting | default | allowed | what it is |\n|---|---|---|---|"
-    for path, field in _fields(model):
-        symbol = f"**{symbols[path]}**: " if path in symbols else ""
-        text = f"{symbol}{field.description or ''}"
-        default = "its own" if field.is_required() else _default(field)
-        yield f"| `{path}` | {default} | {_allowed(field)} | {_cell(text)} |"
-    yield ""
-
-
-def _fields(model: type[BaseModel], before: str = "") -> Iterator[tuple[str, FieldInfo]]:
-    """Yield all settings by dotted path, those of sections at the section's place."""
     for name, field in model.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            yield from _fields(field.annotation, f"{before}{name}.")
-        else:
-            yield f"{before}{name}", field
+        if name not in sections:
+            yield _row(f"{before}{name}", field, symbols)
+    yield ""
+    for name, kind in sections.items():
+        path = f"{before}{name}"
+        yield f"##{'#' * path.count('.')} `{path}`\n\n{inspect.cleandoc(kind.__doc__ or '')}\n"
+        yield from _sections(kind, symbols, f"{path}.")
+
+
+def _model(field: FieldInfo) -> type[BaseModel] | None:
+    """Return the class of a section; None of a single setting."""
+    kind = field.annotation
+    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+
+
+def _row(path: str, field: FieldInfo, symbols: Mapping[str, str]) -> str:
+    symbol = f"**{symbols[path]}**: " if path in symbols else ""
+    text = _cell(f"{symbol}{field.description or ''}")
+    return f"| `{path}` | {_default(field)} | {_allowed(field)} | {text} |"
 
 
 def _default(field: FieldInfo) -> str:
@@ -113,7 +125,7 @@ def _plain(value: Any) -> str:
 def _allowed(field: FieldInfo) -> str:
     """Return the kind and the range of a setting, or its choices."""
     bounds = [
-        f"{sign} {getattr(rule, name)}"
+        f"{sign}&nbsp;{getattr(rule, name)}"
         for rule in field.metadata
         for name, sign in BOUNDS.items()
         if getattr(rule, name, None) is not None

@@ -1,4 +1,4 @@
-"""Examples of docstrings as code: Markdown does not know a line that begins with ``>>>``."""
+"""Docstrings as Markdown: examples become code, the legend of shapes a line and no heading."""
 
 from __future__ import annotations
 
@@ -10,13 +10,17 @@ import griffe
 BLOCK = re.compile(r"(?m)^( *)>>> .*(?:\n(?! *$).*)*")
 
 
-class FencedExamples(griffe.Extension):
+LEGEND = re.compile(r"(?m)^# ")
+
+
+class Docstrings(griffe.Extension):
     """Puts a fence round each example, which ends at a blank line."""
 
     def on_object(self, *, obj: griffe.Object, **kwargs: Any) -> None:
         """Change the docstring of one object."""
         if obj.docstring is not None:
-            obj.docstring.value = BLOCK.sub(_fenced, obj.docstring.value)
+            text = LEGEND.sub("Shapes: ", obj.docstring.value)
+            obj.docstring.value = BLOCK.sub(_fenced, text)
 
 
 def _fenced(found: re.Match[str]) -> str:
