@@ -8,18 +8,18 @@ from typing import Any
 import griffe
 
 BLOCK = re.compile(r"(?m)^( *)>>> .*(?:\n(?! *$).*)*")
-
-
+EQUATION = re.compile(r"(?m)^Eq\. .*(?:\n(?! *$).*)*")
 LEGEND = re.compile(r"(?m)^# ")
 
 
 class Docstrings(griffe.Extension):
-    """Puts a fence round each example, which ends at a blank line."""
+    """Puts a fence round each example, and ends the lines of an equation where they end."""
 
     def on_object(self, *, obj: griffe.Object, **kwargs: Any) -> None:
         """Change the docstring of one object."""
         if obj.docstring is not None:
             text = LEGEND.sub("Shapes: ", obj.docstring.value)
+            text = EQUATION.sub(lambda found: found[0].replace("\n", "  \n"), text)
             obj.docstring.value = BLOCK.sub(_fenced, text)
 
 

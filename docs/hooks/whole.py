@@ -11,6 +11,7 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).resolve().parents[2]
+LOG = re.compile(r"\]\((\.\./)+LOG\.md\)")
 LOADED = re.compile(r'<(?:script|link|img|iframe|source)\b[^>]*?(?:src|href)="?(https?:[^">\s]+)')
 
 log = logging.getLogger("mkdocs.hooks.whole")
@@ -25,7 +26,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Lead links to LOG.md to its page."""
-    return markdown.replace("](../../LOG.md)", "](index.md)")
+    here = "../" * page.file.src_uri.count("/")
+    return LOG.sub(f"]({here}log/index.md)", markdown)
 
 
 def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
