@@ -31,7 +31,7 @@ KINDS = {
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add a page for each method, and one for what is no part of a run's identity."""
     for name, method in methods().items():
-        text = "\n".join(_page(method))
+        text = "\n".join(page_of(method))
         files.append(File.generated(config, f"settings/{name}.md", content=text))
     where = "\n".join(
         [
@@ -45,7 +45,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     return files
 
 
-def _page(method: Method) -> Iterator[str]:
+def page_of(method: Method) -> Iterator[str]:
+    """Yield the parts of the page of a method."""
     yield f"# Settings of `{method.name}`\n"
     yield f"{method.title}{f' ({method.citation})' if method.citation else ''}. "
     yield "Each is set by `--set PATH=VALUE`, and searched by a line of a space file.\n"
