@@ -8,7 +8,10 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
 PAGES: dict[str, tuple[str, Sequence[str]]] = {
-    "tagger": ("A tagger", ("prokd.scoring.tagging.Tagger", "prokd.scoring.tagged_text")),
+    "tagger": (
+        "A tagger: `from prokd import Tagger`",
+        ("prokd.scoring.tagging.Tagger", "prokd.scoring.tagged_text"),
+    ),
     "config": (
         "Settings",
         ("prokd.config.settings", "prokd.config.overrides", "prokd.config.presets"),
