@@ -8,6 +8,7 @@ from types import ModuleType
 
 import pytest
 from typer.main import get_command
+from typer.testing import CliRunner
 
 from ablations.run import app as ablations_app
 from prokd.cli.added_commands import added, load
@@ -76,3 +77,17 @@ def test_every_setting_of_a_method_stands_on_its_page(settings_pages, name):
     for path, symbol in method.symbols.items():
         assert f"| `{path}` | " in page
         assert f"**{symbol}**: " in page
+
+
+def test_the_first_steps_of_the_tutorial_print_what_it_says(tmp_path, monkeypatch, capsys):
+    page = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
+    program = re.findall(r"```python\n(.*?)```", page, re.DOTALL)[0]
+    begin, counted = re.findall(r"```text\n(.*?)```", page, re.DOTALL)[:2]
+    monkeypatch.chdir(tmp_path)
+    exec(compile(program, "text.py", "exec"), {})
+    text = capsys.readouterr().out
+    assert text.startswith(begin)
+    (tmp_path / "news.txt").write_text(text, encoding="utf-8")
+    (line,) = re.findall(r"(?m)^ {4}prokd (text .*)$", page)
+    done = CliRunner().invoke(prokd_app, shlex.split(line), catch_exceptions=False)
+    assert done.output.startswith(counted)
