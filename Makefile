@@ -22,7 +22,7 @@ define CALMLY
 esac; done; exit 1; }
 endef
 
-.PHONY: run test check chaos test-hosts golden bench format install ui dashboard clean
+.PHONY: run test check docs chaos test-hosts golden bench format install ui dashboard clean
 
 run: install
 	$(BIN)/python search/run.py --preset mini --lang ar $(RUN_ARGS)
@@ -50,6 +50,13 @@ check: install
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy
+	$(MAKE) --no-print-directory docs
+
+# A broken link is a failure (mkdocs.yml), but not with --quiet: what is not told is not counted.
+# The variable leaves out an advertisement.
+docs: install
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
+	@echo "the documentation is in site/index.html"
 
 format: install
 	$(BIN)/ruff format .
@@ -80,4 +87,4 @@ $(STAMP): requirements.lock pyproject.toml
 	@touch $(STAMP)
 
 clean:
-	rm -rf $(VENV) runs studies exports reports benchmark-results ray_results mlartifacts mlflow.db
+	rm -rf $(VENV) site runs studies exports reports benchmark-results ray_results mlartifacts mlflow.db

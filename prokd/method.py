@@ -43,8 +43,8 @@ class StageSpec:
             one kind with equal ones, on equal text, are one run, whatever their methods.
         needs: Earlier stages whose finished models it reads.
         reads: From the settings that it sees to the corpora (and `ENCODER`) that it reads.
-        kind: Of its run folders, ``<kind>-<signature>``; None = its name.
-        section: Its part of the settings, an `OptimizationConfig`; None = its name.
+        own_kind: Of its run folders, ``<kind>-<signature>``; None = its name.
+        own_section: Its part of the settings, an `OptimizationConfig`; None = its name.
         source: Language whose labels it reads; None = the experiment's first.
     """
 

@@ -37,7 +37,7 @@ MODULES = (
     "prokd.cli.app",
     "prokd.training.run",
     "prokd.scoring.pipeline",
-    "prokd.serving.app",
+    "prokd.cli.serving.app",
     "mlflow.cli",
     "mlflow.transformers",
     "mlflow.store.tracking.sqlalchemy_store",

@@ -9,9 +9,9 @@ import typer
 
 from prokd.cli.model_commands import Folder
 from prokd.cli.options import Device, Model
+from prokd.cli.serving.settings import ServingSettings
 from prokd.common.import_path import lean_imports
 from prokd.config import RuntimeConfig
-from prokd.serving.settings import ServingSettings
 
 DEFAULT = ServingSettings()
 
@@ -64,10 +64,10 @@ def serve(
         max_waiting=max_waiting,
     )
     with lean_imports():
+        from prokd.cli.serving.app import serving_app
+        from prokd.cli.serving.server import address_of, bound_socket, is_local, run
         from prokd.data.words import check_language
         from prokd.scoring.tagging import Tagger
-        from prokd.serving.app import serving_app
-        from prokd.serving.server import address_of, bound_socket, is_local, run
 
     if language is not None:
         check_language(language)

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from prokd.cli.serving.batching import Batcher
+from prokd.cli.serving.metrics import Metrics
+from prokd.cli.serving.problems import Refused
+from prokd.cli.serving.settings import ServingSettings
 from prokd.scoring.tagging import Tagger
-from prokd.serving.batching import Batcher
-from prokd.serving.metrics import Metrics
-from prokd.serving.problems import Refused
-from prokd.serving.settings import ServingSettings
 
 
 @pytest.fixture(scope="module")

@@ -20,12 +20,12 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from prokd.cli.serving.app import serving_app
+from prokd.cli.serving.server import address_of, bound_socket, is_local, server_of
+from prokd.cli.serving.settings import ServingSettings
 from prokd.common.palette import COLOURS
 from prokd.errors import UserError
 from prokd.scoring.tagging import Tagger
-from prokd.serving.app import serving_app
-from prokd.serving.server import address_of, bound_socket, is_local, server_of
-from prokd.serving.settings import ServingSettings
 from tests import browser, preloaded
 
 TEXT = "anna woont in paris ."

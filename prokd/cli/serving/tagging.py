@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from prokd.cli.serving.messages import Entity, TaggedText, TaggedWord, TagRequest, TagResponse
+from prokd.cli.serving.problems import Refused
+from prokd.cli.serving.settings import ServingSettings
 from prokd.data.inputs import Sentence, of_words, raw_sentence
 from prokd.data.words import check_language
 from prokd.scoring.tagged_text import TaggedSentence, text_entities
-from prokd.serving.messages import Entity, TaggedText, TaggedWord, TagRequest, TagResponse
-from prokd.serving.problems import Refused
-from prokd.serving.settings import ServingSettings
 
 
 def sentences_of(request: TagRequest, language: str, settings: ServingSettings) -> list[Sentence]:

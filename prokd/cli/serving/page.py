@@ -9,8 +9,8 @@ from importlib import resources
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, Template
 
+from prokd.cli.serving.messages import Health
 from prokd.common.palette import COLOURS
-from prokd.serving.messages import Health
 
 _POLICY = (
     "default-src 'none'; connect-src 'self'; script-src 'nonce-{0}'; style-src 'nonce-{0}'; "
@@ -32,5 +32,5 @@ def page(health: Health) -> HTMLResponse:
 
 @cache
 def _template() -> Template:
-    text = resources.files("prokd.serving").joinpath("page.html").read_text(encoding="utf-8")
+    text = resources.files("prokd.cli.serving").joinpath("page.html").read_text(encoding="utf-8")
     return Environment(autoescape=True).from_string(text)

@@ -14,10 +14,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from time import perf_counter
 
+from prokd.cli.serving.metrics import Metrics
+from prokd.cli.serving.problems import Refused
+from prokd.cli.serving.settings import ServingSettings
 from prokd.scoring.tagged_text import TaggedSentence
-from prokd.serving.metrics import Metrics
-from prokd.serving.problems import Refused
-from prokd.serving.settings import ServingSettings
 
 Sentences = list[list[str]]
 Tag = Callable[[Sentences], Sequence[TaggedSentence]]

@@ -6,7 +6,7 @@ from time import perf_counter
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from prokd.serving.metrics import Metrics
+from prokd.cli.serving.metrics import Metrics
 
 
 class Counted:

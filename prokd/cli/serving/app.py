@@ -10,17 +10,17 @@ from typing import Any
 
 from fastapi import FastAPI, Response
 
+from prokd.cli.serving.batching import Batcher
+from prokd.cli.serving.body_limit import BodyLimit
+from prokd.cli.serving.counted import Counted
+from prokd.cli.serving.messages import Health, Problem, TagRequest, TagResponse
+from prokd.cli.serving.metrics import FORM, Metrics
+from prokd.cli.serving.page import page
+from prokd.cli.serving.problems import answer_problems
+from prokd.cli.serving.settings import ServingSettings
+from prokd.cli.serving.tagging import response_of, sentences_of
 from prokd.data.words import UNDETERMINED
 from prokd.scoring.tagging import Tagger
-from prokd.serving.batching import Batcher
-from prokd.serving.body_limit import BodyLimit
-from prokd.serving.counted import Counted
-from prokd.serving.messages import Health, Problem, TagRequest, TagResponse
-from prokd.serving.metrics import FORM, Metrics
-from prokd.serving.page import page
-from prokd.serving.problems import answer_problems
-from prokd.serving.settings import ServingSettings
-from prokd.serving.tagging import response_of, sentences_of
 
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"model": Problem} for status in (413, 415, 422, 503)
