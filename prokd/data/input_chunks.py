@@ -10,11 +10,14 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import IO, NamedTuple, cast
 
-from prokd.data.columns import parse_columns
-from prokd.data.inputs import FORMS, Sentence, detected_form, of_words, raw_sentence
-from prokd.data.readers import parse_json_lines
-from prokd.data.text.sources import STANDARD_INPUT, lines_in
-from prokd.errors import UserError
+from prokd.data.inputs import (
+    Sentence,
+    check_form,
+    detected_form,
+    sentences_in_columns,
+    sentences_in_lines,
+)
+from prokd.data.text.sources import STANDARD_INPUT, lines_in, opened
 
 MOST_LINES, MOST_CHARACTERS = 1000, 200_000
 """A chunk ends at whichever comes first. What is in it decides how numbers are rounded, so that it
@@ -31,7 +34,7 @@ class Chunk(NamedTuple):
         form: "text", "jsonl" or "conll".
         first_line: Number of the first line, from 1.
         lines: Of raw text or JSON.
-        words: Of columns: each sentence's words and line.
+        sentences: Of columns, which are read whole.
         end: Bytes of the file that are read by now; None of a stream.
     """
 
@@ -39,7 +42,7 @@ class Chunk(NamedTuple):
     form: str
     first_line: int
     lines: list[str]
-    words: list[tuple[list[str], int]]
+    sentences: list[Sentence]
     end: int | None
 
 
@@ -56,14 +59,13 @@ def read_chunks(path: Path, form: str = "auto") -> Iterator[Chunk]:
     Raises:
         UserError: An unknown form, a file that cannot be read, or has not its form.
     """
-    if form not in FORMS:
-        raise UserError(f"the input must be one of {', '.join(FORMS)}, but got {form!r}.")
+    check_form(form)
     name = "standard input" if path == STANDARD_INPUT else str(path)
     with ExitStack() as until_the_end:
         file = (
             _peekable(sys.stdin.buffer)
             if path == STANDARD_INPUT
-            else until_the_end.enter_context(_open(path))
+            else until_the_end.enter_context(opened(path, name))
         )
         lines = lines_in(file, name)
         first = list(islice(lines, _FIRST_LINES))
@@ -96,23 +98,9 @@ def sentences_in(chunk: Chunk, *, language: str, split: bool) -> list[Sentence]:
         UserError: A line that has not the form.
     """
     if chunk.form == "conll":
-        return [of_words(words, line) for words, line in chunk.words]
-    if chunk.form == "jsonl":
-        text = "\n".join(chunk.lines)
-        raw = parse_json_lines(text, chunk.name, labelled=False, first_line=chunk.first_line)
-        return [of_words(words, at[0]) for words, at in zip(raw.words, raw.lines, strict=True)]
-    found = [
-        raw_sentence(line, number, language=language, split=split)
-        for number, line in enumerate(chunk.lines, start=chunk.first_line)
-    ]
-    return [sentence for sentence in found if sentence.words]
-
-
-def _open(path: Path) -> BufferedReader:
-    try:
-        return path.open("rb")
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}.") from None
+        return chunk.sentences
+    place = chunk.name, chunk.form, chunk.first_line
+    return sentences_in_lines(chunk.lines, *place, language=language, split=split)
 
 
 def _peekable(stream: IO[bytes]) -> BufferedReader:
@@ -127,9 +115,7 @@ def _place(file: IO[bytes]) -> int | None:
 
 
 def _columns(name: str, lines: list[str]) -> Iterator[Chunk]:
-    found, _, numbers = parse_columns(
-        "\n".join(lines), name, labelled=False, separator=None, tag_column=None
-    )
-    words = [(sentence, at[0]) for sentence, at in zip(found, numbers, strict=True)]
-    for first in range(0, len(words), MOST_LINES):
-        yield Chunk(name, "conll", words[first][1], [], words[first : first + MOST_LINES], None)
+    found = sentences_in_columns("\n".join(lines), name)
+    for first in range(0, len(found), MOST_LINES):
+        part = found[first : first + MOST_LINES]
+        yield Chunk(name, "conll", part[0].line, [], part, None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
@@ -68,21 +69,54 @@ def sentences_of(
     Raises:
         UserError: An unknown form, or a text that does not have it.
     """
-    if form not in FORMS:
-        raise UserError(f"the input must be one of {', '.join(FORMS)}, but got {form!r}.")
+    check_form(form)
     if form == "auto":
         form = detected_form(text, name)
     if form == "conll":
-        sentences, _, lines = parse_columns(
-            text, name, labelled=False, separator=None, tag_column=None
-        )
-        return [of_words(found, at[0]) for found, at in zip(sentences, lines, strict=True)]
+        return sentences_in_columns(text, name)
+    return sentences_in_lines(split_lines(text), name, form, language=language, split=split)
+
+
+def check_form(form: str) -> None:
+    """Refuse what is no form of an input."""
+    if form not in FORMS:
+        raise UserError(f"the input must be one of {', '.join(FORMS)}, but got {form!r}.")
+
+
+def sentences_in_columns(text: str, name: str) -> list[Sentence]:
+    """Return the sentences of CoNLL columns, as `sentences_of` does."""
+    sentences, _, lines = parse_columns(
+        text, name, labelled=False, separator=None, tag_column=None
+    )
+    return [of_words(found, at[0]) for found, at in zip(sentences, lines, strict=True)]
+
+
+def sentences_in_lines(
+    lines: Sequence[str],
+    name: str,
+    form: str,
+    first_line: int = 1,
+    *,
+    language: str = UNDETERMINED,
+    split: bool = True,
+) -> list[Sentence]:
+    """Return the sentences of some lines of raw text or JSON, as `sentences_of` does.
+
+    Args:
+        lines: The lines.
+        name: Of the file, for messages.
+        form: "text" or "jsonl".
+        first_line: Number of the first, from 1.
+        language: As there, like ``split``.
+        split: Whether raw text is split into words.
+    """
     if form == "jsonl":
-        raw = parse_json_lines(text, name, labelled=False)
+        text = "\n".join(lines)
+        raw = parse_json_lines(text, name, labelled=False, first_line=first_line)
         return [of_words(found, at[0]) for found, at in zip(raw.words, raw.lines, strict=True)]
     result = [
         raw_sentence(line, number, language=language, split=split)
-        for number, line in enumerate(split_lines(text), start=1)
+        for number, line in enumerate(lines, start=first_line)
     ]
     return [sentence for sentence in result if sentence.words]
 

@@ -107,11 +107,16 @@ def _files_in(folder: Path) -> list[Path]:
 
 
 def _lines(source: Source) -> Iterator[str]:
+    with opened(source.path, source.name) as file:
+        yield from lines_in(file, source.name)
+
+
+def opened(path: Path, name: str) -> BufferedReader:
+    """Open a file to be read; UserError if it cannot be."""
     try:
-        with source.path.open("rb") as file:
-            yield from lines_in(file, source.name)
+        return path.open("rb")
     except OSError as error:
-        raise UserError(f"{source.name} cannot be read: {error.strerror}.") from None
+        raise UserError(f"{name} cannot be read: {error.strerror}.") from None
 
 
 def lines_in(packed: BufferedReader, name: str) -> Iterator[str]:
