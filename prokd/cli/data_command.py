@@ -19,7 +19,7 @@ from prokd.cli.options import (
     experiment,
     separator_of,
 )
-from prokd.common.places import check_writable
+from prokd.common.places import check_file
 
 
 def data(
@@ -48,7 +48,7 @@ def data(
     wanted = codes(languages)
     for path in to:
         check_form(path)
-        check_writable(path.parent, "the folder of --to")
+        check_file(path, "--to")
     for language in wanted:
         config = experiment(
             preset=preset,

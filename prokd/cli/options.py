@@ -83,6 +83,10 @@ Types = Annotated[
     list[str],
     typer.Option("--map", help="TYPE=O or TYPE=TYPE of the model, for types of the data."),
 ]
+WordLanguage = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option("--lang", help="Language whose rules split words; else the model's target."),
+]
 Valid = Annotated[
     bool,
     typer.Option(

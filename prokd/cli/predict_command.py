@@ -6,17 +6,16 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
 from prokd.cli.model_commands import Folder
-from prokd.cli.options import Device, Model, Place, Valid
+from prokd.cli.options import Device, Model, Place, Valid, WordLanguage
 from prokd.common.files import write_atomically
 from prokd.common.import_path import lean_imports
-from prokd.common.places import check_writable
+from prokd.common.places import check_file
 from prokd.errors import UserError
 
 if TYPE_CHECKING:
@@ -36,10 +35,7 @@ def predict(
         str,
         typer.Option("--input", help="text, conll or jsonl; auto: what the file looks like."),
     ] = "auto",
-    language: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option("--lang", help="Language whose rules split words; else the model's target."),
-    ] = None,
+    language: WordLanguage = None,
     split: Annotated[
         bool, typer.Option(help="Split raw text into words; else blanks separate them.")
     ] = True,
@@ -64,9 +60,7 @@ def predict(
     """
     _check_given(text, file, form, output)
     if to is not None:
-        if to.is_dir():
-            raise UserError(f"--to must be a file, but {to} is a folder.")
-        check_writable(to.parent, "the folder of --to")
+        check_file(to, "--to")
     with lean_imports():
         from prokd.config import RuntimeConfig
         from prokd.data.input_chunks import Chunk, read_chunks
@@ -85,12 +79,14 @@ def predict(
         on_cpu = device_of(RuntimeConfig(device=device)).type == "cpu"
         workers = cores() if on_cpu else 1
     size = file.stat().st_size if file is not None and file.is_file() else None
-    with _progress(size, is_shown=file is not None and not quiet) as tell:
-        found = (part.text for part in map(tell, tag_chunks(job, chunks, workers=workers)))
-        if to is None:
-            _print(found)
-        else:
-            write_atomically(to, lambda path: _write(path, found))
+    tagged: Iterable[Tagged] = tag_chunks(job, chunks, workers=workers)
+    if file is not None and not quiet:
+        tagged = (_in_a_bar if sys.stderr.isatty() else _in_lines)(tagged, size)
+    found = (part.text for part in tagged)
+    if to is None:
+        _print(found)
+    else:
+        write_atomically(to, lambda path: _write(path, found))
 
 
 def _write(path: Path, parts: Iterable[str]) -> None:
@@ -107,60 +103,50 @@ def _print(parts: Iterable[str]) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-class _Lines:
-    """Progress in a line now and then."""
+class _Progress:
+    """What is done so far, in words."""
 
-    def __init__(self, size: int | None) -> None:
-        self.size, self.begun = size, time.monotonic()
-        self.told, self.sentences, self.words = self.begun, 0, 0
+    def __init__(self) -> None:
+        self.begun, self.sentences, self.words = time.monotonic(), 0, 0
 
-    def __call__(self, part: Tagged) -> Tagged:
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.begun
+
+    def add(self, part: Tagged) -> str:
+        """Count a part; return what is done by now."""
         self.sentences += part.sentences
         self.words += part.words
-        now = time.monotonic()
-        if now - self.told >= LINE_EVERY:
-            self.told = now
-            typer.echo(self.line(part, now - self.begun), err=True)
-        return part
-
-    def line(self, part: Tagged, seconds: float) -> str:
-        """Return what is done and, where the file has a size, what is left."""
-        rate = self.words / max(seconds, 1e-9)
-        text = f"{self.sentences:,} sentences, {rate:,.0f} words a second"
-        if not self.size or not part.end:
-            return text
-        share = part.end / self.size
-        return f"{text}, {share:.0%}, about {seconds * (1 / share - 1):.0f} s left"
+        rate = self.words / max(self.seconds, 1e-9)
+        return f"{self.sentences:,} sentences, {rate:,.0f} words a second"
 
 
-@contextmanager
-def _progress(size: int | None, *, is_shown: bool) -> Iterator[Any]:
-    """Yield what is told of each part that is tagged, and returns it."""
-    lines = _Lines(size)
-    if not is_shown:
-        lines.told = float("inf")
-        yield lines
-        return
-    if not sys.stderr.isatty():
-        yield lines
-        return
+def _in_lines(parts: Iterable[Tagged], size: int | None) -> Iterator[Tagged]:
+    """Yield parts, and write a line now and then: what is done and, given a size, what is left."""
+    done, told = _Progress(), 0.0
+    for part in parts:
+        line = done.add(part)
+        if (seconds := done.seconds) - told >= LINE_EVERY:
+            told = seconds
+            share = (part.end or 0) / size if size else 0.0
+            left = f", {share:.0%}, about {seconds * (1 / share - 1):.0f} s left" if share else ""
+            typer.echo(f"{line}{left}", err=True)
+        yield part
+
+
+def _in_a_bar(parts: Iterable[Tagged], size: int | None) -> Iterator[Tagged]:
+    """Yield parts, and draw a bar meanwhile."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (BarColumn(), TextColumn("{task.percentage:3.0f}%"), TimeRemainingColumn())
     words = TextColumn("{task.description}")
+    done = _Progress()
     with Progress(*columns, words, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("loading the model", total=size)
-
-        def tell(part: Tagged) -> Tagged:
-            lines(part)
-            rate = lines.words / max(time.monotonic() - lines.begun, 1e-9)
-            shown = f"{lines.sentences:,} sentences, {rate:,.0f} words a second"
-            bar.update(task, completed=part.end or 0, description=shown)
-            return part
-
-        lines.told = float("inf")
-        yield tell
+        for part in parts:
+            bar.update(task, completed=part.end or 0, description=done.add(part))
+            yield part
 
 
 def _check_given(text: str | None, file: Path | None, form: str, output: str) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any
 
 import typer
 
 from prokd.cli.model_commands import Folder
-from prokd.cli.options import Device, Model
+from prokd.cli.options import Device, Model, WordLanguage
 from prokd.cli.serving.settings import ServingSettings
 from prokd.common.import_path import lean_imports
 from prokd.config import RuntimeConfig
@@ -34,10 +34,7 @@ def serve(
         str, typer.Option(help="Address to listen on; 127.0.0.1 = this machine alone.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 = a free one.")] = 8000,
-    language: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option("--lang", help="Language whose rules split words; else the model's target."),
-    ] = None,
+    language: WordLanguage = None,
     model: Model = None,
     device: Device = "auto",
     batch_sentences: Annotated[int, _setting("batch_sentences")] = DEFAULT.batch_sentences,

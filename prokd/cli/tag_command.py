@@ -23,7 +23,7 @@ from prokd.cli.options import (
 )
 from prokd.common.files import write_text
 from prokd.common.import_path import lean_imports
-from prokd.common.places import check_writable
+from prokd.common.places import check_file
 from prokd.config import RuntimeConfig
 from prokd.errors import UserError
 
@@ -58,9 +58,7 @@ def tag(
     if form not in ("conll", "jsonl"):
         raise UserError(f"the format must be conll or jsonl, but got {form!r}.")
     if to is not None:
-        if to.is_dir():
-            raise UserError(f"--to must be a file, but {to} is a folder.")
-        check_writable(to.parent, "the folder of --to")
+        check_file(to, "--to")
     with lean_imports():
         from prokd.data.inputs import of_words
         from prokd.data.words import check_language

@@ -43,6 +43,21 @@ def _user() -> str:
     return str(os.getuid()) if hasattr(os, "getuid") else getpass.getuser()
 
 
+def check_file(path: Path, what: str) -> None:
+    """Make sure that a file can be written, or made; nothing of it is left behind.
+
+    Args:
+        path: It need not exist, nor its folder.
+        what: How a sentence names it: ``--to``, say.
+
+    Raises:
+        UserError: It is a folder, or the one that it lies in cannot be written or made.
+    """
+    if path.is_dir():
+        raise UserError(f"{what} must be a file, but {path} is a folder.")
+    check_writable(path.parent, f"the folder of {what}")
+
+
 def check_writable(folder: Path, what: str) -> None:
     """Make sure that a folder can be written to, or made; nothing of it is left behind.
 

@@ -19,8 +19,6 @@ def check_form(path: Path) -> None:
     """Refuse a file whose ending names no form of table."""
     if path.suffix not in FORMS:
         raise UserError(f"--to must name a file that ends in {', '.join(FORMS)}, but got {path}.")
-    if path.is_dir():
-        raise UserError(f"--to must be a file, but {path} is a folder.")
 
 
 def write_statistics(rows: Sequence[ReportRow], dataset: str, path: Path) -> None:
