@@ -90,16 +90,15 @@ def estimate(
         [len(sentence) for sentence in words],
         tagger.tag_set,
     )
-    doubtful = [words[place] for place in np.argsort(-errors, kind="stable")[:sentences]]
-    tagged = tagger.tag(doubtful)
+    doubtful = np.argsort(-errors, kind="stable")[:sentences]
+    tagged = tagger.tag([words[place] for place in doubtful])
     if json_output:
         shown = [asdict(item) for item in tagged]
         typer.echo(json.dumps({**asdict(result), "doubtful": shown}, indent=2, ensure_ascii=False))
         return
     for line in _lines(result, language, origin, data.sources[0]):
         typer.echo(line)
-    most = np.sort(-errors, kind="stable")[:sentences]
-    for item, expected in zip(tagged, -most, strict=True):
+    for item, expected in zip(tagged, errors[doubtful], strict=True):
         typer.echo(f"\n{expected:.1f} errors expected")
         for line in sentence_lines(item.words, {"tags": item.tags}):
             typer.echo(line)

@@ -20,9 +20,10 @@ def summary(place: Path) -> Iterator[str]:
     known = read_json(place / COUNTS)
     counts = known["counts"]
     dropped = ", ".join(f"{reason} {n:,}" for reason, n in counts["dropped"].items() if n)
+    held_out = counts.get("held_out", 0)  # a corpus of before has none
     yield (
-        f"{known['language']}: {counts['sentences']:,} sentences ({counts['held_out']:,} held "
-        f"out), {counts['words']:,} words of {counts['paragraphs']:,} paragraphs; dropped: "
+        f"{known['language']}: {counts['sentences']:,} sentences ({held_out:,} held out), "
+        f"{counts['words']:,} words of {counts['paragraphs']:,} paragraphs; dropped: "
         f"{dropped or 'nothing'}"
     )
     yield language_line(known["language"], counts["languages"])
