@@ -196,9 +196,10 @@ def test_what_else_is_served(address: str, tagger: Tagger) -> None:
 class Held(Tagger):
     """A tagger that waits for a sign."""
 
-    gate = threading.Event()
+    at_work, gate = threading.Event(), threading.Event()
 
     def tag(self, *arguments: Any, **options: Any) -> Any:
+        self.at_work.set()
         self.gate.wait()
         return super().tag(*arguments, **options)
 
@@ -208,15 +209,15 @@ def test_running_requests_are_answered_at_the_end(trained: Any) -> None:
     with ThreadPoolExecutor(2) as threads:
         with served(held, max_waiting=1, batch_sentences=1) as address:
             first = threads.submit(ask, address, "tag", {"text": TEXT})
-            second = None
+            assert held.at_work.wait(60)  # else the second would be the one too many
+            second = threads.submit(ask, address, "tag", {"text": TEXT})
             while measured(address)["prokd_waiting_requests"] < 1:
-                second = second or threads.submit(ask, address, "tag", {"text": TEXT})
+                assert not second.done()
             refused = ask(address, "tag", {"text": TEXT})
             threading.Timer(0.2, held.gate.set).start()  # when the server ends already
         assert refused.status == 503
         assert refused.headers["retry-after"] == "1"
         assert refused.content["error"] == "at most 1 requests may wait, but 1 do already."
-        assert second is not None
         assert first.result().content == second.result().content
         assert first.result().status == 200
 
