@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,7 @@ class Batch:
     Args:
         input_ids_BT: int64 (B, T), vocabulary indices, padded on the right.
         attention_mask_BT: int64 (B, T), 1 for subwords, 0 for padding.
+        lengths_B: int64 (B,), subwords of each sentence; on the CPU wherever the others are.
         token_index_N: int64 (N,), places of the valid tokens (first subwords of kept words) in a
             (B*T, ...) view, ascending.
         labels_N: int64 (N,), class indices, or None if unlabelled.
@@ -40,6 +41,7 @@ class Batch:
 
     input_ids_BT: torch.Tensor
     attention_mask_BT: torch.Tensor
+    lengths_B: torch.Tensor
     token_index_N: torch.Tensor
     labels_N: torch.Tensor | None
     word_index_N: torch.Tensor
@@ -57,19 +59,15 @@ class Batch:
         def move(tensor: torch.Tensor) -> torch.Tensor:
             return tensor.to(device, non_blocking=non_blocking)
 
-        return Batch(
-            input_ids_BT=move(self.input_ids_BT),
-            attention_mask_BT=move(self.attention_mask_BT),
-            token_index_N=move(self.token_index_N),
-            labels_N=None if self.labels_N is None else move(self.labels_N),
-            word_index_N=move(self.word_index_N),
-            places=replace(
-                self.places,
-                sentence_N=move(self.places.sentence_N),
-                position_N=move(self.places.position_N),
-            ),
-            bottom_BTD=None if self.bottom_BTD is None else move(self.bottom_BTD),
-        )
+        tensors = {
+            field.name: move(value)
+            for field in fields(self)
+            if isinstance(value := getattr(self, field.name), torch.Tensor)
+            and field.name != "lengths_B"
+        }
+        sentence_N, position_N = move(self.places.sentence_N), move(self.places.position_N)
+        places = replace(self.places, sentence_N=sentence_N, position_N=position_N)
+        return replace(self, places=places, **tensors)
 
     def parts(self, most_tokens: int | None) -> list[Batch]:
         """Split the batch between sentences into parts of at most that many subwords.
@@ -95,6 +93,7 @@ class Batch:
         return Batch(
             input_ids_BT=self.input_ids_BT[first:end],
             attention_mask_BT=self.attention_mask_BT[first:end],
+            lengths_B=self.lengths_B[first:end],
             token_index_N=self.token_index_N[tokens] - first * longest,
             labels_N=None if self.labels_N is None else self.labels_N[tokens],
             word_index_N=self.word_index_N[tokens],
@@ -210,6 +209,7 @@ def collate(
     return Batch(
         input_ids_BT=_tensor(input_ids_BT),
         attention_mask_BT=_tensor(mask_BT.astype(np.int64)),
+        lengths_B=torch.from_numpy(lengths_B),
         token_index_N=_tensor(token_index_N),
         labels_N=None if labels is None else _tensor(labels[word_index_N].astype(np.int64)),
         word_index_N=_tensor(word_index_N),

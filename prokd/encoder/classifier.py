@@ -30,7 +30,7 @@ from prokd.encoder.layers import (
     run_bottom,
     run_top,
 )
-from prokd.encoder.packed import run_packed
+from prokd.encoder.packed import can_attend, run_packed
 from prokd.encoder.plain_model import POOLER, check_family, options_without_pooler
 from prokd.encoder.precision import autocast_type
 from prokd.errors import UserError
@@ -48,6 +48,7 @@ class TokenClassifier(nn.Module):
     Attributes:
         num_frozen: Frozen layers upon frozen embeddings; 0 where the embeddings are trained.
         precision: See `autocast_type`.
+        is_packed: Whether its layers see no padding where they can be run so (`packed`).
         micro_batch_tokens: Most subwords, padding in, of one pass through the encoder; None = all
             of a batch. A larger batch goes through in parts, whose activations are computed again
             for the gradient: the same features and the same gradient, in less memory.
@@ -78,6 +79,7 @@ class TokenClassifier(nn.Module):
             tuple(encoder_layers(encoder)[self.num_frozen :]) if self.is_layered else ()
         )
         self.precision: Precision = precision
+        self.is_packed = True
         self.micro_batch_tokens: int | None = None
         self.beside = nn.ModuleDict()
 
@@ -149,11 +151,7 @@ class TokenClassifier(nn.Module):
             chosen_ND: Tensor = hidden_BTD.flatten(0, 1)[batch.token_index_N]
             return chosen_ND
         bottom_BTD = self.bottom(batch) if batch.bottom_BTD is None else batch.bottom_BTD
-        subwords = (bottom_BTD, batch.attention_mask_BT, batch.token_index_N)
-        # Attention over one length at a time is many small calls, which only a CPU does not mind.
-        if self.top_layers and self.device.type == "cpu":
-            return run_packed(self.top_layers, *subwords)
-        return run_top(self.encoder, self.num_frozen, *subwords)
+        return self.top(batch, bottom_BTD, batch.token_index_N)
 
     def bottom(self, batch: Batch, found: Found | None = None) -> Tensor:
         """Return the hidden states (B, T, D) upon the frozen part; see `layers.run_bottom`."""
@@ -162,6 +160,24 @@ class TokenClassifier(nn.Module):
         )
         chosen = autocast_type(self.precision, self.device)
         return hidden_BTD if chosen is None or not self._frozen_parts else hidden_BTD.to(chosen)
+
+    def top(
+        self, batch: Batch, bottom_BTD: Tensor, index_M: Tensor, found: Found | None = None
+    ) -> Tensor:
+        """Return the features (M, D) of chosen subwords from the output of the frozen part.
+
+        Args:
+            batch: The sentences.
+            bottom_BTD: float, (B, T, D), as `bottom` returns it.
+            index_M: int64, (M,), places in the (B*T, ...) view.
+            found: See `layers.run_top`.
+        """
+        kind = autocast_type(self.precision, self.device) or torch.float32
+        if self.is_packed and self.top_layers and can_attend(self.device, kind):
+            layers, lengths_B = self.top_layers, batch.lengths_B
+            return run_packed(layers, bottom_BTD, lengths_B, index_M, found, below=self.num_frozen)
+        subwords = (bottom_BTD, batch.attention_mask_BT, index_M, found)
+        return run_top(self.encoder, self.num_frozen, *subwords)
 
     def trained_state(self) -> dict[str, Tensor]:
         """Return the weights that training may change, by name; frozen ones are the base's."""

@@ -15,8 +15,7 @@ from torch.utils.checkpoint import checkpoint
 
 from prokd.data import Batch
 from prokd.encoder.classifier import TokenClassifier
-from prokd.encoder.layers import Found, encoder_layers, run_top
-from prokd.encoder.packed import run_packed
+from prokd.encoder.layers import Found, encoder_layers
 
 
 @dataclass(frozen=True)
@@ -87,7 +86,4 @@ def _last_layer(model: TokenClassifier, batch: Batch, index_M: Tensor, found: Fo
         kept_BTD = bottom_BTD if number == model.num_frozen else hidden_BTD
         assert kept_BTD is not None, "each layer is passed once"
         found[number] = kept_BTD.flatten(0, 1)[index_M]
-    subwords = (bottom_BTD, batch.attention_mask_BT, index_M, found)
-    if model.top_layers and model.device.type == "cpu":
-        return run_packed(model.top_layers, *subwords, below=model.num_frozen)
-    return run_top(model.encoder, model.num_frozen, *subwords)
+    return model.top(batch, bottom_BTD, index_M, found)

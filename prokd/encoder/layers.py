@@ -157,7 +157,7 @@ def run_top(
 ) -> Tensor:
     """Return the features (N, D) of chosen tokens from hidden states of the bottom part.
 
-    On a CPU `packed.run_packed` does the same without padding.
+    `packed.run_packed` does the same without padding.
 
     Args:
         encoder: A layered encoder.

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from prokd.data import collate
+from prokd.encoder import packed
 from prokd.encoder.classifier import TokenClassifier
 from prokd.encoder.layer_features import layer_features
 from prokd.encoder.layers import freeze
@@ -54,12 +55,14 @@ def check(found, encoder, batch):
     assert torch.allclose(found.cls_BD, cls_BD, **CLOSE)
 
 
-@pytest.mark.parametrize("path", ["packed", "padded", "library", "in parts"])
+@pytest.mark.parametrize("path", ["packed", "jagged", "padded", "library", "in parts"])
 @pytest.mark.parametrize("frozen", [None, 0, 1, 2, 3])
-def test_they_are_those_of_the_library(encoder, batch, frozen, path):
+def test_they_are_those_of_the_library(encoder, batch, frozen, path, monkeypatch):
     model = model_of(encoder, frozen)
     if path == "padded":
-        model.top_layers = ()  # as on a GPU
+        model.is_packed = False
+    elif path == "jagged":
+        monkeypatch.setitem(packed.ATTEND, "cpu", packed.attend_jagged)  # as on a GPU
     elif path == "library":
         model.is_layered = False
     elif path == "in parts":

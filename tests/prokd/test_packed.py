@@ -12,7 +12,14 @@ from transformers import AutoConfig, AutoModel, PreTrainedModel
 
 from prokd.encoder import packed
 from prokd.encoder.layers import encoder_layers, run_bottom, run_top
-from prokd.encoder.packed import ROWS, Packing, run_packed
+from prokd.encoder.packed import (
+    ROWS,
+    Packing,
+    attend_by_length,
+    attend_jagged,
+    can_attend,
+    run_packed,
+)
 
 LENGTHS = [7, 3, 12, 7, 1, 12, 5]
 
@@ -44,19 +51,31 @@ def of_library(
 
 def of_packed(model: PreTrainedModel, ids_BT: Tensor, mask_BT: Tensor, tokens_N: Tensor) -> Tensor:
     hidden_BTD = run_bottom(model, 0, ids_BT, mask_BT)
-    return run_packed(list(encoder_layers(model)), hidden_BTD, mask_BT, tokens_N)
+    return run_packed(list(encoder_layers(model)), hidden_BTD, mask_BT.sum(dim=1), tokens_N)
+
+
+@pytest.fixture(params=[attend_by_length, attend_jagged])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Attention as on a CPU, and as on a GPU, here by the reference of torch."""
+    monkeypatch.setitem(packed.ATTEND, "cpu", request.param)
+
+
+either_way = pytest.mark.usefixtures("way")
 
 
 def test_sentences_of_one_length_lie_together(inputs: Inputs) -> None:
     _, mask_BT, _ = inputs
-    packing = Packing.of(mask_BT)
+    packing = Packing.of(mask_BT.sum(dim=1), mask_BT.shape[1])
     assert packing.groups == [(1, 1), (1, 3), (1, 5), (2, 7), (2, 12)]
+    assert packing.offsets.tolist() == [0, 1, 4, 9, 16, 23, 35, 47]
+    assert packing.num_rows == sum(LENGTHS)
     assert len(packing.subwords) % ROWS == 0
     real = packing.subwords[: sum(LENGTHS)]
     assert sorted(real.tolist()) == mask_BT.flatten().nonzero().flatten().tolist()
     assert torch.equal(packing.row_of[real], torch.arange(sum(LENGTHS)))
 
 
+@either_way
 @pytest.mark.parametrize("gradient", [True, False])
 @pytest.mark.parametrize("kind", ["bert", "roberta"])
 def test_features_are_those_of_the_library(
@@ -71,6 +90,7 @@ def test_features_are_those_of_the_library(
         torch.testing.assert_close(found_ND, expected_ND, rtol=0, atol=3e-6)
 
 
+@either_way
 def test_gradients_are_those_of_the_library(tiny_encoder: Path, inputs: Inputs) -> None:
     gradients = []
     for way in (of_library, of_packed):
@@ -100,6 +120,7 @@ def test_any_activation_and_any_build_of_torch(
     torch.testing.assert_close(found_ND, expected_ND, rtol=0, atol=3e-6)
 
 
+@either_way
 def test_idle_rows_change_nothing(
     tiny_encoder: Path,
     inputs: Inputs,
@@ -112,6 +133,7 @@ def test_idle_rows_change_nothing(
     torch.testing.assert_close(found_ND, expected_ND, rtol=0, atol=1e-6)
 
 
+@either_way
 def test_a_batch_may_have_no_valid_token(tiny_encoder: Path, inputs: Inputs) -> None:
     ids_BT, mask_BT, _ = inputs
     none = torch.zeros(0, dtype=torch.int64)
@@ -121,6 +143,7 @@ def test_a_batch_may_have_no_valid_token(tiny_encoder: Path, inputs: Inputs) -> 
         assert found_ND.shape == (0, 32)
 
 
+@either_way
 def test_heads_have_their_dropout_in_training(tiny_encoder: Path, inputs: Inputs) -> None:
     settings = AutoConfig.from_pretrained(
         tiny_encoder, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.3
@@ -132,3 +155,24 @@ def test_heads_have_their_dropout_in_training(tiny_encoder: Path, inputs: Inputs
     drawn = torch.stack([of_packed(model, *inputs) for _ in range(200)])
     assert not torch.equal(drawn[0], drawn[1])
     assert (drawn.mean(dim=0) - calm_ND).abs().mean() < 0.2 * (drawn - calm_ND).abs().mean()
+
+
+def test_where_no_kernel_is_the_padded_layers_serve(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def none(*_: object) -> Tensor:
+        raise RuntimeError("No viable backend\nfor attention")
+
+    # A device without data has no memory to pin.
+    monkeypatch.setattr(packed, "_moved", lambda tensor, device: tensor.to(device))
+    monkeypatch.setitem(packed.ATTEND, "meta", attend_by_length)
+    can_attend.cache_clear()
+    device = torch.device("meta")
+    assert can_attend(device, torch.float32)
+    monkeypatch.setitem(packed.ATTEND, "meta", none)
+    assert can_attend(device, torch.float32)  # tried once
+    can_attend.cache_clear()
+    assert not can_attend(device, torch.float32)
+    assert "no attention without padding on meta, it is padded: No viable backend" in caplog.text
+    assert can_attend(torch.device("cpu"), torch.bfloat16)
+    can_attend.cache_clear()

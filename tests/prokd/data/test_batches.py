@@ -157,5 +157,6 @@ def test_unlabelled_batch_moves(
     assert batch.labels_N is None
     moved = batch.to("meta", non_blocking=True)
     assert moved.labels_N is None
-    assert moved.input_ids_BT.device.type == "meta"
+    assert moved.input_ids_BT.device.type == moved.places.position_N.device.type == "meta"
+    assert moved.lengths_B.tolist() == batch.attention_mask_BT.sum(dim=1).tolist()
     assert moved.num_tokens == 2
