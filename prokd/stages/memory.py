@@ -24,6 +24,19 @@ def release_memory() -> None:
         torch.cuda.empty_cache()
 
 
+def limit_gpu_memory(share: float) -> None:
+    """Let this process have no more of a GPU's memory than its share of the GPU.
+
+    Where several trials share a GPU, none takes what another needs later, and whether a batch
+    fits does not depend on its neighbours. Without a GPU, or with a whole one, nothing is limited.
+
+    Args:
+        share: Of one GPU, > 0; from 1 on it is the whole.
+    """
+    if share < 1 and torch.cuda.is_available():
+        torch.cuda.set_per_process_memory_fraction(share)
+
+
 class PeakMemory:
     """The most memory that was in use since this was made.
 

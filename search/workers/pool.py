@@ -161,7 +161,7 @@ class Pool:
             num_cpus=self.cluster.cpus, num_gpus=self.cluster.gpus, max_restarts=0
         )
         actor = _Actor(remote.remote())
-        actor.calls.append(actor.handle.warm_up.remote())
+        actor.calls.append(actor.handle.warm_up.remote(self.cluster.gpus))
         self._actors.append(actor)
 
     def _hand_out(self) -> None:

@@ -93,9 +93,17 @@ class StageWorker:
         self._job: dict[str, Any] | None = None
         self._key = ""
 
-    def warm_up(self) -> None:
-        """Load what trains."""
+    def warm_up(self, gpus: float = 0.0) -> None:
+        """Load what trains.
+
+        Args:
+            gpus: That this process has; of a share, its share of the memory is the limit.
+        """
         stage_run_class()
+        if gpus:
+            from prokd.stages.memory import limit_gpu_memory
+
+            limit_gpu_memory(gpus)
 
     def begin(self, config: dict[str, Any]) -> None:
         """Take a job, as `job` describes it; the run is opened by its first step."""
