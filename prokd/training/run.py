@@ -14,6 +14,7 @@ from prokd.encoder import artifact
 from prokd.encoder.files import load_tokenizer
 from prokd.errors import CollapsedRun
 from prokd.method import ENCODER
+from prokd.methods import graph_of, method_of
 from prokd.runs.checkpoints import clear_about_space
 from prokd.runs.folder import SOURCE_DEV
 from prokd.runs.within_memory import note
@@ -23,6 +24,7 @@ from prokd.stages.pace import shown_time
 from prokd.stages.stage import Stage
 from prokd.training.context import StageContext, new_stage
 from prokd.training.corpora import Corpora
+from prokd.training.held_out import on_held_out
 from prokd.training.open_run import OpenRun
 
 logger = logging.getLogger(__name__)
@@ -152,11 +154,28 @@ class StageRun(OpenRun):
         self._peak = PeakMemory(self.device)
         self._joules_before = self._joules() or 0.0
         self._energy = EnergyMeter(self.device)
-        seen = self.spec.view(self.config)
-        context = StageContext(self.spec, seen, self.corpora, self.device, self.needed)
-        stage = new_stage(context, self.spec)
+        stage = self._new_stage(self.corpora)
         self._resume(stage)
         return stage
+
+    def _new_stage(self, corpora: Corpora) -> Stage:
+        seen = self.spec.view(self.config)
+        context = StageContext(self.spec, seen, corpora, self.device, self.needed)
+        return new_stage(context, self.spec)
+
+    def _criteria(self, stage: Stage) -> dict[str, float]:
+        """Return what a trained stage can be chosen by without labels.
+
+        A result is judged on held-out text, where there is some, with all that it learns from
+        made anew for that text.
+        """
+        is_result = self.name == graph_of(self.config).result and method_of(self.config).criteria
+        held_out = on_held_out(self.corpora) if is_result else None
+        if held_out is None:
+            return stage.criteria()
+        judged = self._new_stage(held_out)
+        judged.model.load_state_dict(stage.model.state_dict())
+        return judged.criteria()
 
     def _peak_megabytes(self) -> float:
         """Return the most memory that the run took, before it was interrupted too."""
@@ -190,7 +209,7 @@ class StageRun(OpenRun):
             encoder_fingerprint=self.fingerprints[ENCODER],
         )
         objective = self.history[-1][self.objective]
-        criteria = {SOURCE_DEV: objective, **self.stage.criteria()}
+        criteria = {SOURCE_DEV: objective, **self._criteria(self.stage)}
         self._checkpoints.wait()
         for name, value in criteria.items():
             if not math.isfinite(value):
