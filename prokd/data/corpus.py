@@ -56,9 +56,9 @@ class Corpus:
 
     @cached_property
     def entity_types(self) -> tuple[str, ...]:
-        """The types of entities that occur, in alphabetical order; empty without tags."""
-        tags = {tag for sentence in self.tags or () for tag in sentence}
-        return tuple(sorted({tag[2:] for tag in tags if tag != OUTSIDE}))
+        """The types of entities that occur, in order of first use; empty without tags."""
+        tags = dict.fromkeys(tag for sentence in self.tags or () for tag in sentence)
+        return tuple(dict.fromkeys(tag[2:] for tag in tags if tag != OUTSIDE))
 
     def __len__(self) -> int:
         """Return the number of sentences."""

@@ -27,7 +27,7 @@ class ReportRow(NamedTuple):
         sentences: Number of sentences.
         words: Number of words.
         entities: Number of entities.
-        entities_by_type: Number of entities of each type, in alphabetical order.
+        entities_by_type: Number of entities of each type, in the order of their first use.
         scheme: Tagging scheme of the source; "unlabelled" without tags, "absent" where there is no
             such split.
         words_cut: Words beyond the length limit of the encoder; None without a tokenizer.
@@ -126,7 +126,7 @@ def _row(corpus: Corpus, paper: PaperCount | None) -> ReportRow:
         sentences=len(corpus),
         words=sum(map(len, corpus.words)),
         entities=entities,
-        entities_by_type=dict(sorted(counts.items())),
+        entities_by_type=dict(counts),
         scheme=UNLABELLED if corpus.tags is None else corpus.scheme,
         words_cut=None,
         paper=paper,

@@ -72,7 +72,7 @@ def _count(number: int, printed: int | None) -> str:
 
 
 def _records(rows: Sequence[ReportRow]) -> list[list[object]]:
-    kinds = sorted({kind for row in rows for kind in row.entities_by_type})
+    kinds = list(dict.fromkeys(kind for row in rows for kind in row.entities_by_type))
     header = ["language", "split", "sentences", "words", "entities", *kinds]
     table: list[list[object]] = [[*header, "paper_sentences", "paper_entities", "origin"]]
     for row in rows:

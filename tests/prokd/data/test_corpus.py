@@ -32,7 +32,7 @@ def test_corpus(folder: Path) -> None:
     assert corpus.tags == [["B-PER", "B-PER"], ["O", "B-LOC"]]
     assert (corpus.language, corpus.split, corpus.scheme) == ("en", "train", "IOB1")
     assert corpus.origin == str(folder / "en" / "train.txt")
-    assert corpus.entity_types == ("LOC", "PER")
+    assert corpus.entity_types == ("PER", "LOC")
     assert len(corpus) == 2
 
 
@@ -180,7 +180,7 @@ def test_shared_tag_set(corpus: Callable[..., Corpus]) -> None:
     assert shared_tag_set([source, same, plain]) == TagSet.of(["LOC", "PER"])
     check_same_types(source, fewer, exact=False)
     for other, exact in ((fewer, True), (more, True), (more, False)):
-        with pytest.raises(UserError, match=r"entity types must be those of memory \(LOC, PER\)"):
+        with pytest.raises(UserError, match=r"entity types must be those of memory \(PER, LOC\)"):
             check_same_types(source, other, exact=exact)
     for corpora in ([plain], [], [corpus([["a"]], [["O"]])]):
         with pytest.raises(UserError, match="the labelled source must have an entity"):

@@ -24,7 +24,7 @@ def corpus(folder: Path, content: str | bytes, name: str = "train", **options: o
 def test_blanks_around_a_tag_make_no_new_type(tmp_path: Path, blank: str) -> None:
     text = f"Ada\tB-PER\nlives\tO\nin\tO\nBath\tB-LOC{blank}\n\nUlm\t{blank}B-LOC\nis\tO{blank}\n"
     found = corpus(tmp_path, text)
-    assert found.entity_types == ("LOC", "PER")
+    assert found.entity_types == ("PER", "LOC")
     assert found.tags == [["B-PER", "O", "O", "B-LOC"], ["B-LOC", "O"]]
     lines = json.dumps({"tokens": ["Bath"], "ner_tags": [f"B-LOC{blank}"]})
     (tmp_path / "en" / "train").unlink()

@@ -47,7 +47,7 @@ def test_table(folder: Path) -> None:
     header = "language split sentences words cut entities by type scheme paper origin"
     assert " ".join(lines[0].split()) == header
     assert lines[1].split()[:6] == ["ar", "train", "2", "4", "-", "3"]
-    assert "LOC 1 PER 2  IOB2    differs: 20,000 / 22,500" in lines[1]
+    assert "PER 2 LOC 1  IOB2    differs: 20,000 / 22,500" in lines[1]
     assert "IOB2    -  " in lines[2]
     assert "1,234" in lines[3]
     assert "IOB2    equal  " in lines[3]
