@@ -62,6 +62,7 @@ format: install
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+# Beside the strong rival too, where `.venv/bin/pip install -e .[rival]` was done.
 bench: install
 	$(BIN)/python -m benchmarks $(BENCH_ARGS)
 

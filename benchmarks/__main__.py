@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
 import tempfile
 from dataclasses import replace
@@ -18,12 +19,20 @@ from benchmarks.setting import Setting
 from benchmarks.sizes import QUICK, Sizes
 from benchmarks.table import Line, show, write
 
-PARTS = ("steps", "quality", "sweep", "overhead", "prune", "scaling", "gpu")
+TRAINER_PARTS = ("trainer_steps", "trainer_quality", "trainer_sweep", "trainer_memory")
+"""Those beside the strong rival, which knows the reading of any encoder."""
+PARTS = (
+    *("steps", "quality", "sweep", "overhead", "prune", "scaling", "gpu"),
+    *TRAINER_PARTS,
+)
+HAS_RIVAL = importlib.util.find_spec("accelerate") is not None
+"""Whether what `Trainer` needs is there: else the parts of the strong rival are left out."""
 
 
 def run(
     parts: Annotated[
-        list[str] | None, typer.Argument(help=f"Some of {', '.join(PARTS)}; none = all.")
+        list[str] | None,
+        typer.Argument(help=f"Some of {', '.join(PARTS)}; none = all that can run."),
     ] = None,
     quick: Annotated[
         bool, typer.Option("--quick", help="Whether all runs, in seconds; no figures.")
@@ -31,6 +40,10 @@ def run(
     output: Annotated[Path, typer.Option(help="Folder of table.md, table.csv, plots.")] = Path(
         "benchmark-results"
     ),
+    encoder: Annotated[
+        Path | None,
+        typer.Option(help="Folder of an encoder for the parts beside the strong rival."),
+    ] = None,
     sentences: Annotated[int | None, typer.Option(help="Training sentences.")] = None,
     sweep_sentences: Annotated[int | None, typer.Option(help="Of the sweep.")] = None,
     points: Annotated[int | None, typer.Option(help="Of the sweep.")] = None,
@@ -41,11 +54,14 @@ def run(
     ] = None,
     pruned_sentences: Annotated[int | None, typer.Option(help="Of the pruned grid.")] = None,
 ) -> None:
-    """Measure this project beside the recipe of published code; print a table of ratios."""
-    wanted = parts or list(PARTS)
-    unknown = [name for name in wanted if name not in PARTS]
+    """Measure this project beside both rivals; print a table of ratios."""
+    known = TRAINER_PARTS if encoder else PARTS
+    wanted = parts or [name for name in known if HAS_RIVAL or name not in TRAINER_PARTS]
+    unknown = [name for name in wanted if name not in known]
     if unknown:
-        raise typer.BadParameter(f"a part is one of {', '.join(PARTS)}, but got {unknown[0]!r}.")
+        raise typer.BadParameter(f"a part is one of {', '.join(known)}, but got {unknown[0]!r}.")
+    if not HAS_RIVAL and not set(wanted).isdisjoint(TRAINER_PARTS):
+        raise typer.BadParameter("the parts trainer_* need accelerate: pip install -e '.[rival]'.")
     given = {
         "sentences": sentences,
         "sweep_sentences": sweep_sentences,
@@ -60,7 +76,9 @@ def run(
     )
     lines: list[Line] = []
     with tempfile.TemporaryDirectory(prefix="prokd-benchmark-") as folder:
-        setting = Setting(Path(folder), output.resolve())
+        setting = Setting(
+            Path(folder), output.resolve(), encoder=encoder.resolve() if encoder else None
+        )
         title = f"{setting.title}; {os.cpu_count()} CPU cores, 1 thread a stage"
         for name in wanted:
             module = importlib.import_module(f"benchmarks.{name}")

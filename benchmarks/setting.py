@@ -8,10 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from prokd.config import ExperimentConfig, RuntimeConfig
+from prokd.encoder.files import encoder_settings
 from prokd.methods import build_config
+from prokd.methods.rates import with_suited_rates
 
 MAX_LENGTH = 128
 """Subwords of the longest sentence: what the rival pads to."""
+FROZEN_LAYERS = 2
+"""Of an encoder that is not the mini one."""
 
 
 @dataclass(frozen=True)
@@ -22,11 +26,14 @@ class Setting:
         folder: Runs and caches lie here, until the benchmark ends.
         output: Plots go here.
         threads: CPU threads of a stage.
+        encoder: Folder of another encoder, in the soft reading, two layers frozen; None = the mini
+            one, in the stable reading.
     """
 
     folder: Path
     output: Path
     threads: int = 1
+    encoder: Path | None = None
 
     @property
     def real(self) -> Path | None:
@@ -37,12 +44,16 @@ class Setting:
     @property
     def title(self) -> str:
         """Data and encoder in words."""
-        if self.real:
-            return "WikiANN en-nl, mini encoder (3 layers, 192 wide)"
-        return "phrasebook en-ar, embedded mini encoder (3 layers, 192 wide)"
+        data = "WikiANN en-nl" if self.real else "phrasebook en-ar"
+        if self.encoder is not None:
+            shape = encoder_settings(str(self.encoder))
+            size = f"{shape.num_hidden_layers} layers, {FROZEN_LAYERS} of them frozen"
+            return f"{data}, encoder of {size}, {shape.hidden_size} wide"
+        kind = "mini encoder" if self.real else "embedded mini encoder"
+        return f"{data}, {kind} (3 layers, 192 wide)"
 
     def config(self, sentences: int, evaluated: int, **overrides: Any) -> ExperimentConfig:
-        """Return the mini preset in the stable reading on so many sentences."""
+        """Return the mini preset in the reading of the encoder on so many sentences."""
         values: dict[str, Any] = {"target": "ar", "data.max_length": MAX_LENGTH}
         if self.real:
             values |= {
@@ -57,7 +68,11 @@ class Setting:
             "student.collapse_agreement": 0.0,  # small corpora: a short run shall not end early
             "teacher.collapse_fall": 0.0,
         }
-        return build_config("mini", "stable", values | overrides)
+        if self.encoder is None:
+            return build_config("mini", "stable", values | overrides)
+        values |= {"encoder.name": str(self.encoder), "encoder.frozen_layers": FROZEN_LAYERS}
+        config = build_config("mini", "soft", values | overrides)
+        return with_suited_rates(config, "mini", values | overrides, lambda told: None)
 
     def runtime(self, name: str) -> RuntimeConfig:
         """Return where a part of the benchmark keeps its runs."""

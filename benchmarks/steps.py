@@ -8,6 +8,7 @@ epoch, which has no alignment in it, is not counted. Times are processor seconds
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from time import process_time
 
 from benchmarks.rival import Rival
@@ -66,24 +67,30 @@ def _steps(
         rival.evaluate(rival.source_dev)
 
     with StageRun(stage, config, runtime) as run:
-        run.step()
+        ours = our_steps(run)
+        ours(0)
         epoch_of(0)
-        updates = {"before": _updates(run)}
-
-        def ours(turn: int) -> float:
-            started = process_time()
-            run.step()
-            seconds = process_time() - started
-            if run.stage is not None and not run.done:
-                updates["ours"] = _updates(run) - updates["before"]
-                updates["before"] = _updates(run)
-            return seconds / updates.get("ours", updates["before"])
-
         before = rival.updates
         mine, other = interleaved(ours, theirs, sizes.repeats)
         per_epoch = (rival.updates - before) / sizes.repeats
     other = [seconds / per_epoch for seconds in other]
     return ratio_line("steps", f"{stage} step", mine, other, target=target)
+
+
+def our_steps(run: StageRun) -> Callable[[int], float]:
+    """Return what trains an epoch of ours and returns its processor seconds an update."""
+    updates = {"before": 0}
+
+    def ours(turn: int) -> float:
+        started = process_time()
+        run.step()
+        seconds = process_time() - started
+        if run.stage is not None and not run.done:
+            updates["ours"] = _updates(run) - updates["before"]
+            updates["before"] = _updates(run)
+        return seconds / updates.get("ours", updates["before"])
+
+    return ours
 
 
 def _updates(run: StageRun) -> int:
