@@ -21,8 +21,9 @@ from benchmarks.table import Line, show, write
 
 TRAINER_PARTS = ("trainer_steps", "trainer_quality", "trainer_sweep", "trainer_memory")
 """Those beside the strong rival, which knows the reading of any encoder."""
+ANY_ENCODER = (*TRAINER_PARTS, "predict")
 PARTS = (
-    *("steps", "quality", "sweep", "overhead", "prune", "scaling", "gpu"),
+    *("steps", "quality", "sweep", "overhead", "prune", "scaling", "gpu", "predict"),
     *TRAINER_PARTS,
 )
 HAS_RIVAL = importlib.util.find_spec("accelerate") is not None
@@ -42,7 +43,7 @@ def run(
     ),
     encoder: Annotated[
         Path | None,
-        typer.Option(help="Folder of an encoder for the parts beside the strong rival."),
+        typer.Option(help="Folder of an encoder for predict and trainer_*."),
     ] = None,
     sentences: Annotated[int | None, typer.Option(help="Training sentences.")] = None,
     sweep_sentences: Annotated[int | None, typer.Option(help="Of the sweep.")] = None,
@@ -55,7 +56,7 @@ def run(
     pruned_sentences: Annotated[int | None, typer.Option(help="Of the pruned grid.")] = None,
 ) -> None:
     """Measure this project beside both rivals; print a table of ratios."""
-    known = TRAINER_PARTS if encoder else PARTS
+    known = ANY_ENCODER if encoder else PARTS
     wanted = parts or [name for name in known if HAS_RIVAL or name not in TRAINER_PARTS]
     unknown = [name for name in wanted if name not in known]
     if unknown:

@@ -26,6 +26,9 @@ class Sizes:
         factors: Of the sizes.
         at_once: Trials at the same time.
         gpu_sentences: Of a batch on the GPU.
+        predicted: Sentences of the file that is tagged.
+        predict_repeats: Turns of A and B over that file.
+        pipeline_batches: Sentences at a time of the pipeline that tags it.
     """
 
     sentences: int = 1000
@@ -44,6 +47,9 @@ class Sizes:
     factors: tuple[int, ...] = (1, 2, 4, 8)
     at_once: tuple[int, ...] = (1, 2, 4)
     gpu_sentences: int = 512
+    predicted: int = 10_000
+    predict_repeats: int = 3
+    pipeline_batches: tuple[int, ...] = (1, 8, 32)
 
 
 QUICK = replace(
@@ -63,5 +69,8 @@ QUICK = replace(
     scaling_base=16,
     factors=(1,),
     at_once=(2,),
+    predicted=20,
+    predict_repeats=1,
+    pipeline_batches=(8,),
 )
 """Seconds instead of minutes: whether everything runs; the numbers mean nothing."""

@@ -54,7 +54,7 @@ def test_the_command_runs_its_parts(tmp_path):
     def measured(*arguments):
         return preloaded.run(["-m", "benchmarks", *arguments], cwd=ROOT, env=environment)
 
-    parts = ["steps", "quality", "gpu", "scaling"]
+    parts = ["steps", "quality", "gpu", "scaling", "predict"]
     done = measured(*parts, "--quick", "--output", str(tmp_path))
     assert done.returncode == 0, done.stderr
     with (tmp_path / "table.csv").open(encoding="utf-8") as file:

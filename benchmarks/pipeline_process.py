@@ -1,0 +1,34 @@
+"""transformers' pipeline over a file: ``python -m benchmarks.pipeline_process JOB.json``."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import pipeline
+
+from prokd.data.labels import AGGREGATION
+
+
+def main(job: Path) -> None:
+    """Tag each line of a file and write what was found as JSON lines."""
+    values = json.loads(job.read_text(encoding="utf-8"))
+    torch.set_num_threads(os.cpu_count() or 1)
+    tag = pipeline("token-classification", values["model"], aggregation_strategy=AGGREGATION)
+    sentences = Path(values["text"]).read_text(encoding="utf-8").splitlines()
+    with Path(values["to"]).open("w", encoding="utf-8") as written:
+        for hits in tag(sentences, batch_size=values["batch"]):
+            written.write(json.dumps({"entities": [_entity(hit) for hit in hits]}) + "\n")
+    job.with_suffix(".result.json").write_text("{}", encoding="utf-8")
+
+
+def _entity(hit: dict[str, Any]) -> dict[str, Any]:
+    return {"type": hit["entity_group"], "start": int(hit["start"]), "end": int(hit["end"])}
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
