@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from prokd.config import RuntimeConfig
+from prokd.config.settings import JOINT
 from prokd.encoder.export_folder import remove_export
 from prokd.method import TARGET_TRAIN
 from prokd.runs.folder import ORACLE, SOURCE_DEV
@@ -53,7 +54,8 @@ def export_best(
         _write(experiment, place, runtime, chosen)
         kept.append(place)
         config = experiment.config
-        name = f"prokd-{config.data.dataset}-{languages_of(config)}{suffix}"
+        languages = languages_of(config).replace(JOINT, "_")  # MLflow takes no dot here
+        name = f"prokd-{config.data.dataset}-{languages}{suffix}"
         champion = (best.objective or 0.0, _measure(experiment, select))
         tracker.publish(experiment, place, name, champion if standing.rank == 1 else None)
     for stale in folder.glob("rank*-*"):

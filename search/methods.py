@@ -12,6 +12,7 @@ import typer
 from prokd.cli.options import codes
 from prokd.common.names import ending, nearest
 from prokd.config import ExperimentConfig, RuntimeConfig
+from prokd.config.settings import JOINT
 from prokd.errors import UserError
 from prokd.methods import build_config, lacking, method_named, methods
 from prokd.runs.effect import acting, flatten
@@ -74,8 +75,8 @@ def bases_of(
         options: The others that `search.configs.base_configs` takes.
 
     Raises:
-        UserError: A setting or a reading that no method has, several sources for a method that
-            takes one, and whatever else no configuration can be built of.
+        UserError: A setting or a reading that no method has, several sources of which methods make
+            different use, and whatever else no configuration can be built of.
     """
     own_reading = _readings(names, reading)
     own_settings = {name: list(settings) for name in names}
@@ -136,11 +137,14 @@ def able(
 
 
 def _check_sources(names: Sequence[str], source: str) -> None:
-    alone = [name for name in names if not method_named(name).many_sources]
-    if alone and len(codes([source], "--source")) > 1:
+    """Refuse sources of which one method has a teacher each and another a single corpus."""
+    several = [name for name in names if method_named(name).many_sources]
+    languages = codes([source], "--source")
+    if len(languages) > 1 and 0 < len(several) < len(names):
         raise UserError(
-            f"every method must take several source languages with --source {source}, "
-            f"but {' and '.join(alone)} {'takes' if len(alone) == 1 else 'take'} one."
+            f"methods that are compared must read the same source, but of --source {source} "
+            f"{' and '.join(several)} would have a teacher for each and the others one corpus "
+            f"(which --source {JOINT.join(languages)} makes of them for all)."
         )
 
 

@@ -10,6 +10,7 @@ import typer
 
 from prokd.common.places import check_writable, default_cache
 from prokd.config import ExperimentConfig, RuntimeConfig, parse_overrides
+from prokd.config.settings import JOINT
 from prokd.errors import UserError
 from prokd.methods import DEFAULT, build_config, method_named
 from prokd.methods.rates import with_suited_rates
@@ -28,7 +29,9 @@ Reading = Annotated[
     typer.Option(help="ProKD: soft (default), literal (as printed) or stable (weak encoders)."),
 ]
 Language = Annotated[str, typer.Option("--lang", help="Target language.")]
-Source = Annotated[str, typer.Option(help="Source language.")]
+Source = Annotated[
+    str, typer.Option(help="Labelled language; en,de: several, as the method has it.")
+]
 Dataset = Annotated[Optional[str], typer.Option(help="wikiann, conll or phrasebook.")]  # noqa: UP045
 DataDirs = Annotated[
     list[Path],
@@ -136,15 +139,15 @@ def encoder_name(given: str) -> str:
 def sources(given: str, method: str) -> dict[str, Any]:
     """Return the settings that name the source languages, one or several.
 
+    Of several a method has a teacher for each, if it can; else their corpora are one.
+
     Raises:
-        UserError: There is none, or several for a method that takes one.
+        UserError: There is none.
     """
     first, *others = codes([given], "--source")
-    if not others:
-        return {"source": first}
-    if not method_named(method).many_sources:
-        raise UserError(f"the method {method} takes one source language, but got {given}.")
-    return {"source": first, "more_sources": others}
+    if others and method_named(method).many_sources:
+        return {"source": first, "more_sources": others}
+    return {"source": JOINT.join([first, *others])}
 
 
 def codes(languages: Sequence[str], option: str = "--lang", what: str = "a language") -> list[str]:

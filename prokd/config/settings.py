@@ -88,6 +88,10 @@ class OptimizationConfig(Frozen):
 
 LANGUAGE = r"^[A-Za-z0-9]{2,}([_-][A-Za-z0-9]+)*$"
 """A language's code, such as zh or zh-min-nan: it names folders and cannot lead out of them."""
+JOINT = "."
+"""Between the languages of a source whose corpora are one, as in en.de: metrics are named by the
+source, and MLflow takes it in their names."""
+SOURCE = rf"{LANGUAGE[:-1]}(\{JOINT}[A-Za-z0-9]{{2,}}([_-][A-Za-z0-9]+)*)*$"
 
 
 class DistillationConfig(OptimizationConfig):
@@ -125,7 +129,11 @@ class ExperimentConfig(Frozen):
     """
 
     method: str = Field(description="name of the method, which says what the other settings are")
-    source: str = Field("en", pattern=LANGUAGE, description="language with labels")
+    source: str = Field(
+        "en",
+        pattern=SOURCE,
+        description="language with labels; en.de = the corpora of several as one, in turns",
+    )
     target: str = Field("ar", pattern=LANGUAGE, description="language without labels")
     seed: int = Field(0, ge=0, lt=2**31)
     data: DataConfig = DataConfig()
@@ -133,8 +141,13 @@ class ExperimentConfig(Frozen):
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """The languages with labels; `source` is the first."""
+        """The labelled corpora, each of one language or `JOINT` ones; `source` is the first."""
         return (self.source,)
+
+    @property
+    def source_languages(self) -> tuple[str, ...]:
+        """The languages with labels."""
+        return tuple(language for source in self.sources for language in source.split(JOINT))
 
 
 class RuntimeConfig(Frozen):

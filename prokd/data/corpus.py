@@ -8,10 +8,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from prokd.common.names import ending
+from prokd.config.settings import JOINT
 from prokd.data.allocation import without_collector
 from prokd.data.hub import read_hub
+from prokd.data.joined import joined
 from prokd.data.labels import OUTSIDE, TagSet
 from prokd.data.readers import RawSentences, read_file
 from prokd.data.schemes import to_iob2
@@ -79,6 +82,9 @@ def load_corpus(
 ) -> Corpus:
     """Load the sentences of one language and split.
 
+    Those of several languages, ``en.de``, are `joined`, and must have the same entity types
+    (splits other than train: none that the first language lacks).
+
     With ``data_dirs``, the first folder that has ``<folder>/<language>/`` gives the file
     ``<split>[.txt|.conll|.tsv|.bio|.jsonl|.parquet]``, and nothing else is asked. Without, the
     Hugging Face hub gives "wikiann" and "conll", the embedded generator gives "phrasebook".
@@ -101,6 +107,12 @@ def load_corpus(
         UserError: The split is empty, or its content is malformed.
     """
     _check_asked(dataset, split, limit)
+    if JOINT in language:
+        options: dict[str, Any] = {"data_dirs": data_dirs, "labelled": labelled}
+        options |= {"separator": separator, "tag_column": tag_column}
+        corpora = [load_corpus(dataset, code, split, **options) for code in language.split(JOINT)]
+        check_same_types(*corpora, exact=split == "train")
+        return joined(corpora, limit)
     if data_dirs:
         paths = _find(language, split, [Path(folder) for folder in data_dirs])
         parts = [

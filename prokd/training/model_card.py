@@ -101,7 +101,7 @@ def _facts(folder: RunFolder, config: ExperimentConfig, local: bool | None) -> d
 def _metadata(config: ExperimentConfig, scores: Sequence[Score], known: Mapping[str, Any]) -> Any:
     from huggingface_hub import EvalResult, ModelCardData
 
-    languages = list(dict.fromkeys([config.target, *config.sources]))
+    languages = list(dict.fromkeys([config.target, *config.source_languages]))
     places = _repositories(config, languages) if known["local"] is False else {}
     results = [
         EvalResult(
@@ -148,7 +148,9 @@ def _dataset(config: ExperimentConfig, local: bool | None) -> str:
         return f"files of one's own, which the settings call {name}"
     if config.data.dataset == "phrasebook":
         return f"{name}, which comes with prokd: toy data, whose numbers mean nothing for science"
-    places = dict.fromkeys(_repositories(config, [*config.sources, config.target]).values())
+    places = dict.fromkeys(
+        _repositories(config, [*config.source_languages, config.target]).values()
+    )
     return f"{name} ({', '.join(places)} on the Hugging Face hub)"
 
 

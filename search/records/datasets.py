@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prokd.config import ExperimentConfig
+from prokd.config.settings import JOINT
 from prokd.method import ENCODER, SOURCE_TRAIN, TARGET_TRAIN
 from prokd.methods import graph_of
 
@@ -119,6 +120,8 @@ def _described(
 
 def _source(corpus: Corpus) -> tuple[str, dict[str, Any]]:
     """Return type and place, by what MLflow's own classes of sources write."""
+    if JOINT in corpus.language:
+        return "code", {"tags": {"mlflow.source.name": corpus.origin}}
     if corpus.origin.startswith("hub:"):
         place, _, revision = corpus.origin.removeprefix("hub:").rpartition("@")
         path, _, language = place.rpartition("/")
