@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, overload
 
@@ -31,6 +32,8 @@ from prokd.scoring.evaluation import features, probabilities
 from prokd.scoring.tagged_text import TaggedSentence, TextEntity, text_entities
 
 Compute = Callable[[TokenClassifier, EncodedCorpus, int], Tensor]
+STREAMED = 256
+"""Texts that are tagged together where there are many."""
 UNNAMED = re.compile(r"LABEL_\d+")
 """What transformers calls the classes of a model that nobody trained to tell any."""
 
@@ -128,6 +131,22 @@ class Tagger:
         tagged = self.tag([[word.text for word in given.words] for given in sentences])
         found = [text_entities(*pair) for pair in zip(sentences, tagged, strict=True)]
         return found[0] if isinstance(text, str) else found
+
+    def stream(
+        self, texts: Iterable[str], language: str | None = None
+    ) -> Iterator[list[TextEntity]]:
+        """Yield the entities of each of any number of texts, of which a few are held at a time.
+
+        Args:
+            texts: Read as far as entities are asked for, `STREAMED` ahead of it at most.
+            language: As for a call.
+
+        Raises:
+            UserError: An unknown language.
+        """
+        rest = iter(texts)
+        while some := list(islice(rest, STREAMED)):
+            yield from self(some, language)
 
     def probabilities(self, sentences: Sequence[Sequence[str]]) -> Tensor:
         """Return the probabilities (W, C), float32, on the CPU, of all words of some sentences."""

@@ -9,6 +9,7 @@ import pytest
 import prokd
 from prokd import Tagger
 from prokd.errors import UserError
+from prokd.scoring.tagging import STREAMED
 
 PAGE = Path(__file__).parents[2] / "docs" / "python.md"
 SMALL = {
@@ -66,6 +67,22 @@ def test_entities_of_raw_text_are_those_of_its_words(told):
             assert 0 < entity.score <= 1
     with pytest.raises(UserError, match="a language must be a code"):
         tagger("Anna", "../x")
+
+
+def test_many_texts_are_read_as_entities_are_asked_for(told):
+    tagger = Tagger(str(told / "my-student"))
+    read = []
+
+    def texts():
+        for number in range(2 * STREAMED + 1):
+            read.append(number)
+            yield f"Anna {number} woont in Leiden."
+
+    found = tagger.stream(texts())
+    first = next(found)
+    assert len(read) == STREAMED
+    assert [entity.text for entity in first] == [e.text for e in tagger("Anna 0 woont in Leiden.")]
+    assert len(list(found)) == 2 * STREAMED
 
 
 def test_the_package_has_nothing_else():
