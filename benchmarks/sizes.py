@@ -25,7 +25,6 @@ class Sizes:
         scaling_base: Sentences of the smallest size.
         factors: Of the sizes.
         at_once: Trials at the same time.
-        gpu_sentences: Of a batch on the GPU.
         predicted: Sentences of the file that is tagged.
         predict_repeats: Turns of A and B over that file.
         pipeline_batches: Sentences at a time of the pipeline that tags it.
@@ -46,7 +45,6 @@ class Sizes:
     scaling_base: int = 500
     factors: tuple[int, ...] = (1, 2, 4, 8)
     at_once: tuple[int, ...] = (1, 2, 4)
-    gpu_sentences: int = 512
     predicted: int = 10_000
     predict_repeats: int = 3
     pipeline_batches: tuple[int, ...] = (1, 8, 32)

@@ -107,14 +107,19 @@ def show(lines: Sequence[Line], title: str) -> None:
     Console(width=170).print(drawn)
 
 
+def markdown(lines: Sequence[Line]) -> list[str]:
+    """Return the rows of the table as Markdown."""
+    rows = [f"| {' | '.join(HEADINGS)} |", "|" + "---|" * len(HEADINGS)]
+    return rows + [f"| {' | '.join(str(getattr(x, name)) for name in HEADINGS)} |" for x in lines]
+
+
 def write(lines: Sequence[Line], folder: Path, title: str) -> None:
     """Write ``table.md`` and ``table.csv``; nothing without lines."""
     if not lines:
         return
     folder.mkdir(parents=True, exist_ok=True)
-    rows = [f"| {' | '.join(HEADINGS)} |", "|" + "---|" * len(HEADINGS)]
-    rows += [f"| {' | '.join(str(getattr(x, name)) for name in HEADINGS)} |" for x in lines]
-    (folder / "table.md").write_text(f"{title}\n\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    text = "\n".join(markdown(lines))
+    (folder / "table.md").write_text(f"{title}\n\n{text}\n", encoding="utf-8")
     with (folder / "table.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, fieldnames=list(asdict(lines[0])))
         writer.writeheader()

@@ -1,0 +1,140 @@
+"""Whether the GPU computes what the CPU computes, and the same thing twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from benchmarks.gpu_session.results import FAILS
+from benchmarks.gpu_session.session import Session
+from benchmarks.gpu_session.training import new_real_stage, set_packed, trained
+from benchmarks.table import Line
+from prokd.data import Batch, collate
+from prokd.encoder.artifact import load
+from prokd.encoder.classifier import TokenClassifier, build_classifier
+from prokd.training.corpora import Corpora
+from prokd.training.run import StageRun
+
+STAGES = ("teacher", "student")
+FP32, GRADIENT, BF16 = 1e-4, 2e-3, 5e-2
+"""Largest norm of a difference over the norm of what is right: between devices in fp32, of
+gradients behind an update and a softmax or two, and in bf16 (eight bits) through all layers."""
+
+
+def measure(session: Session) -> Iterator[Line]:
+    """Yield a line for each check: it holds, or it fails, and by how much."""
+    yield from forward(session)
+    yield from gradients(session)
+    yield from repeated(session)
+
+
+def forward(session: Session) -> Iterator[Line]:
+    """Compare features and logits: with the CPU's, padded with packed, bf16 with fp32."""
+    right, batch = _model_and_batch(session, "cpu", "fp32")
+    expected = _forward(right, batch)
+    for what, precision, packed, most in (
+        ("fp32, packed", "fp32", True, FP32),
+        ("fp32, padded", "fp32", False, FP32),
+        ("bf16, packed", "bf16", True, BF16),
+        ("bf16, padded", "bf16", False, BF16),
+    ):
+        model, batch = _model_and_batch(session, session.kind, precision)
+        set_packed(model, packed)
+        for name, one, two in zip(
+            ("features", "logits"), _forward(model, batch), expected, strict=True
+        ):
+            yield near(f"{name}, {what}, against the CPU's in fp32", one, two, most)
+
+
+def gradients(session: Session) -> Iterator[Line]:
+    """Compare the gradients of a teacher's and a student's step behind their first epoch."""
+    changes = {f"{stage}__{k}": v for stage in STAGES for k, v in _ONE_STEP.items()}
+    one_step = _config(session, encoder__precision="fp32", **changes)
+    runtime = session.runtime("checks-gradients")
+    trained("teacher", one_step, runtime.model_copy(update={"device": "cpu"}))
+    for name in STAGES:
+        right = _gradient(session, name, one_step, "cpu", packed=True)
+        for packed in (True, False):
+            found = _gradient(session, name, one_step, session.kind, packed=packed)
+            way = "packed" if packed else "padded"
+            what = f"gradient of a {name}'s step, fp32, {way}, against the CPU's"
+            yield near(what, found, right, GRADIENT)
+
+
+_ONE_STEP = {"epochs": 2, "batch_sentences": 4096, "learning_rate": 1e-7}
+"""One batch an epoch; so small a rate that the second one starts from the same weights."""
+
+
+def repeated(session: Session) -> Iterator[Line]:
+    """Train the same twice, and once with an interruption: the weights are equal to the bit."""
+    config = _config(session)
+    first = {name: _weights(trained(name, config, session.runtime("checks-1"))) for name in STAGES}
+    again = {name: _weights(trained(name, config, session.runtime("checks-2"))) for name in STAGES}
+    for name in STAGES:
+        yield equal(f"a {name} trained twice from one seed", first[name], again[name])
+    for name in STAGES:
+        runtime = session.runtime("checks-3")
+        with StageRun(name, config, runtime) as run:
+            run.step()
+        resumed = _weights(trained(name, config, runtime))
+        yield equal(f"a {name} resumed behind its first epoch", first[name], resumed)
+
+
+def near(what: str, found: Tensor, right: Tensor, most: float) -> Line:
+    """Return the line of a comparison within a tolerance; what is not a number fails."""
+    found, right = found.double().cpu(), right.double().cpu()
+    error = float((found - right).norm() / right.norm())
+    return _line(what, error <= most, f"{error:.1e}", f"at most {most:.0e}", error)
+
+
+def equal(what: str, found: dict[str, Tensor], right: dict[str, Tensor]) -> Line:
+    """Return the line of a comparison of weights to the bit."""
+    same = found.keys() == right.keys() and all(torch.equal(found[n], right[n]) for n in right)
+    largest = max(float((found[n] - right[n]).abs().max()) for n in right)
+    return _line(what, same, f"{largest:.1e}", "0", largest)
+
+
+def _line(what: str, holds: bool, found: str, most: str, value: float) -> Line:
+    return Line("checks", what, found, most, "holds" if holds else FAILS, "", 1, value)
+
+
+def _config(session: Session, **overrides: Any) -> Any:
+    names = ("source_train_limit", "target_train_limit", "evaluation_limit")
+    values: dict[str, Any] = {f"data__{name}": session.amounts.checked for name in names}
+    values |= {f"{stage}__epochs": 2 for stage in STAGES}
+    return session.config(**values | overrides)
+
+
+def _model_and_batch(session: Session, kind: str, precision: str) -> tuple[TokenClassifier, Batch]:
+    config = _config(session, encoder__precision=precision)
+    corpora = Corpora(config, session.runtime("checks", device=kind))
+    model = build_classifier(config.encoder, 7, max_length=config.data.max_length, seed=0).to(kind)
+    batch = collate(corpora.source_train, list(range(min(32, len(corpora.source_train)))), 0)
+    return model.eval(), batch.to(kind)
+
+
+@torch.no_grad()
+def _forward(model: TokenClassifier, batch: Batch) -> tuple[Tensor, Tensor]:
+    with model.autocast():
+        features_ND, logits_NC = model(batch)
+    return features_ND.float(), logits_NC.float()
+
+
+def _gradient(session: Session, name: str, config: Any, kind: str, *, packed: bool) -> Tensor:
+    """Return the clipped gradient of a stage's second step, as one vector."""
+    runtime = session.runtime("checks-gradients", device=kind)
+    stage = new_real_stage(name, config, runtime)
+    set_packed(stage.model, packed)
+    for module in stage.model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0  # devices draw other random numbers
+    for _ in range(2):
+        stage.run_epoch()
+    return torch.cat([p.grad.flatten().cpu() for p in stage.optimization.parameters])
+
+
+def _weights(run: Any) -> dict[str, Tensor]:
+    return load(run.folder.path).trained_state()
