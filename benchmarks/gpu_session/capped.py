@@ -12,7 +12,7 @@ from torch.nn.modules.module import register_module_forward_pre_hook
 
 from benchmarks.gpu_session.session import Session
 from benchmarks.gpu_session.training import new_real_stage
-from prokd.stages.memory import release_memory
+from prokd.stages.memory import limit_gpu_memory, release_memory
 
 
 @contextmanager
@@ -35,7 +35,7 @@ def _allocator(session: Session, share: float, config: Any) -> Iterator[str]:
     del stage
     release_memory()
     total = torch.cuda.get_device_properties(session.device).total_memory
-    torch.cuda.set_per_process_memory_fraction(share * peak / total)
+    limit_gpu_memory(share * peak / total)
     try:
         yield f"{share * peak / 2**20:.0f} MiB of memory (whole batches take {peak / 2**20:.0f})"
     finally:

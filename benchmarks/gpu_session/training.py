@@ -62,7 +62,7 @@ def steps_of(model: TokenClassifier, batches: Sequence[Batch]) -> Steps:
     return steps
 
 
-def padded_and_packed(
+def packed_and_padded(
     model: TokenClassifier, batches: Sequence[Batch]
 ) -> tuple[Callable[[], Tensor], Callable[[], Tensor]]:
     """Return the steps of a model without padding, and with it."""
@@ -70,17 +70,12 @@ def padded_and_packed(
 
     def with_flag(packed: bool) -> Callable[[], Tensor]:
         def way() -> Tensor:
-            set_packed(model, packed)
+            model.is_packed = packed
             return steps()
 
         return way
 
     return with_flag(True), with_flag(False)
-
-
-def set_packed(model: TokenClassifier, packed: bool) -> None:
-    """Choose whether a model's layers run without padding."""
-    setattr(model, "packed", packed)  # noqa: B010 (a switch of layered encoders alone)
 
 
 def drawn_stages(
@@ -101,6 +96,7 @@ def drawn_stages(
         "batch_tokens": 10**9,
         "batch_pool": 50,
         "epochs": 100,
+        "learning_rate": 1e-6,  # random weights, which shall stay finite
     }
     values = {f"{stage}__{k}": v for stage in ("teacher", "student") for k, v in batches.items()}
     config: Any = session.config(**values)

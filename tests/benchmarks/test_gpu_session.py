@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from tokenizers import Tokenizer
 from transformers import BertConfig
 
 from benchmarks.gpu import measure
-from benchmarks.gpu_session import packing
+from benchmarks.gpu_session import machine, packing
 from benchmarks.gpu_session.machine import CARRIED, NEEDED, missing
 from benchmarks.gpu_session.parts import all_parts
 from benchmarks.gpu_session.parts.checks import equal, near
@@ -184,3 +185,24 @@ def test_what_is_carried_is_needed():
 def test_without_a_gpu_nothing_is_measured(tmp_path):
     (line,) = measure(Setting(tmp_path, tmp_path), QUICK)
     assert line.result == "no CUDA device here: nothing measured"
+
+
+def test_what_is_missing_is_installed_from_wheels_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(machine, "NEEDED", {"carried_here": "Carried-Here", "not_there": "x"})
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setenv("PYTHONPATH", "before")
+    (tmp_path / "wheels").mkdir()
+    info = "carried_here-1.0.dist-info"
+    with zipfile.ZipFile(tmp_path / "wheels" / "carried_here-1.0-py3-none-any.whl", "w") as wheel:
+        wheel.writestr("carried_here.py", "")
+        wheel.writestr(
+            f"{info}/METADATA", "Metadata-Version: 2.1\nName: carried-here\nVersion: 1.0"
+        )
+        wheel.writestr(
+            f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any"
+        )
+        wheel.writestr(f"{info}/RECORD", "")
+    site = tmp_path / "site"
+    assert machine.install(tmp_path / "wheels", site) == ""
+    assert machine.missing() == ["not_there"]
+    assert os.environ["PYTHONPATH"] == f"{site}{os.pathsep}before"

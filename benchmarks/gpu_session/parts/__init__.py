@@ -10,7 +10,7 @@ LIMITS = {
     "steps": 60,
     "padding": 40,
     "grid": 75,
-    "precision": 90,
+    "precision": 110,
     "memory": 60,
     "predict": 50,
     "at_once": 60,

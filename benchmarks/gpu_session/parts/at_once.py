@@ -17,7 +17,7 @@ from benchmarks.gpu_session.timing import wait
 from benchmarks.gpu_session.training import batches_of, steps_of
 from benchmarks.table import Line
 
-PATIENCE = 60.0
+PATIENCE = 30.0
 """Seconds that a process waits for the others."""
 BATCHES = 8
 SHAPES = (E5, MBERT)

@@ -10,11 +10,12 @@ from torch import Tensor, nn
 
 from benchmarks.gpu_session.results import FAILS
 from benchmarks.gpu_session.session import Session
-from benchmarks.gpu_session.training import new_real_stage, set_packed, trained
+from benchmarks.gpu_session.training import new_real_stage, trained
 from benchmarks.table import Line
 from prokd.data import Batch, collate
 from prokd.encoder.artifact import load
 from prokd.encoder.classifier import TokenClassifier, build_classifier
+from prokd.encoder.packed import can_attend
 from prokd.training.corpora import Corpora
 from prokd.training.run import StageRun
 
@@ -26,6 +27,7 @@ gradients behind an update and a softmax or two, and in bf16 (eight bits) throug
 
 def measure(session: Session) -> Iterator[Line]:
     """Yield a line for each check: it holds, or it fails, and by how much."""
+    yield from kernels(session)
     yield from forward(session)
     yield from gradients(session)
     yield from repeated(session)
@@ -42,7 +44,7 @@ def forward(session: Session) -> Iterator[Line]:
         ("bf16, padded", "bf16", False, BF16),
     ):
         model, batch = _model_and_batch(session, session.kind, precision)
-        set_packed(model, packed)
+        model.is_packed = packed
         for name, one, two in zip(
             ("features", "logits"), _forward(model, batch), expected, strict=True
         ):
@@ -70,17 +72,35 @@ _ONE_STEP = {"epochs": 2, "batch_sentences": 4096, "learning_rate": 1e-7}
 
 def repeated(session: Session) -> Iterator[Line]:
     """Train the same twice, and once with an interruption: the weights are equal to the bit."""
-    config = _config(session)
-    first = {name: _weights(trained(name, config, session.runtime("checks-1"))) for name in STAGES}
-    again = {name: _weights(trained(name, config, session.runtime("checks-2"))) for name in STAGES}
+    config, runtime = _config(session), session.runtime("checks-whole")
+    whole = {name: trained(name, config, runtime) for name in STAGES}
     for name in STAGES:
-        yield equal(f"a {name} trained twice from one seed", first[name], again[name])
+        for packed in (True, False):
+            one, other = (_after_two_epochs(name, config, runtime, packed) for _ in range(2))
+            way = "packed" if packed else "padded"
+            yield equal(f"a {name} trained twice from one seed, {way}", one, other)
+    runtime = session.runtime("checks-resumed")
     for name in STAGES:
-        runtime = session.runtime("checks-3")
         with StageRun(name, config, runtime) as run:
             run.step()
-        resumed = _weights(trained(name, config, runtime))
-        yield equal(f"a {name} resumed behind its first epoch", first[name], resumed)
+        resumed = load(trained(name, config, runtime).folder.path).trained_state()
+        right = load(whole[name].folder.path).trained_state()
+        yield equal(f"a {name} resumed behind its first epoch", resumed, right)
+
+
+def _after_two_epochs(name: str, config: Any, runtime: Any, packed: bool) -> dict[str, Tensor]:
+    stage = new_real_stage(name, config, runtime)
+    stage.model.is_packed = packed
+    for _ in range(2):
+        stage.run_epoch()
+    return {key: value.cpu() for key, value in stage.model.trained_state().items()}
+
+
+def kernels(session: Session) -> Iterator[Line]:
+    """Say whether layers run without padding here: if not, both ways are the padded one."""
+    for name, kind in (("bf16", torch.bfloat16), ("fp32", torch.float32)):
+        there = can_attend(session.device, kind)
+        yield _line(f"attention without padding has a kernel, {name}", there, "", "", float(there))
 
 
 def near(what: str, found: Tensor, right: Tensor, most: float) -> Line:
@@ -127,14 +147,10 @@ def _gradient(session: Session, name: str, config: Any, kind: str, *, packed: bo
     """Return the clipped gradient of a stage's second step, as one vector."""
     runtime = session.runtime("checks-gradients", device=kind)
     stage = new_real_stage(name, config, runtime)
-    set_packed(stage.model, packed)
+    stage.model.is_packed = packed
     for module in stage.model.modules():
         if isinstance(module, nn.Dropout):
             module.p = 0.0  # devices draw other random numbers
     for _ in range(2):
         stage.run_epoch()
     return torch.cat([p.grad.flatten().cpu() for p in stage.optimization.parameters])
-
-
-def _weights(run: Any) -> dict[str, Tensor]:
-    return load(run.folder.path).trained_state()

@@ -39,7 +39,7 @@ def measure(session: Session) -> Iterator[Line]:
             ways = (
                 partial(epoch, model, corpus, optimization, sentences) for corpus in (kept, plain)
             )
-            what = f"epoch, {name}, {sentences} sentences: frozen layers kept / computed"
+            what = f"{count} steps, {name}, {sentences} sentences: frozen layers kept / computed"
             device, repeats = session.device, session.amounts.repeats
             yield in_turns("frozen", what, *ways, device, repeats, warm=1)
 

@@ -9,12 +9,14 @@ from typing import Any
 from benchmarks.gpu_session.capped import capped
 from benchmarks.gpu_session.results import FAILS
 from benchmarks.gpu_session.session import Session
-from benchmarks.gpu_session.training import new_real_stage, set_packed, trained
+from benchmarks.gpu_session.training import new_real_stage, trained
 from benchmarks.table import Line
 from prokd.stages.memory import PeakMemory, release_memory
 
 MOST_DIFFERENCE = 0.03
 """In F1, of a run in smaller parts: the same updates, but dropout draws otherwise."""
+SPLIT = 128
+"""Sentences of a batch that does not fit: larger ones would leave few updates to compare."""
 SHARE = 0.6
 """Of the memory that a whole batch took, left to the run that shall not fit."""
 
@@ -30,7 +32,7 @@ def measure(session: Session) -> Iterator[Line]:
         peaks = {}
         for packed in (True, False):
             stage: Any = new_real_stage(name, config, session.runtime("memory"))
-            set_packed(stage.model, packed)
+            stage.model.is_packed = packed
             release_memory()
             peak = PeakMemory(session.device)
             for _ in range(2):  # the second aligns, and trains itself
@@ -38,7 +40,9 @@ def measure(session: Session) -> Iterator[Line]:
             peaks[packed] = peak.megabytes()
             del stage
         yield _peaks(f"{name}, batches of {largest} sentences as they come", peaks)
-    yield from splits(session, config)
+    batch = min(SPLIT, largest)
+    values = {name: value for name, value in values.items() if not name.endswith("sentences")}
+    yield from splits(session, session.config(teacher__batch_sentences=batch, **values))
 
 
 def _peaks(what: str, peaks: dict[bool, float]) -> Line:

@@ -9,8 +9,8 @@ import torch
 from benchmarks.gpu_session.parts.steps import steps_with
 from benchmarks.gpu_session.session import Session
 from benchmarks.gpu_session.shapes import E5, MBERT, build, drawn_corpus, lengths
-from benchmarks.gpu_session.timing import in_turns, peak_bytes
-from benchmarks.gpu_session.training import batches_of, padded_and_packed, set_packed
+from benchmarks.gpu_session.timing import Way, in_turns, peak_bytes
+from benchmarks.gpu_session.training import batches_of, packed_and_padded
 from benchmarks.table import Line
 from prokd.data import Batch
 from prokd.encoder.classifier import TokenClassifier
@@ -35,25 +35,25 @@ def _of(session: Session, name: str, sentences: int, alike: bool) -> Iterator[Li
     places = sum(b.attention_mask_BT.numel() for b in batches)
     order = "of similar length" if alike else "as they come"
     where = f"{name}, {sentences} sentences {order} ({100 * (1 - real / places):.0f} % padding)"
-    packed, padded = padded_and_packed(model, batches)
+    packed, padded = packed_and_padded(model, batches)
     repeats = session.amounts.repeats
     device = session.device
-    yield in_turns(
-        "padding", f"training step, {where}: packed / padded", packed, padded, device, repeats
-    )
+    where = f"{where}: packed / padded"
+    what = f"{count} training steps, {where}"
+    yield in_turns("padding", what, packed, padded, device, repeats)
     if not alike:
         looks = [_look(model, batches, flag) for flag in (True, False)]
-        yield in_turns("padding", f"pass, {where}: packed / padded", *looks, device, repeats)
+        yield in_turns("padding", f"{count} passes, {where}", *looks, device, repeats)
         if session.on_gpu:
             yield _memory(where, peak_bytes(packed, device), peak_bytes(padded, device))
 
 
-def _look(model: TokenClassifier, batches: list[Batch], flag: bool):
+def _look(model: TokenClassifier, batches: list[Batch], flag: bool) -> Way:
     here = [batch.to(model.device) for batch in batches]
 
     @torch.no_grad()
     def way() -> None:
-        set_packed(model, flag)
+        model.is_packed = flag
         model.eval()
         for batch in here:
             with model.autocast():
@@ -63,6 +63,6 @@ def _look(model: TokenClassifier, batches: list[Batch], flag: bool):
 
 
 def _memory(where: str, packed: float, padded: float) -> Line:
-    what = f"most memory of a step, {where}: packed / padded"
+    what = f"most memory of a step, {where}"
     ours, other = (f"{value / 2**20:.0f} MiB" for value in (packed, padded))
     return Line("padding", what, ours, other, f"{padded / packed:.2f}x", "", 1, padded / packed)

@@ -40,7 +40,7 @@ def measure(session: Session) -> Iterator[Line]:
         seen = [(inputs_of(model, batch), batch.labels_N) for batch in batches]
         yield same_logits(session, model, seen[0][0])
         for number in session.amounts.stacked:
-            where = f"{number} students, {name}, {sentences} sentences, padded"
+            where = f"{BATCHES} steps of {number} students, {name}, {sentences} sentences, padded"
             yield from _compared(session, where, model, number, seen)
 
 
