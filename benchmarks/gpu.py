@@ -6,6 +6,8 @@ CUDA device nothing is measured, and the line says so.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 
 from benchmarks.gpu_session.parts import rate, steps
@@ -21,4 +23,5 @@ def measure(setting: Setting, sizes: Sizes) -> list[Line]:
         text = "no CUDA device here: nothing measured"
         return [Line("gpu", "mBERT-sized bf16 training", "", "", text, "", 0, 0.0)]
     session = Session(out=setting.output, work=setting.folder / "gpu")
-    return [*rate.measure(session), *steps.measure(session)]
+    lines = [*rate.measure(session), *steps.measure(session)]
+    return [replace(line, part="gpu") for line in lines]

@@ -10,10 +10,8 @@ import os
 import subprocess
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from benchmarks.gpu_session.results import Results
+from benchmarks.gpu_session import machine
 
 ROOT = Path(__file__).resolve().parents[2]
 CARRIED, RESULTS = ROOT / ".gpu-session" / "carried.tar.gz", ROOT / "gpu-session-results"
@@ -67,43 +65,39 @@ def _pack(given: argparse.Namespace) -> None:
 
 
 def measure(given: argparse.Namespace) -> Path:
-    """Run the parts; return the table's file."""
-    from benchmarks.gpu_session import machine
+    """Run the parts; return the table's file.
 
+    Raises:
+        SystemExit: Packages are missing, or the GPU is; nothing was measured.
+    """
     with tempfile.TemporaryDirectory(prefix="prokd-gpu-") as name:
         work = Path(name)
         told = machine.install(given.wheels, work / "site") if given.wheels else ""
-        lacking = machine.missing()
-        from benchmarks.gpu_session.results import Results
-
-        results = Results(given.out.resolve())
-        results.clear()
-        kind = "cpu" if given.dry_run else "cuda"
-        record = {"title": machine.title(kind), "dry": given.dry_run}
-        if lacking:
+        if lacking := machine.missing():
             text = f"Not there, and not among the wheels: {', '.join(lacking)}. {told}"
-            results.add("machine", {**record, "missing": text})
-            results.write_table()
-            raise SystemExit(text)
-        results.add("machine", record)
-        if kind == "cuda" and not machine.has_gpu():
+            raise SystemExit(text.strip())
+        if not given.dry_run and not machine.has_gpu():
             raise SystemExit("PyTorch sees no GPU here: --dry-run runs all on a CPU.")
-        return _run(given, results, kind, work)
+        return _run(given, work)
 
 
-def _run(given: argparse.Namespace, results: Results, kind: str, work: Path) -> Path:
+def _run(given: argparse.Namespace, work: Path) -> Path:
     from benchmarks.gpu_session.parts import all_parts
+    from benchmarks.gpu_session.results import Results
     from benchmarks.gpu_session.runner import run_parts
     from benchmarks.gpu_session.session import Session
 
     session = Session(
-        out=results.folder,
+        out=given.out.resolve(),
         work=work,
         encoder=str(given.encoder.resolve()) if given.encoder else "mini",
         data=given.data.resolve() if given.data else None,
-        kind=kind,
+        kind="cpu" if given.dry_run else "cuda",
         tiny=given.dry_run,
     )
+    results = Results(session.out)
+    results.clear()
+    results.add("machine", {"title": machine.title(session.kind), "dry": session.tiny})
     run_parts(all_parts(given.parts), session, results, 60 * given.minutes)
     table = results.write_table()
     print(table.read_text(encoding="utf-8"))

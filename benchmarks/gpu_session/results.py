@@ -67,7 +67,6 @@ class Results:
         wrong = sum(line.result.startswith(FAILS) for line in lines)
         blocks = [str(machine.get("title", ""))]
         blocks += [DRY] if machine.get("dry") else []
-        blocks += [str(machine["missing"])] if machine.get("missing") else []
         if wrong:
             blocks.append(
                 f"**{wrong} of the checks failed: the figures may be of wrong numbers.**"

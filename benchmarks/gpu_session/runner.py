@@ -83,13 +83,16 @@ def _measure(module: str, session: Session, log: Path) -> None:
 def _ended(process: multiprocessing.process.BaseProcess, seconds: float, log: Path) -> str:
     """Run a part's process for so long at most; return how it ended, in words."""
     process.start()
-    process.join(seconds)
-    in_time = process.exitcode is not None
     assert process.pid is not None, "it was started"
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)  # with all that it has started
-    process.kill()
-    process.join()
+    in_time = False
+    try:
+        process.join(seconds)
+        in_time = process.exitcode is not None
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # with all that it has started
+        process.kill()
+        process.join()
     if not in_time:
         return f"cut off after {seconds:.0f} s"
     return "whole" if process.exitcode == 0 else f"failed: {_last_words(log, process.exitcode)}"

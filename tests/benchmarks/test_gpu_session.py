@@ -14,9 +14,9 @@ from transformers import BertConfig
 
 from benchmarks.gpu import measure
 from benchmarks.gpu_session import machine, packing
+from benchmarks.gpu_session.comparing import equal, near
 from benchmarks.gpu_session.machine import CARRIED, NEEDED, missing
 from benchmarks.gpu_session.parts import all_parts
-from benchmarks.gpu_session.parts.checks import equal, near
 from benchmarks.gpu_session.parts.steps import model_alone
 from benchmarks.gpu_session.results import Results
 from benchmarks.gpu_session.runner import Part, run_parts
@@ -75,7 +75,7 @@ def test_the_dry_run_of_cheap_parts(tmp_path):
     command = [sys.executable, "-m", "benchmarks.gpu_session", "--dry-run", "--out", str(tmp_path)]
     root = Path(__file__).resolve().parents[2]
     done = subprocess.run(
-        [*command, "--parts", "rate", "stacked"],
+        [*command, "--parts", "rate", "stacked", "frozen"],
         cwd=root,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
@@ -85,8 +85,8 @@ def test_the_dry_run_of_cheap_parts(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     results = Results(tmp_path)
-    assert [part["ended"] for part in results.records("part")] == ["whole", "whole"]
-    assert {line.part for line in results.lines()} == {"rate", "checks", "stacked"}
+    assert [part["ended"] for part in results.records("part")] == ["whole"] * 3
+    assert {line.part for line in results.lines()} == {"rate", "checks", "stacked", "frozen"}
     assert "no number here means anything" in (tmp_path / "table.md").read_text()
     assert len(list(tmp_path.iterdir())) <= 8
 

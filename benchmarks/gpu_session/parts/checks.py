@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from benchmarks.gpu_session.results import FAILS
+from benchmarks.gpu_session.comparing import BF16, FP32, GRADIENT, check, equal, near
 from benchmarks.gpu_session.session import Session
 from benchmarks.gpu_session.training import new_real_stage, trained
 from benchmarks.table import Line
@@ -20,9 +20,6 @@ from prokd.training.corpora import Corpora
 from prokd.training.run import StageRun
 
 STAGES = ("teacher", "student")
-FP32, GRADIENT, BF16 = 1e-4, 2e-3, 5e-2
-"""Largest norm of a difference over the norm of what is right: between devices in fp32, of
-gradients behind an update and a softmax or two, and in bf16 (eight bits) through all layers."""
 
 
 def measure(session: Session) -> Iterator[Line]:
@@ -100,25 +97,7 @@ def kernels(session: Session) -> Iterator[Line]:
     """Say whether layers run without padding here: if not, both ways are the padded one."""
     for name, kind in (("bf16", torch.bfloat16), ("fp32", torch.float32)):
         there = can_attend(session.device, kind)
-        yield _line(f"attention without padding has a kernel, {name}", there, "", "", float(there))
-
-
-def near(what: str, found: Tensor, right: Tensor, most: float) -> Line:
-    """Return the line of a comparison within a tolerance; what is not a number fails."""
-    found, right = found.double().cpu(), right.double().cpu()
-    error = float((found - right).norm() / right.norm())
-    return _line(what, error <= most, f"{error:.1e}", f"at most {most:.0e}", error)
-
-
-def equal(what: str, found: dict[str, Tensor], right: dict[str, Tensor]) -> Line:
-    """Return the line of a comparison of weights to the bit."""
-    same = found.keys() == right.keys() and all(torch.equal(found[n], right[n]) for n in right)
-    largest = max(float((found[n] - right[n]).abs().max()) for n in right)
-    return _line(what, same, f"{largest:.1e}", "0", largest)
-
-
-def _line(what: str, holds: bool, found: str, most: str, value: float) -> Line:
-    return Line("checks", what, found, most, "holds" if holds else FAILS, "", 1, value)
+        yield check(f"attention without padding has a kernel, {name}", there, "", "", float(there))
 
 
 def _config(session: Session, **overrides: Any) -> Any:

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
+from benchmarks.gpu_session.comparing import BF16, FP32, near
 from benchmarks.gpu_session.layer_stack import Inputs, LayerStack, inputs_of
-from benchmarks.gpu_session.parts.checks import BF16, FP32, near
 from benchmarks.gpu_session.session import Session
 from benchmarks.gpu_session.shapes import E5, MBERT, build, drawn_corpus, lengths
 from benchmarks.gpu_session.timing import in_turns, peak_bytes
