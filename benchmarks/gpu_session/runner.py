@@ -95,13 +95,14 @@ def _ended(process: multiprocessing.process.BaseProcess, seconds: float, log: Pa
         process.join()
     if not in_time:
         return f"cut off after {seconds:.0f} s"
-    return "whole" if process.exitcode == 0 else f"failed: {_last_words(log, process.exitcode)}"
+    code = process.exitcode
+    return "whole" if code == 0 else f"failed (exit {code}): {_last_words(log)}"
 
 
-def _last_words(log: Path, code: int | None) -> str:
+def _last_words(log: Path) -> str:
     text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
     lines = text.strip().splitlines()
-    return (lines[-1] if lines else f"exit {code}")[:200].replace("|", "/")
+    return (lines[-1] if lines else "it said nothing")[:200].replace("|", "/")
 
 
 def _keep_log(log: Path, kept: Path, title: str) -> None:

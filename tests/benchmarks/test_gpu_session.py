@@ -57,11 +57,11 @@ def test_a_part_that_hangs_or_breaks_is_marked_and_the_others_go_on(
     run_parts(parts, session, results, 100.0)
     assert [line.what for line in results.lines()] == ["first", "second", "third"]
     ended = [part["ended"] for part in results.records("part")]
-    assert ended == ["cut off after 6 s", "failed: ValueError: no / luck", "whole"]
+    assert ended == ["cut off after 6 s", "failed (exit 1): ValueError: no / luck", "whole"]
     table = (session.out / "table.md").read_text()
     assert table.startswith("a machine\n\n**A dry run with tiny sizes")
     assert "| second | second |" in table
-    assert "| breaks | failed: ValueError: no / luck |" in table
+    assert "| breaks | failed (exit 1): ValueError: no / luck |" in table
     assert "ValueError" in (session.out / "log.txt").read_text()
 
 

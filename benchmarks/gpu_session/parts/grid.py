@@ -91,8 +91,10 @@ def _line(name: str, session: Session, **costs: float) -> Line:
         f"{POINTS} students of {TEACHERS} teachers, {name}, {SENTENCES:,} sentences, {EPOCHS} "
         f"epochs, batches of {min(BATCH, sentences)}, one after another"
     )
+    scored = round(factor * session.amounts.evaluated)
     said = (
-        f"extrapolated from {sentences:,} sentences: teachers x (rest + epochs x factor x epoch)"
+        f"extrapolated from {sentences:,} sentences: runs x (rest + epochs x factor x epoch), "
+        f"{scored:,} sentences of source dev scored an epoch"
     )
     students = session.amounts.students
     return Line("grid", what, f"{minutes:.1f} min", formula, said, "< 30 min", students, minutes)
