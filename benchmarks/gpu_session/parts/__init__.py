@@ -12,7 +12,7 @@ LIMITS = {
     "grid": 75,
     "precision": 110,
     "memory": 60,
-    "predict": 50,
+    "predict": 70,
     "at_once": 60,
     "stacked": 45,
     "frozen": 30,

@@ -25,7 +25,8 @@ PIPELINE_BATCH = 128
 
 def measure(session: Session) -> Iterator[Line]:
     """Yield sentences a second of both, in fp32 and in bf16."""
-    config = run_config(session, "bf16")
+    kind = "bf16" if session.on_gpu else "fp32"  # many CPUs have no instructions for bf16
+    config = run_config(session, kind)
     runtime = session.runtime("runs")
     for stage in ("teacher", "student"):  # another part has trained them, if it came so far
         run = trained(stage, config, runtime)
@@ -33,10 +34,10 @@ def measure(session: Session) -> Iterator[Line]:
     export(run.folder, folder, runtime, config=config)
     sentences = _sentences(session)
     fp32, bf16 = Tagger(folder, runtime), Tagger(run.folder.path, runtime)
-    for name, tagger, kind in (("fp32", fp32, torch.float32), ("bf16", bf16, torch.bfloat16)):
+    for name, tagger, dtype in (("fp32", fp32, torch.float32), ("bf16", bf16, torch.bfloat16)):
         if not session.on_gpu and name == "bf16":
             continue  # a CPU tags in fp32 whatever it was trained in
-        yield _compared(session, name, tagger, _pipeline(session, folder, kind), sentences)
+        yield _compared(session, name, tagger, _pipeline(session, folder, dtype), sentences)
 
 
 def _sentences(session: Session) -> list[list[str]]:
