@@ -22,8 +22,12 @@ LIMITS = {
 less, and what is left out then is the last."""
 
 
-def all_parts(names: list[str] | None = None) -> list[Part]:
+def all_parts(names: list[str] | None = None, patience: float = 1.0) -> list[Part]:
     """Return some parts, or all, in their order.
+
+    Args:
+        names: Of the parts; None or empty = all.
+        patience: Times the limits.
 
     Raises:
         ValueError: A name that is none.
@@ -32,7 +36,7 @@ def all_parts(names: list[str] | None = None) -> list[Part]:
         if name not in LIMITS:
             raise ValueError(f"a part must be one of {', '.join(LIMITS)}, but got {name!r}.")
     return [
-        Part(name, f"{__name__}.{name}", seconds)
+        Part(name, f"{__name__}.{name}", patience * seconds)
         for name, seconds in LIMITS.items()
         if not names or name in names
     ]
