@@ -11,6 +11,8 @@ import shutil
 from collections.abc import Callable
 from time import process_time
 
+import torch
+
 from benchmarks.rival import Rival
 from benchmarks.setting import Setting
 from benchmarks.sizes import Sizes
@@ -63,6 +65,7 @@ def _steps(
     epoch_of = rival.teacher_epoch if stage == "teacher" else rival.student_epoch
 
     def theirs(turn: int) -> None:
+        torch.use_deterministic_algorithms(False)  # ours has chosen them for itself
         epoch_of(turn + 1)
         rival.evaluate(rival.source_dev)
 

@@ -46,6 +46,7 @@ class Turns(TrainerCallback):
         """End the rival's last epoch, train one of ours, begin the rival's next."""
         self._end(state)
         self.ours.append(self.ours_of(len(self.ours)))
+        torch.use_deterministic_algorithms(False)  # ours has chosen them for itself
         self.before, self.started = state.global_step, process_time()
 
     def on_train_end(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
