@@ -68,7 +68,7 @@ def main(path: Path) -> None:
     """Run the search of a job and write its result."""
     job = TrainerJob(**json.loads(path.read_text(encoding="utf-8")))
     started = time.perf_counter()
-    ray.init(num_cpus=job.width, include_dashboard=False, log_to_driver=False)
+    ray.init("local", num_cpus=job.width, include_dashboard=False, log_to_driver=False)
     config, runtime = read_config(job.config), RuntimeConfig.model_validate(job.runtime)
     data = Data.read(config, Corpora(config, runtime))
     tuner = tune.Tuner(
