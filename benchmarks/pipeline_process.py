@@ -21,13 +21,18 @@ def main(job: Path) -> None:
     tag = pipeline("token-classification", values["model"], aggregation_strategy=AGGREGATION)
     sentences = Path(values["text"]).read_text(encoding="utf-8").splitlines()
     with Path(values["to"]).open("w", encoding="utf-8") as written:
-        for hits in tag(sentences, batch_size=values["batch"]):
-            written.write(json.dumps({"entities": [_entity(hit) for hit in hits]}) + "\n")
+        found = tag(sentences, batch_size=values["batch"])
+        for text, hits in zip(sentences, found, strict=True):
+            written.write(json.dumps({"entities": [_entity(text, hit) for hit in hits]}) + "\n")
     job.with_suffix(".result.json").write_text("{}", encoding="utf-8")
 
 
-def _entity(hit: dict[str, Any]) -> dict[str, Any]:
-    return {"type": hit["entity_group"], "start": int(hit["start"]), "end": int(hit["end"])}
+def _entity(text: str, hit: dict[str, Any]) -> dict[str, Any]:
+    start, end = int(hit["start"]), int(hit["end"])
+    start = end - len(
+        text[start:end].lstrip()
+    )  # some tokenizers have the blank before a word in it
+    return {"type": hit["entity_group"], "start": start, "end": end}
 
 
 if __name__ == "__main__":
