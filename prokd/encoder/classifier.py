@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-import logging
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -30,12 +30,11 @@ from prokd.encoder.layers import (
     run_bottom,
     run_top,
 )
-from prokd.encoder.packed import can_attend, run_packed
+from prokd.encoder.packed import Packing, can_attend, run_packed
 from prokd.encoder.plain_model import POOLER, check_family, options_without_pooler
 from prokd.encoder.precision import autocast_type
 from prokd.errors import UserError
 
-logger = logging.getLogger(__name__)
 # Many workers share one terminal: no bar for every encoder that is loaded.
 transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 
@@ -127,13 +126,11 @@ class TokenClassifier(nn.Module):
     def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return features (N, D), before dropout, and logits (N, C), float32, of valid tokens."""
         parts = batch.parts(self.micro_batch_tokens)
-        if len(parts) == 1:
-            features_ND = self._features(batch)
-        elif torch.is_grad_enabled():
-            again = partial(checkpoint, self._features, use_reentrant=False)
-            features_ND = torch.cat([again(part) for part in parts])
-        else:
-            features_ND = torch.cat([self._features(part) for part in parts])
+        features = self._features
+        if len(parts) > 1 and torch.is_grad_enabled():
+            features = partial(checkpoint, features, use_reentrant=False)
+        found = [features(part, self.packing(part)) for part in parts]
+        features_ND = found[0] if len(found) == 1 else torch.cat(found)
         return features_ND, self.logits(features_ND)
 
     def logits(self, features_ND: Tensor) -> Tensor:
@@ -143,7 +140,18 @@ class TokenClassifier(nn.Module):
             logits_NC: Tensor = self.classifier(self.dropout(features_ND.float()))
             return logits_NC
 
-    def _features(self, batch: Batch) -> Tensor:
+    def packing(self, batch: Batch) -> Packing | None:
+        """Return how the layers above the frozen part are to see a batch; None = padded."""
+        if not self.is_packed or not self.top_layers:
+            return None
+        attention = cast(Any, self.top_layers[0]).attention.self
+        kind = autocast_type(self.precision, self.device) or torch.float32
+        heads = attention.num_attention_heads, attention.attention_head_size
+        if not can_attend(self.device, kind, *heads):
+            return None
+        return Packing.of(batch.lengths_B, batch.input_ids_BT.shape[1], self.device)
+
+    def _features(self, batch: Batch, packing: Packing | None) -> Tensor:
         if not self.is_layered:
             hidden_BTD = self.encoder(
                 input_ids=batch.input_ids_BT, attention_mask=batch.attention_mask_BT
@@ -151,7 +159,7 @@ class TokenClassifier(nn.Module):
             chosen_ND: Tensor = hidden_BTD.flatten(0, 1)[batch.token_index_N]
             return chosen_ND
         bottom_BTD = self.bottom(batch) if batch.bottom_BTD is None else batch.bottom_BTD
-        return self.top(batch, bottom_BTD, batch.token_index_N)
+        return self.top(batch, packing, bottom_BTD, batch.token_index_N)
 
     def bottom(self, batch: Batch, found: Found | None = None) -> Tensor:
         """Return the hidden states (B, T, D) upon the frozen part; see `layers.run_bottom`."""
@@ -162,22 +170,27 @@ class TokenClassifier(nn.Module):
         return hidden_BTD if chosen is None or not self._frozen_parts else hidden_BTD.to(chosen)
 
     def top(
-        self, batch: Batch, bottom_BTD: Tensor, index_M: Tensor, found: Found | None = None
+        self,
+        batch: Batch,
+        packing: Packing | None,
+        bottom_BTD: Tensor,
+        index_M: Tensor,
+        found: Found | None = None,
     ) -> Tensor:
         """Return the features (M, D) of chosen subwords from the output of the frozen part.
 
         Args:
             batch: The sentences.
+            packing: As `packing` returns it for them.
             bottom_BTD: float, (B, T, D), as `bottom` returns it.
             index_M: int64, (M,), places in the (B*T, ...) view.
             found: See `layers.run_top`.
         """
-        kind = autocast_type(self.precision, self.device) or torch.float32
-        if self.is_packed and self.top_layers and can_attend(self.device, kind):
-            layers, lengths_B = self.top_layers, batch.lengths_B
-            return run_packed(layers, bottom_BTD, lengths_B, index_M, found, below=self.num_frozen)
-        subwords = (bottom_BTD, batch.attention_mask_BT, index_M, found)
-        return run_top(self.encoder, self.num_frozen, *subwords)
+        below = self.num_frozen
+        if packing is None:
+            mask_BT = batch.attention_mask_BT
+            return run_top(self.encoder, below, bottom_BTD, mask_BT, index_M, found)
+        return run_packed(self.top_layers, bottom_BTD, packing, index_M, found, below=below)
 
     def trained_state(self) -> dict[str, Tensor]:
         """Return the weights that training may change, by name; frozen ones are the base's."""

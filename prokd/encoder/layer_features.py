@@ -16,6 +16,7 @@ from torch.utils.checkpoint import checkpoint
 from prokd.data import Batch
 from prokd.encoder.classifier import TokenClassifier
 from prokd.encoder.layers import Found, encoder_layers
+from prokd.encoder.packed import Packing
 
 
 @dataclass(frozen=True)
@@ -45,14 +46,14 @@ def layer_features(model: TokenClassifier, batch: Batch, layers: Sequence[int]) 
     parts = batch.parts(model.micro_batch_tokens)
     if len(parts) > 1 and torch.is_grad_enabled():
         run = partial(checkpoint, run, use_reentrant=False)
-    found = [run(part) for part in parts]
+    found = [run(part, model.packing(part)) for part in parts]
     tokens = [torch.cat(same) for same in zip(*(rows for rows, _ in found), strict=True)]
     cls_BD = torch.cat([cls for _, cls in found])
     return LayerFeatures(dict(zip(layers, tokens, strict=True)), cls_BD)
 
 
 def _layers(
-    model: TokenClassifier, batch: Batch, *, layers: tuple[int, ...]
+    model: TokenClassifier, batch: Batch, packing: Packing | None, *, layers: tuple[int, ...]
 ) -> tuple[list[Tensor], Tensor]:
     """Return the tokens (N, D) of each layer, and [CLS] (B, D) of the last."""
     num_sentences, length = batch.input_ids_BT.shape
@@ -61,7 +62,7 @@ def _layers(
     index_M = torch.cat([batch.token_index_N, first_B])
     found: Found = dict.fromkeys(layers)
     if model.is_layered:
-        last_MD = _last_layer(model, batch, index_M, found)
+        last_MD = _last_layer(model, batch, packing, index_M, found)
     else:
         output = model.encoder(
             input_ids=batch.input_ids_BT,
@@ -76,7 +77,9 @@ def _layers(
     return rows, last_MD[num_tokens:]
 
 
-def _last_layer(model: TokenClassifier, batch: Batch, index_M: Tensor, found: Found) -> Tensor:
+def _last_layer(
+    model: TokenClassifier, batch: Batch, packing: Packing | None, index_M: Tensor, found: Found
+) -> Tensor:
     """Return the last layer at chosen subwords, (M, D); note the layers that are wanted."""
     bottom_BTD = batch.bottom_BTD
     below: Found = {number: None for number in found if number <= model.num_frozen}
@@ -86,4 +89,4 @@ def _last_layer(model: TokenClassifier, batch: Batch, index_M: Tensor, found: Fo
         kept_BTD = bottom_BTD if number == model.num_frozen else hidden_BTD
         assert kept_BTD is not None, "each layer is passed once"
         found[number] = kept_BTD.flatten(0, 1)[index_M]
-    return model.top(batch, bottom_BTD, index_M, found)
+    return model.top(batch, packing, bottom_BTD, index_M, found)

@@ -21,9 +21,12 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 from torch.nested import nested_tensor_from_jagged
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers.activations import GELUActivation
 
 logger = logging.getLogger(__name__)
+KERNELS = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION]
+"""What must be there for jagged tensors: the way without a kernel cuts them into sentences."""
 
 ROWS = 32
 """There are multiples of this many rows, the last ones idle: a product of a shape that was not
@@ -81,7 +84,7 @@ def _moved(tensor: Tensor, device: torch.device | str) -> Tensor:
 def run_packed(
     layers: Sequence[nn.Module],
     hidden_BTD: Tensor,
-    lengths_B: Tensor,
+    packing: Packing,
     token_index_N: Tensor,
     found: dict[int, Tensor | None] | None = None,
     *,
@@ -92,12 +95,12 @@ def run_packed(
     Args:
         layers: One or more of a BERT-like encoder, from the bottom up.
         hidden_BTD: float, (B, T, D), what the first of them is given.
-        lengths_B: int64, (B,), subwords of each sentence, on the CPU; padding is on the right.
+        packing: Of the batch, on the device. Who computes a pass again for its gradient gives the
+            same one: jagged tensors are alike by their offsets.
         token_index_N: int64, (N,), places in the (B*T, ...) view.
         found: See `layers.run_top`.
         below: Number of layers below the first of them.
     """
-    packing = Packing.of(lengths_B, hidden_BTD.shape[1], hidden_BTD.device)
     hidden_MD = hidden_BTD.flatten(0, 1)[packing.subwords]
     chosen = _filled_up(packing.row_of[token_index_N])
     for number, layer in enumerate(layers[:-1], start=below + 1):
@@ -166,18 +169,33 @@ ATTEND: dict[str, Callable[[Sequence[Tensor], Packing, float], Tensor]] = {
 
 
 @lru_cache(maxsize=16)
-def can_attend(device: torch.device, kind: torch.dtype) -> bool:
-    """Return whether a device has kernels for attention without padding, tried once, backward too.
+def can_attend(device: torch.device, kind: torch.dtype, heads: int, size: int) -> bool:
+    """Return whether a device has kernels for attention without padding: tried once, backward too.
 
-    Where it has none, one line says so, and the padded layers of the library serve.
+    Where it has none, one line says so, and the padded layers of the library serve. Whatever a
+    process did before, and however it asks, the answer is the same, and no random number is drawn.
+
+    Args:
+        device: Of the model.
+        kind: Type of queries, keys and values.
+        heads: H.
+        size: E.
     """
     if device.type == "cpu":
         return True
+    devices = [device] if device.type == "cuda" else []
     try:
-        packing = Packing.of(torch.tensor([2, 3, 3]), 3, device)
-        parts = [torch.ones(8, 2, 64, device=device, dtype=kind) for _ in range(3)]
-        attended = ATTEND[device.type]([part.requires_grad_() for part in parts], packing, 0.1)
-        torch.autograd.backward(attended.sum())
+        with (
+            torch.random.fork_rng(devices=devices),
+            torch.inference_mode(mode=False),
+            torch.enable_grad(),
+            sdpa_kernel(KERNELS),
+        ):
+            packing = Packing.of(torch.tensor([2, 3, 3]), 3, device)
+            shape = (packing.num_rows, heads, size)
+            parts = [torch.ones(shape, device=device, dtype=kind) for _ in range(3)]
+            attended = ATTEND[device.type]([p.requires_grad_() for p in parts], packing, 0.1)
+            torch.autograd.backward(attended.sum())
     except torch.OutOfMemoryError:
         raise
     except (RuntimeError, NotImplementedError) as error:

@@ -90,8 +90,15 @@ def test_the_last_layer_is_what_the_classifier_reads(encoder, batch):
     assert torch.allclose(found.tokens[3], features_ND, **CLOSE)
 
 
-@pytest.mark.parametrize("micro", [None, 24])
-def test_gradient_reaches_what_is_trained_and_nothing_else(encoder, batch, micro):
+@pytest.mark.parametrize(
+    ("micro", "way"),
+    # What PyTorch computes jagged tensors by on a CPU cannot be computed again for a gradient.
+    [(None, packed.attend_by_length), (24, packed.attend_by_length), (None, packed.attend_jagged)],
+)
+def test_gradient_reaches_what_is_trained_and_nothing_else(
+    encoder, batch, micro, way, monkeypatch
+):
+    monkeypatch.setitem(packed.ATTEND, "cpu", way)
     model = model_of(encoder, 1)
     model.micro_batch_tokens = micro
     found = layer_features(model, batch, [1, 2, 3])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import tiny
@@ -10,7 +12,9 @@ import torch
 from torch import Tensor
 from transformers import AutoConfig, AutoModel, PreTrainedModel
 
+from prokd.data import Batch
 from prokd.encoder import packed
+from prokd.encoder.classifier import TokenClassifier
 from prokd.encoder.layers import encoder_layers, run_bottom, run_top
 from prokd.encoder.packed import (
     ROWS,
@@ -20,6 +24,7 @@ from prokd.encoder.packed import (
     can_attend,
     run_packed,
 )
+from prokd.terms.sequences import Places
 
 LENGTHS = [7, 3, 12, 7, 1, 12, 5]
 
@@ -51,7 +56,8 @@ def of_library(
 
 def of_packed(model: PreTrainedModel, ids_BT: Tensor, mask_BT: Tensor, tokens_N: Tensor) -> Tensor:
     hidden_BTD = run_bottom(model, 0, ids_BT, mask_BT)
-    return run_packed(list(encoder_layers(model)), hidden_BTD, mask_BT.sum(dim=1), tokens_N)
+    rows = Packing.of(mask_BT.sum(dim=1), mask_BT.shape[1])
+    return run_packed(list(encoder_layers(model)), hidden_BTD, rows, tokens_N)
 
 
 @pytest.fixture(params=[attend_by_length, attend_jagged])
@@ -157,22 +163,41 @@ def test_heads_have_their_dropout_in_training(tiny_encoder: Path, inputs: Inputs
     assert (drawn.mean(dim=0) - calm_ND).abs().mean() < 0.2 * (drawn - calm_ND).abs().mean()
 
 
+@pytest.fixture
+def meta(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[torch.device, torch.dtype, int, int]]:
+    """A device that is tried for kernels; without data it has no memory to pin."""
+    monkeypatch.setattr(packed, "_moved", lambda tensor, device: tensor.to(device))
+    monkeypatch.setitem(packed.ATTEND, "meta", attend_by_length)
+    can_attend.cache_clear()
+    yield torch.device("meta"), torch.float32, 2, 8
+    can_attend.cache_clear()
+
+
+@pytest.mark.parametrize("mode", [torch.enable_grad, torch.no_grad, torch.inference_mode])
+def test_whether_there_is_a_kernel_does_not_depend_on_who_asks(
+    mode: type[Any], meta: tuple[Any, ...]
+) -> None:
+    torch.manual_seed(1)
+    expected = torch.rand(3)
+    torch.manual_seed(1)
+    with mode():
+        assert can_attend(*meta)
+    assert torch.equal(torch.rand(3), expected)
+
+
 def test_where_no_kernel_is_the_padded_layers_serve(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    meta: tuple[Any, ...],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    tiny_encoder: Path,
 ) -> None:
     def none(*_: object) -> Tensor:
         raise RuntimeError("No viable backend\nfor attention")
 
-    # A device without data has no memory to pin.
-    monkeypatch.setattr(packed, "_moved", lambda tensor, device: tensor.to(device))
-    monkeypatch.setitem(packed.ATTEND, "meta", attend_by_length)
-    can_attend.cache_clear()
-    device = torch.device("meta")
-    assert can_attend(device, torch.float32)
     monkeypatch.setitem(packed.ATTEND, "meta", none)
-    assert can_attend(device, torch.float32)  # tried once
-    can_attend.cache_clear()
-    assert not can_attend(device, torch.float32)
+    assert not can_attend(*meta)
     assert "no attention without padding on meta, it is padded: No viable backend" in caplog.text
-    assert can_attend(torch.device("cpu"), torch.bfloat16)
-    can_attend.cache_clear()
+    assert can_attend(torch.device("cpu"), torch.bfloat16, 2, 8)
+    model = TokenClassifier(encoder(tiny_encoder), 7, dropout=0.0).to("meta")
+    batch = Batch(*[torch.zeros(0)] * 6, places=Places.of_lengths([1]))
+    assert model.packing(batch) is None
