@@ -87,8 +87,6 @@ def base_configs(
         own = values | sources(source, method) | {"target": target}
         config = build_config(preset, reading, own, method=method)
         configs.append(with_suited_rates(config, preset, values, say))
-    if any(config.target in config.source_languages for config in configs):
-        raise UserError(f"source and target must differ, but got {source!r} for both.")
     for config in configs if is_checked else ():
         check_effect(config, fixed)
     return configs, list(fixed)

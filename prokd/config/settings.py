@@ -6,13 +6,15 @@ run its identity) and, apart from it, *where* (`RuntimeConfig`).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from prokd.common.places import default_cache
+from prokd.errors import UserError
 
 
 class Frozen(BaseModel):
@@ -91,7 +93,6 @@ LANGUAGE = r"^[A-Za-z0-9]{2,}([_-][A-Za-z0-9]+)*$"
 JOINT = "."
 """Between the languages of a source whose corpora are one, as in en.de: metrics are named by the
 source, and MLflow takes it in their names."""
-SOURCE = rf"{LANGUAGE[:-1]}(\{JOINT}[A-Za-z0-9]{{2,}}([_-][A-Za-z0-9]+)*)*$"
 
 
 class DistillationConfig(OptimizationConfig):
@@ -131,13 +132,25 @@ class ExperimentConfig(Frozen):
     method: str = Field(description="name of the method, which says what the other settings are")
     source: str = Field(
         "en",
-        pattern=SOURCE,
         description="language with labels; en.de = the corpora of several as one, in turns",
     )
     target: str = Field("ar", pattern=LANGUAGE, description="language without labels")
     seed: int = Field(0, ge=0, lt=2**31)
     data: DataConfig = DataConfig()
     encoder: EncoderConfig = EncoderConfig()
+
+    @field_validator("source")
+    @classmethod
+    def _check_source(cls, given: str) -> str:
+        languages = given.split(JOINT)
+        if not all(re.fullmatch(LANGUAGE, language) for language in languages):
+            raise UserError(
+                f"source: the languages must be codes such as zh or zh-min-nan, several between "
+                f"commas, but got {given!r}."
+            )
+        if len(set(languages)) < len(languages):
+            raise UserError(f"source: each language must be named once, but got {given!r}.")
+        return given
 
     @property
     def sources(self) -> tuple[str, ...]:

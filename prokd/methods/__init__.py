@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from prokd.common.names import ending
 from prokd.config import ExperimentConfig, RuntimeConfig, validation_sentence, with_overrides
 from prokd.config.presets import PRESETS
+from prokd.config.settings import JOINT
 from prokd.config.shared import narrowed
 from prokd.errors import UserError
 from prokd.method import PAIRED_TRAIN, TARGET_TRAIN, TRANSLATED_TRAIN, Graph, Method
@@ -103,7 +104,14 @@ def lacking(config: ExperimentConfig, runtime: RuntimeConfig) -> str | None:
         config: The experiment.
         runtime: Names the data at hand; the phrasebook brings a dictionary of its own.
     """
-    if runtime.dictionaries or not _translates(config):
+    if not _translates(config):
+        return None
+    if JOINT in config.source:
+        return (
+            f"{config.method} translates by a dictionary of one source language, and several "
+            f"({config.source}) have none together: name one"
+        )
+    if runtime.dictionaries:
         return None
     from prokd.data.mini import LANGUAGES
 
@@ -157,7 +165,8 @@ def build_config(
         method: Its name.
 
     Raises:
-        UserError: An unknown name or path, or a value out of its range.
+        UserError: An unknown name or path, a value out of its range, or a target whose labels are
+            those of a source.
 
     Example:
         >>> build_config().student.distance, build_config("mini").student.distance
@@ -171,7 +180,13 @@ def build_config(
             raise UserError(f"{rule}, {ending(name, known)}")
     values = {**PRESETS[preset], **chosen.presets.get(preset, {}), **chosen.readings[reading]}
     default = chosen.config.model_validate({"method": method})
-    return with_overrides(default, values | dict(overrides or {}))
+    config = with_overrides(default, values | dict(overrides or {}))
+    if config.target in config.source_languages:
+        raise UserError(
+            f"source and target must differ, but {config.target} is among the sources "
+            f"({','.join(config.source_languages)}): its labels would be learned."
+        )
+    return config
 
 
 def default_reading(method: str, preset: str, given: Collection[str]) -> str:

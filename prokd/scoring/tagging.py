@@ -142,11 +142,15 @@ class Tagger:
             language: As for a call.
 
         Raises:
-            UserError: An unknown language.
+            UserError: An unknown language, or one text in place of several.
         """
+        if isinstance(texts, str):
+            raise UserError(f"texts must be several, but got one: {texts[:40]!r}.")
+        if language is not None:
+            check_language(language)
         rest = iter(texts)
-        while some := list(islice(rest, STREAMED)):
-            yield from self(some, language)
+        parts = iter(lambda: list(islice(rest, STREAMED)), [])
+        return (entities for some in parts for entities in self(some, language))
 
     def probabilities(self, sentences: Sequence[Sequence[str]]) -> Tensor:
         """Return the probabilities (W, C), float32, on the CPU, of all words of some sentences."""

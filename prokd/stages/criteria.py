@@ -22,7 +22,7 @@ def unlabelled_criteria(
 
     Args:
         model: The student.
-        encoded: Target train, without labels.
+        encoded: Target text without labels: what was held out, or target train.
         pad_token_id: Of the tokenizer.
         teacher_NC: float, (N, C), p for every kept word of the corpus.
 

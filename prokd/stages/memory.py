@@ -27,8 +27,8 @@ def release_memory() -> None:
 def limit_gpu_memory(share: float) -> None:
     """Let this process have no more of a GPU's memory than its share of the GPU.
 
-    Where several trials share a GPU, none takes what another needs later, and whether a batch
-    fits does not depend on its neighbours. Without a GPU, or with a whole one, nothing is limited.
+    Where several trials share a GPU, none takes what another needs later. What CUDA itself needs
+    for each process comes on top. Without a GPU, or with a whole one, nothing is limited.
 
     Args:
         share: Of one GPU, > 0; from 1 on it is the whole.

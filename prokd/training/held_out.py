@@ -21,7 +21,6 @@ def on_held_out(corpora: Corpora) -> HeldOut | None:
     None unless the target is a corpus of raw text that has some: of any other target the text
     that a student learned from is all that is known to be without labels.
     """
-    is_raw = corpora.config.target in corpora.runtime.texts
-    if not is_raw or corpora.held_out_text is corpora.target_text:
+    if corpora.judged_text is None:
         return None
     return HeldOut(corpora.config, corpora.runtime, tag_set=corpora.tag_set)

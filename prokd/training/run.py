@@ -163,19 +163,22 @@ class StageRun(OpenRun):
         context = StageContext(self.spec, seen, corpora, self.device, self.needed)
         return new_stage(context, self.spec)
 
-    def _criteria(self, stage: Stage) -> dict[str, float]:
-        """Return what a trained stage can be chosen by without labels.
+    def _criteria(self) -> dict[str, float]:
+        """Return what the trained stage can be chosen by without labels.
 
-        A result is judged on held-out text, where there is some, with all that it learns from
-        made anew for that text.
+        A result is judged on held-out text, where there is some, by a stage made anew for that
+        text, which takes the place of the trained one.
         """
+        assert self.stage is not None, "only a trained stage is judged"
         is_result = self.name == graph_of(self.config).result and method_of(self.config).criteria
         held_out = on_held_out(self.corpora) if is_result else None
-        if held_out is None:
-            return stage.criteria()
-        judged = self._new_stage(held_out)
-        judged.model.load_state_dict(stage.model.state_dict())
-        return judged.criteria()
+        if held_out is not None:
+            weights = {name: value.cpu() for name, value in self.stage.model.state_dict().items()}
+            self.stage = None  # a GPU need not hold two
+            release_memory()
+            self.stage = self._new_stage(held_out)
+            self.stage.model.load_state_dict(weights)
+        return self.stage.criteria()
 
     def _peak_megabytes(self) -> float:
         """Return the most memory that the run took, before it was interrupted too."""
@@ -209,7 +212,7 @@ class StageRun(OpenRun):
             encoder_fingerprint=self.fingerprints[ENCODER],
         )
         objective = self.history[-1][self.objective]
-        criteria = {SOURCE_DEV: objective, **self._criteria(self.stage)}
+        criteria = {SOURCE_DEV: objective, **self._criteria()}
         self._checkpoints.wait()
         for name, value in criteria.items():
             if not math.isfinite(value):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from functools import cached_property
 
 from prokd.config import ExperimentConfig, RuntimeConfig, TranslationConfig
@@ -68,7 +69,7 @@ class Texts:
         if role == ENCODER:
             return encoder_fingerprint(self.config.encoder.name)
         if role == TARGET_TRAIN:
-            return self.target_text.fingerprint
+            return self._of_target()
         if role == TRANSLATED_TRAIN:
             return self.translated.fingerprint
         if role == PAIRED_TRAIN:
@@ -76,6 +77,20 @@ class Texts:
         assert role in (SOURCE_TRAIN, SOURCE_DEV), f"there is no corpus {name}"
         split = "train" if role == SOURCE_TRAIN else "dev"
         return self.corpus(language or self.config.source, split).fingerprint
+
+    def _of_target(self) -> str:
+        """Return the hash of target train; of raw text with what was held out of it."""
+        learned, held_out = self.target_text.fingerprint, self.judged_text
+        if held_out is None:
+            return learned
+        return hashlib.sha256(f"{learned} {held_out.fingerprint}".encode()).hexdigest()[:16]
+
+    @cached_property
+    def judged_text(self) -> Corpus | None:
+        """What was held out of raw text of the target, to judge a student on; None = nothing."""
+        if self.config.target not in self.runtime.texts:
+            return None
+        return None if self.held_out_text is self.target_text else self.held_out_text
 
     @property
     def target_text(self) -> Corpus:

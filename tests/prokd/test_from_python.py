@@ -83,6 +83,10 @@ def test_many_texts_are_read_as_entities_are_asked_for(told):
     assert len(read) == STREAMED
     assert [entity.text for entity in first] == [e.text for e in tagger("Anna 0 woont in Leiden.")]
     assert len(list(found)) == 2 * STREAMED
+    with pytest.raises(UserError, match="texts must be several, but got one: 'Anna'"):
+        tagger.stream("Anna")
+    with pytest.raises(UserError, match="a language must be a code"):
+        tagger.stream([], "../x")
 
 
 def test_the_package_has_nothing_else():

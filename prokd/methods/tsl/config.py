@@ -51,6 +51,6 @@ class TSLConfig(ExperimentConfig):
 
     @model_validator(mode="after")
     def _different(self) -> TSLConfig:
-        if len(set(self.sources)) < len(self.sources):
+        if len(set(self.source_languages)) < len(self.source_languages):
             raise UserError(f"the sources must differ, but got {','.join(self.sources)}.")
         return self

@@ -11,7 +11,7 @@ import yaml
 from prokd.config import RuntimeConfig
 from prokd.data import load_corpus
 from prokd.errors import UserError
-from prokd.methods import build_config
+from prokd.methods import build_config, lacking
 from prokd.training.exports import export
 from prokd.training.run import StageRun
 
@@ -57,3 +57,24 @@ def test_one_teacher_learns_from_all(tmp_path: Path, tiny_encoder: Path) -> None
     folder = export(run.folder, tmp_path / "export", runtime, config=config)
     _, head, _ = (folder / "README.md").read_text(encoding="utf-8").split("---", 2)
     assert yaml.safe_load(head)["language"] == ["nl", "en", "de"]
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("en..de", "codes such as zh or zh-min-nan, several between commas, but got 'en..de'"),
+        ("en/de", "codes such as zh or zh-min-nan"),
+        ("en.de.en", "each language must be named once, but got 'en.de.en'"),
+        ("en.nl", r"nl is among the sources \(en,nl\): its labels would be learned"),
+    ],
+)
+def test_what_no_source_is(source: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        build_config("mini", overrides={"source": source, "target": "nl"})
+
+
+def test_who_translates_takes_one_source() -> None:
+    config = build_config("mini", overrides={"source": "en.de", "target": "nl"}, method="unitrans")
+    reason = lacking(config, RuntimeConfig(dictionaries=(Path("en-nl.tsv"),)))
+    assert reason is not None
+    assert "several (en.de) have none together: name one" in reason
