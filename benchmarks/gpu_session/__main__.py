@@ -46,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     pack.add_argument("--from-encoder", type=Path, required=True, help="Hugging Face folder")
     pack.add_argument("--from-data", type=Path, required=True, help="folder of WikiANN")
     pack.add_argument("--layers", type=int, default=6, help="lowest layers that are kept")
+    pack.add_argument("--most-mib", type=float, default=64.0, help="of all and the repository")
     pack.add_argument("--python", default="3.12", help="the machine's; none = no wheels")
     return parser
 
@@ -63,6 +64,7 @@ def _pack(given: argparse.Namespace) -> None:
         data=given.from_data,
         layers=given.layers,
         room=room,
+        most_mib=given.most_mib,
         python=None if given.python == "none" else given.python,
     )
 
