@@ -87,6 +87,8 @@ def base_configs(
         own = values | sources(source, method) | {"target": target}
         config = build_config(preset, reading, own, method=method)
         configs.append(with_suited_rates(config, preset, values, say))
+    for config in configs:
+        config.check_languages()
     for config in configs if is_checked else ():
         check_effect(config, fixed)
     return configs, list(fixed)

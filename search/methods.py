@@ -137,13 +137,13 @@ def able(
 
 
 def _check_sources(names: Sequence[str], source: str) -> None:
-    """Refuse sources of which one method has a teacher each and another a single corpus."""
+    """Refuse sources that one method reads by themselves and another as one corpus."""
     several = [name for name in names if method_named(name).many_sources]
     languages = codes([source], "--source")
     if len(languages) > 1 and 0 < len(several) < len(names):
         raise UserError(
             f"methods that are compared must read the same source, but of --source {source} "
-            f"{' and '.join(several)} would have a teacher for each and the others one corpus "
+            f"{' and '.join(several)} would learn from each by itself, the others from one corpus "
             f"(which --source {JOINT.join(languages)} makes of them for all)."
         )
 

@@ -152,6 +152,14 @@ class ExperimentConfig(Frozen):
             raise UserError(f"source: each language must be named once, but got {given!r}.")
         return given
 
+    def check_languages(self) -> None:
+        """Refuse what would learn from labels of the target; UserError."""
+        if self.target in self.source_languages:
+            raise UserError(
+                f"source and target must differ, but {self.target} is among the sources "
+                f"({','.join(self.source_languages)}): its labels would be learned."
+            )
+
     @property
     def sources(self) -> tuple[str, ...]:
         """The labelled corpora, each of one language or `JOINT` ones; `source` is the first."""

@@ -165,8 +165,7 @@ def build_config(
         method: Its name.
 
     Raises:
-        UserError: An unknown name or path, a value out of its range, or a target whose labels are
-            those of a source.
+        UserError: An unknown name or path, or a value out of its range.
 
     Example:
         >>> build_config().student.distance, build_config("mini").student.distance
@@ -180,13 +179,7 @@ def build_config(
             raise UserError(f"{rule}, {ending(name, known)}")
     values = {**PRESETS[preset], **chosen.presets.get(preset, {}), **chosen.readings[reading]}
     default = chosen.config.model_validate({"method": method})
-    config = with_overrides(default, values | dict(overrides or {}))
-    if config.target in config.source_languages:
-        raise UserError(
-            f"source and target must differ, but {config.target} is among the sources "
-            f"({','.join(config.source_languages)}): its labels would be learned."
-        )
-    return config
+    return with_overrides(default, values | dict(overrides or {}))
 
 
 def default_reading(method: str, preset: str, given: Collection[str]) -> str:

@@ -45,6 +45,7 @@ class OpenRun:
         give_up: Callable[[], bool] | None = None,
     ) -> None:
         """Open the run's folder and lock it."""
+        config.check_languages()
         self.name, self.runtime, self.device = name, runtime, device_of(runtime)
         self.asked = settled(config, self.device)
         self.spec = graph_of(config).stage(name)

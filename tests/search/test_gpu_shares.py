@@ -22,11 +22,16 @@ from tests.search.test_recovery import _descendants, _wait
 
 ROOT = Path(__file__).parents[2]
 RAY = [sys.executable, str(Path(sys.executable).with_name("ray"))]
-WITHOUT_TOKEN = {"RAY_AUTH_MODE": "disabled"}
 pytestmark = [
     pytest.mark.ray,
     pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads processes from /proc"),
 ]
+
+
+def _environment():
+    """Return that of a user; this process may have a Ray, which stays by itself."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    return own | {"RAY_AUTH_MODE": "disabled"}  # no token in the user's home
 
 
 def _free_port():
@@ -38,8 +43,8 @@ def _free_port():
 @contextmanager
 def _node(*options, folder):
     """Start a node of a cluster, with its own files and with traces nowhere else."""
-    environment = {**os.environ, **WITHOUT_TOKEN, "RAY_TMPDIR": str(folder)}
-    with (folder / f"{len(list(folder.iterdir()))}.log").open("w") as log:
+    environment = _environment() | {"RAY_TMPDIR": str(folder)}
+    with (folder / f"{len(list(folder.glob('*.log')))}.log").open("w") as log:
         process = subprocess.Popen(
             [*RAY, "start", "--block", "--disable-usage-stats", *options],
             env=environment,
@@ -54,6 +59,21 @@ def _node(*options, folder):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         process.wait()
+
+
+def _started(until_the_end, folder, *options):
+    """Return the process of a node; a busy machine may take longer than Ray gives it."""
+    for _ in range(3):
+        process = until_the_end.enter_context(_node(*options, folder=folder))
+        log = folder / f"{len(list(folder.glob('*.log'))) - 1}.log"
+
+        def there(log=log):
+            return "Ray runtime started" in log.read_text()
+
+        _wait(lambda process=process, there=there: process.poll() is not None or there())
+        if there():
+            return process.pid
+    raise AssertionError("\n".join(log.read_text()[-1500:] for log in folder.glob("*.log")))
 
 
 @pytest.fixture
@@ -72,12 +92,10 @@ def mixed_cluster():
     ]
     with ExitStack() as until_the_end:
         until_the_end.callback(shutil.rmtree, folder, ignore_errors=True)
-        first = until_the_end.enter_context(_node(*head, *here, folder=folder))
-        _wait(lambda: "raylet" in str(_descendants(first.pid)))
+        first = _started(until_the_end, folder, *head, *here)
         with_gpu = [f"--address={address}", "--num-cpus=2", "--num-gpus=1"]
-        second = until_the_end.enter_context(_node(*with_gpu, *here, folder=folder))
-        _wait(lambda: "raylet" in str(_descendants(second.pid)))
-        yield address, first.pid, second.pid
+        second = _started(until_the_end, folder, *with_gpu, *here)
+        yield address, first, second
 
 
 def _workers(pid):
@@ -96,7 +114,7 @@ def test_trials_share_the_gpu_of_another_node(mixed_cluster, corpus, tmp_path):
         command += ["--set", f"{key}={value}"]
     with (tmp_path / "log").open("w") as log:
         streams = {"stdout": log.fileno(), "stderr": log.fileno()}
-        environment = {**os.environ, **WITHOUT_TOKEN}
+        environment = _environment()
         driver = preloaded.start(command, cwd=tmp_path, env=environment, **streams)
     most = []
 

@@ -29,10 +29,10 @@ LENGTH = 64
 def small_device(patch, subwords=LENGTH):
     whole = TokenClassifier._features
 
-    def limited(model, batch):
+    def limited(model, batch, packing):
         if model.training and batch.input_ids_BT.numel() > subwords:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return whole(model, batch)
+        return whole(model, batch, packing)
 
     patch.setattr(TokenClassifier, "_features", limited)
 

@@ -108,7 +108,7 @@ def test_a_reading_goes_to_the_methods_that_have_it():
         (
             ["tsl", "msd"],
             {"source": "en,de"},
-            "of --source en,de tsl would have a teacher for each",
+            "of --source en,de tsl would learn from each by itself",
         ),
         (["tsl", "msd"], {"languages": ["en"]}, "source and target must differ"),
     ],

@@ -70,7 +70,11 @@ def test_one_teacher_learns_from_all(tmp_path: Path, tiny_encoder: Path) -> None
 )
 def test_what_no_source_is(source: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
-        build_config("mini", overrides={"source": source, "target": "nl"})
+        StageRun(
+            "teacher",
+            build_config("mini", overrides={"source": source, "target": "nl"}),
+            RuntimeConfig(device="cpu"),
+        )
 
 
 def test_who_translates_takes_one_source() -> None:
