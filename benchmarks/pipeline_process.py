@@ -9,16 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import pipeline
 
-from prokd.data.labels import AGGREGATION
+from prokd.scoring.pipeline import load_pipeline
 
 
 def main(job: Path) -> None:
     """Tag each line of a file and write what was found as JSON lines."""
     values = json.loads(job.read_text(encoding="utf-8"))
     torch.set_num_threads(os.cpu_count() or 1)
-    tag = pipeline("token-classification", values["model"], aggregation_strategy=AGGREGATION)
+    tag = load_pipeline(Path(values["model"]))
     sentences = Path(values["text"]).read_text(encoding="utf-8").splitlines()
     with Path(values["to"]).open("w", encoding="utf-8") as written:
         found = tag(sentences, batch_size=values["batch"])

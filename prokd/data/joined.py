@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from itertools import chain, zip_longest
+from itertools import chain, islice, zip_longest
 from typing import TYPE_CHECKING, TypeVar
 
 from prokd.config.settings import JOINT
@@ -26,13 +26,13 @@ def joined(corpora: Sequence[Corpus], limit: int | None = None) -> Corpus:
     return replace(
         corpora[0],
         language=JOINT.join(each.language for each in corpora),
-        words=list(_in_turns([each.words for each in corpora]))[:limit],
-        tags=list(_in_turns(tagged))[:limit] if len(tagged) == len(corpora) else None,
+        words=_in_turns([each.words for each in corpora], limit),
+        tags=_in_turns(tagged, limit) if len(tagged) == len(corpora) else None,
         origin=" and ".join(each.origin for each in corpora),
         scheme=", ".join(dict.fromkeys(each.scheme for each in corpora)),
     )
 
 
-def _in_turns(rows: Sequence[Sequence[Item]]) -> Iterator[Item]:
+def _in_turns(rows: Sequence[Sequence[Item]], limit: int | None) -> list[Item]:
     turns = chain.from_iterable(zip_longest(*rows))
-    return (item for item in turns if item is not None)
+    return list(islice((item for item in turns if item is not None), limit))
