@@ -24,7 +24,7 @@ from search.interruption import stopping_cleanly
 from search.leaderboard import estimate_line, table
 from search.method_shares import shares_table
 from search.progress import Progress
-from search.records.addresses import address_of
+from search.records.addresses import address_of, named_store
 from search.records.tracking import Tracker
 from search.report.at_end import search_ended
 from search.rest import cluster_at_rest
@@ -70,7 +70,7 @@ def opened(
         NeedsRay: Something has to be trained, in the block of an engine at rest.
     """
     shown = progress or Progress()
-    if not os.environ.get("MLFLOW_TRACKING_URI"):
+    if not named_store():
         address_of(output.resolve() / "mlflow.db")  # a mistake shows before Ray starts
     with _cluster(address, resources or Resources(), output, at_rest, shown) as cluster:
         descriptions = descriptions or DataDescriptions(runtime)

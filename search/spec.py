@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -30,6 +29,7 @@ from search.choice import (
 )
 from search.experiments import DataDescriptions, Experiment, languages_of
 from search.plan import Measured, describe, needs_of
+from search.records.addresses import named_store
 from search.spaces import drawn, in_words, ordered, points, ranges, readers, symbols
 from search.study import read_points
 
@@ -230,7 +230,7 @@ def disk_line(config: ExperimentConfig, missing: int, exports: int) -> str:
     from prokd.training.sizes import run_sizes
 
     sizes = run_sizes(config.encoder)
-    copies = 2 if os.environ.get("MLFLOW_TRACKING_URI", "").startswith("http") else 1
+    copies = 2 if (named_store() or "").startswith("http") else 1
     runs, exported = copies * missing * sizes.artifact, 2 * exports * sizes.export
     return (
         f"disk: {_bytes(runs)} for {missing} runs and {_bytes(exported)} for exports will stay; "

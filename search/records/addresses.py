@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import sys
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from prokd.errors import UserError
@@ -15,6 +18,39 @@ LOCAL_UI = "http://127.0.0.1:5000"
 """Where ``mlflow ui`` serves by default."""
 TRAINING = "workflowType=machine_learning"
 """Opens the UI on what model training has, instead of what language models have."""
+STORES = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")
+_ONE_AT_A_TIME, _READING = threading.Lock(), threading.Lock()
+_stands_in: dict[str, str | None] = {}
+"""What the environment says of `STORES` itself, while MLflow's own functions are lent a store."""
+
+
+def named_store() -> str | None:
+    """Return the store that the user names by MLFLOW_TRACKING_URI; None or empty = none.
+
+    Not the one that another search of this process is logging a model to at this moment.
+    """
+    with _READING:
+        return _stands_in.get(STORES[0], os.environ.get(STORES[0]))
+
+
+@contextmanager
+def kept_names() -> Iterator[None]:
+    """Let one thread at a time change the environment's `STORES`; they are as before at the end.
+
+    MLflow's global functions read them, and set them for child processes.
+    """
+    with _ONE_AT_A_TIME:
+        with _READING:
+            _stands_in.update({name: os.environ.get(name) for name in STORES})
+        try:
+            yield
+        finally:
+            with _READING:
+                for name, value in _stands_in.items():
+                    os.environ.pop(name, None)
+                    if value is not None:
+                        os.environ[name] = value
+                _stands_in.clear()
 
 
 def address_of(file: Path) -> str:

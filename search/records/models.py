@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import os
-import threading
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from prokd.data.labels import AGGREGATION
+from search.records.addresses import kept_names
 from search.records.difference import SIGNATURE, Known
 from search.records.store import Store
 
@@ -21,8 +20,6 @@ from mlflow.entities import LoggedModelStatus
 
 REQUIREMENTS = ("torch", "transformers")
 CHAMPION = "champion"
-STORES = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")
-_ONE_STORE = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -127,8 +124,7 @@ def register(store: Store, run: Known, uri: str, model: Model) -> bool:
 @contextmanager
 def _as_current(store: Store) -> Iterator[None]:
     """Let MLflow's global functions use a store, one at a time: a process may have several."""
-    with _ONE_STORE:
-        before = {name: os.environ.get(name) for name in STORES}
+    with kept_names():
         mlflow.set_tracking_uri(store.uri)
         mlflow.set_registry_uri(store.uri)
         try:
@@ -136,7 +132,3 @@ def _as_current(store: Store) -> Iterator[None]:
         finally:
             mlflow.set_tracking_uri("")
             mlflow.set_registry_uri("")
-            for name, value in before.items():  # both functions set them, for child processes
-                os.environ.pop(name, None)
-                if value is not None:
-                    os.environ[name] = value

@@ -21,7 +21,7 @@ from pathlib import Path
 from prokd.config import ExperimentConfig
 from prokd.errors import UserError
 from search.experiments import Experiment
-from search.records.addresses import address_of, how_to_open
+from search.records.addresses import address_of, how_to_open, named_store
 from search.records.changes import Change, Changes, StageChanges, record_change
 from search.records.datasets import DataSet
 from search.records.models import Model, publish
@@ -58,7 +58,7 @@ class Tracker:
     ) -> None:
         """Name the store; nothing is asked of it yet."""
         self.output, self.device, self.say = output.resolve(), device, say
-        self.given = os.environ.get("MLFLOW_TRACKING_URI")
+        self.given = named_store()
         self.uri = self.given or address_of(self.output / "mlflow.db")
         self.output.mkdir(parents=True, exist_ok=True)
         self._store: Store | None = None

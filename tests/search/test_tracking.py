@@ -5,6 +5,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import mlflow
 import pytest
 from mlflow.tracking import MlflowClient
 
@@ -12,6 +13,7 @@ from prokd.runs.effect import flatten
 from prokd.training.run import StageRun
 from search.experiments import DataDescriptions, Experiment
 from search.plan import describe, duration, need
+from search.records.addresses import kept_names
 from search.records.datasets import ORACLE, REPORT, SELECTION, TRAINING, UNLABELLED
 from search.records.provenance import environment, git_state
 from search.records.tracking import Tracker
@@ -67,6 +69,19 @@ def test_another_store_gets_runs_of_its_own(runtime, output, tmp_path, monkeypat
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'other.db'}")
     assert _send(experiment, "teacher", output, ended=True).info.status == "KILLED"
     assert (tmp_path / "other.db").exists()
+
+
+@pytest.mark.parametrize("named", [None, "http://127.0.0.1:9"])
+def test_a_store_that_another_search_logs_a_model_to_is_not_taken(
+    named, output, tmp_path, monkeypatch
+):
+    if named:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", named)
+    with kept_names():
+        mlflow.set_tracking_uri(f"sqlite:///{tmp_path / 'other.db'}")
+        beside = Tracker(output)
+    assert beside.given == Tracker(output).given == named
+    mlflow.set_tracking_uri("")
 
 
 def test_failed_stage(runtime, output):
