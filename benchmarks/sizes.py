@@ -52,8 +52,8 @@ class Sizes:
 
 QUICK = replace(
     Sizes(),
-    sentences=24,
-    evaluated=16,
+    sentences=8,
+    evaluated=8,
     epochs=2,
     repeats=1,
     seeds=1,
@@ -64,7 +64,7 @@ QUICK = replace(
     pruned_points=4,
     pruned_sentences=24,
     pruned_epochs=2,
-    scaling_base=16,
+    scaling_base=8,
     factors=(1,),
     at_once=(2,),
     predicted=20,

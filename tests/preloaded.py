@@ -23,6 +23,7 @@ import select
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -89,6 +90,8 @@ FORKED = {
         "/ray/_private/workers/default_worker.py",
         "uvicorn",
         "benchmarks.stage_process",
+        "benchmarks.pipeline_process",
+        "prokd",
     ),
     "with-ray": (
         "/ray/_private/workers/setup_worker.py",
@@ -350,6 +353,7 @@ class _Forks:
                     os.close(stream)
                 if asking is not self.line:
                     self.asked_by[child] = asking
+                    _note_fork(asking, child)
                 with contextlib.suppress(OSError):  # it is heard of in the next round
                     asking.sendall(json.dumps(["started", child]).encode() + b"\n")
 
@@ -362,6 +366,26 @@ class _Forks:
         for line in (asking, self.line, self.listener, *self.asked_by.values()):
             if line:
                 line.close()
+
+
+def _note_fork(asking: socket.socket, child: int) -> None:
+    """Write down which interpreter a fork stands for."""
+    credentials = asking.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    (interpreter, _, _) = struct.unpack("3i", credentials)
+    note = Path(sys.executable).parents[1] / "forks" / str(interpreter)
+    note.parent.mkdir(exist_ok=True)
+    note.write_text(str(child))
+
+
+def fork_of(interpreter: int) -> int:
+    """Return the process that does the work of an interpreter, which may be itself, by its id.
+
+    A fork may become an interpreter that asks in its turn.
+    """
+    notes = _server().interpreter.parents[1] / "forks"
+    while (note := notes / str(interpreter)).exists() and (fork := note.read_text()):
+        interpreter = int(fork)
+    return interpreter
 
 
 def _hear(line: socket.socket) -> tuple[dict[str, Any], list[int]] | None:

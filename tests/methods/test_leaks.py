@@ -23,7 +23,8 @@ QUICK = {
 
 @pytest.mark.parametrize("name", list(methods()))
 def test_target_labels_are_not_looked_at(name, tiny_config, runtime, tiny_data, tmp_path):
-    settings = {"encoder.precision": "fp32", "encoder.dropout": 0.1} | QUICK.get(name, {})
+    settings = {"encoder.precision": "fp32", "encoder.dropout": 0.1, **tiny.FEW}
+    settings |= QUICK.get(name, {})
     config = with_overrides(in_method(tiny_config, name), settings)
     before = trained(config, runtime)
     for change in (tiny.scramble_labels, tiny.take_labels_away):

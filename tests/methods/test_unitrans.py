@@ -12,6 +12,7 @@ from prokd.methods.unitrans.objective import student_objective
 from prokd.training import translations
 from prokd.training.corpora import Corpora
 from tests.methods.training import name_of, resumed_as_whole, trained, weights, without
+from tests.tiny import FEW
 from tests.methods.translated import PAIRS
 
 ALL = ("teacher", "translated_teacher", "finetuned_teacher", "student")
@@ -151,7 +152,7 @@ def test_what_cannot_act_is_no_part_of_the_name(config):
 )
 def test_a_resumed_run_is_an_uninterrupted_one(config, overrides, runtime, tmp_path):
     config = with_overrides(config, overrides)
-    resumed_as_whole(config, runtime, tmp_path / "apart")
+    resumed_as_whole(with_overrides(config, FEW), runtime, tmp_path / "apart")
 
 
 def test_teachers_differ_and_the_student_learns_from_their_vote(config, runtime):

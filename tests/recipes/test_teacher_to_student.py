@@ -50,9 +50,10 @@ def moved(runtime: RuntimeConfig, folder: Path) -> RuntimeConfig:
 def test_same_seed_gives_the_same_numbers(
     tiny_config: ExperimentConfig, tiny_runtime: RuntimeConfig, tmp_path: Path
 ) -> None:
-    first = train(tiny_config, tiny_runtime)
-    second = train(tiny_config, moved(tiny_runtime, tmp_path / "again"))
-    other = train(with_overrides(tiny_config, {"seed": 1}), tiny_runtime)
+    config = with_overrides(tiny_config, tiny.FEW)
+    first = train(config, tiny_runtime)
+    second = train(config, moved(tiny_runtime, tmp_path / "again"))
+    other = train(with_overrides(config, {"seed": 1}), tiny_runtime)
     for one, two, three in zip(first, second, other, strict=True):
         assert one.name == two.name
         assert weights_hash(one) == weights_hash(two) != weights_hash(three)
@@ -62,13 +63,14 @@ def test_same_seed_gives_the_same_numbers(
 def test_resumed_run_equals_an_uninterrupted_one(
     tiny_config: ExperimentConfig, tiny_runtime: RuntimeConfig, tmp_path: Path
 ) -> None:
-    whole = train(tiny_config, tiny_runtime)
+    config = with_overrides(tiny_config, tiny.FEW)
+    whole = train(config, tiny_runtime)
     runtime = moved(tiny_runtime, tmp_path / "interrupted")
     for kind, reference in zip(("teacher", "student"), whole, strict=True):
-        with StageRun(kind, tiny_config, runtime) as run:
+        with StageRun(kind, config, runtime) as run:
             run.step()
             assert not run.done
-        with StageRun(kind, tiny_config, runtime) as run:
+        with StageRun(kind, config, runtime) as run:
             run.run()
             assert run.trained_epochs == 1
             assert weights_hash(run.folder.path) == weights_hash(reference)
@@ -79,7 +81,7 @@ def test_resumed_run_equals_an_uninterrupted_one(
 def test_a_resumed_teacher_remembers_the_shares_from_before_the_alignment(
     tiny_config: ExperimentConfig, tiny_runtime: RuntimeConfig, tmp_path: Path
 ) -> None:
-    fades = {"teacher.alignment.least_entity_share": 1.0, "teacher.epochs": 3}
+    fades = {"teacher.alignment.least_entity_share": 1.0, "teacher.epochs": 3, **tiny.FEW}
     config = with_overrides(tiny_config, fades)
     free = with_overrides(config, {"teacher.alignment.least_entity_share": 0.0})
     curves = []
@@ -146,7 +148,7 @@ def test_every_subset_of_components_runs(
 ) -> None:
     quick = {"teacher.epochs": 1, "student.epochs": 1, "teacher.alignment.start_epoch": 0}
     quick["teacher.alignment.least_entity_share"] = 0
-    config = with_overrides(tiny_config, quick | without_components(removed))
+    config = with_overrides(tiny_config, quick | tiny.FEW | without_components(removed))
     with StageRun("teacher", config, tiny_runtime) as run:
         run.run()
         assert ("teacher/alignment_loss" in run.history[-1]) == ("CA" not in removed)
@@ -180,7 +182,7 @@ def test_every_subset_of_components_runs(
 def test_every_reading_runs(
     settings: dict[str, object], tiny_config: ExperimentConfig, tiny_runtime: RuntimeConfig
 ) -> None:
-    train(with_overrides(tiny_config, settings), tiny_runtime)
+    train(with_overrides(tiny_config, settings | tiny.FEW), tiny_runtime)
 
 
 def test_collapse_ends_the_run_and_stays_known(

@@ -8,7 +8,6 @@ import os
 import shutil
 import signal
 import socket
-import subprocess
 import sys
 import tempfile
 from contextlib import ExitStack, contextmanager, suppress
@@ -21,7 +20,7 @@ from tests.search.conftest import TINY
 from tests.search.test_recovery import _descendants, _wait
 
 ROOT = Path(__file__).parents[2]
-RAY = [sys.executable, str(Path(sys.executable).with_name("ray"))]
+RAY = str(Path(sys.executable).with_name("ray"))
 pytestmark = [
     pytest.mark.ray,
     pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads processes from /proc"),
@@ -31,7 +30,8 @@ pytestmark = [
 def _environment():
     """Return that of a user; this process may have a Ray, which stays by itself."""
     own = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
-    return own | {"RAY_AUTH_MODE": "disabled"}  # no token in the user's home
+    # No token in the home of a user; a process with the imports has kept Ray to one machine.
+    return own | {"RAY_AUTH_MODE": "disabled", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "1"}
 
 
 def _free_port():
@@ -45,11 +45,11 @@ def _node(*options, folder):
     """Start a node of a cluster, with its own files and with traces nowhere else."""
     environment = _environment() | {"RAY_TMPDIR": str(folder)}
     with (folder / f"{len(list(folder.glob('*.log')))}.log").open("w") as log:
-        process = subprocess.Popen(
-            [*RAY, "start", "--block", "--disable-usage-stats", *options],
+        process = preloaded.start(
+            [RAY, "start", "--block", "--disable-usage-stats", *options],
             env=environment,
-            stdout=log,
-            stderr=subprocess.STDOUT,
+            stdout=log.fileno(),
+            stderr=log.fileno(),
             cwd=folder,
         )
     try:
@@ -99,7 +99,16 @@ def mixed_cluster():
 
 
 def _workers(pid):
-    return [command for command in _descendants(pid).values() if "StageWorker" in command]
+    """Return what trains on a node, or what trains in the place of a process of the node."""
+    working = map(preloaded.fork_of, _descendants(pid))
+    return [process for process in working if "StageWorker" in _command(process)]
+
+
+def _command(pid):
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    except OSError:  # it has ended
+        return ""
 
 
 def test_trials_share_the_gpu_of_another_node(mixed_cluster, corpus, tmp_path):

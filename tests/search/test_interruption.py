@@ -109,10 +109,12 @@ def test_ctrl_c_while_ray_starts(corpus, tmp_path):
 @pytest.mark.ray
 @LIVES_IN_PROC
 def test_ctrl_c_twice_while_teachers_train(output, tmp_path):
-    # Sentences of the embedded corpus one by one: no epoch ends between the two signals. What is
-    # asked to stop before its first epoch has none at hand: the subwords are there when it begins.
+    # Hundreds of sentences one by one: no epoch ends between the two signals. What is asked to
+    # stop before its first epoch has none at hand: the subwords are there when it begins.
     cache = tmp_path / "cache"
     slow = ["--set", "teacher.batch_sentences=1", "--cache-dir", str(cache)]
+    for part, limit in {"source_train": 600, "target_train": 60, "evaluation": 20}.items():
+        slow += ["--set", f"data.{part}_limit={limit}"]
     process = _start(_search(None, output, *slow), tmp_path)
     _says(process, "to train")
     deadline = time.monotonic() + 120
