@@ -34,6 +34,27 @@ from typing import Any
 from unittest import mock
 
 ROOT = Path(__file__).resolve().parents[1]
+LIBRARIES = (
+    "aiohttp",
+    "dill",
+    "fsspec.asyn",
+    "jinja2",
+    "multiprocess",
+    "numpy",
+    "pandas",
+    "PIL.Image",
+    "pyarrow.dataset",
+    "pyarrow.parquet",
+    "pydantic",
+    "requests",
+    "rich.console",
+    "safetensors.torch",
+    "scipy.optimize",
+    "tokenizers",
+    "torch._dynamo",
+    "typer",
+)
+"""What Hugging Face's libraries import, which themselves read where the hub is when imported."""
 MODULES = (
     "prokd.cli.app",
     "prokd.training.run",
@@ -85,7 +106,8 @@ signal.signal(signal.SIGINT, signal.SIG_IGN)
 code = json.loads(heard.readline() or "[0, 0, 1]")[2]
 os._exit(code if code >= 0 else 128 - code)
 """
-FORKED = {
+FORKED: dict[str, tuple[str, ...]] = {
+    "libraries": (),
     "without-ray": (
         "/ray/_private/workers/default_worker.py",
         "uvicorn",
@@ -102,7 +124,7 @@ FORKED = {
         "/ray/dashboard/dashboard.py",
     ),
 }
-"""The scripts and modules that `INTERPRETER` runs in a fork, by which of the two that is of."""
+"""The scripts and modules that `INTERPRETER` runs in a fork, by which process that is of."""
 
 
 class Process:
@@ -251,28 +273,57 @@ def start(
 def run(
     command: Sequence[str],
     *,
-    cwd: Path,
+    cwd: Path = ROOT,
     text: str = "",
     env: Mapping[str, str] | None = None,
     timeout: float | None = None,
+    libraries_only: bool = False,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end, given a text to read; return its status and what it wrote."""
+    """Run a command to its end; return its status and what it wrote.
+
+    Args:
+        command: As `start` takes it, or ``-c`` and code; and arguments.
+        cwd: Its working folder.
+        text: What it reads.
+        env: Its environment; None = that of this process.
+        timeout: Seconds after which it is killed; not for one with `LIBRARIES` only.
+        libraries_only: Whether to import all else anew, `prokd` too.
+    """
     temporary = tempfile.TemporaryFile
     with temporary() as given, temporary() as out, temporary() as err:
         given.write(text.encode())
         given.seek(0)
         streams = {"stdin": given.fileno(), "stdout": out.fileno(), "stderr": err.fileno()}
-        process = start(command, cwd=cwd, env=env, **streams)
-        try:
-            status = process.wait(timeout)
-        except BaseException:
-            process.kill()
-            raise
+        if libraries_only:
+            status = _run_with_libraries(command, cwd, env, list(streams.values()))
+        else:
+            process = start(command, cwd=cwd, env=env, **streams)
+            try:
+                status = process.wait(timeout)
+            except BaseException:
+                process.kill()
+                raise
         texts = []
         for file in (out, err):
             file.seek(0)
             texts.append(file.read().decode("utf-8", "replace"))
     return subprocess.CompletedProcess(list(command), status, *texts)
+
+
+def _run_with_libraries(
+    command: Sequence[str], cwd: Path, env: Mapping[str, str] | None, streams: Sequence[int]
+) -> int:
+    """Ask for a fork of the process that has `LIBRARIES` alone; return its exit status."""
+    environment = dict(os.environ if env is None else env)
+    order = {"command": list(command), "cwd": str(cwd), "env": environment, "leads": True}
+    content = json.dumps(order).encode()
+    with socket.socket(socket.AF_UNIX) as line:
+        line.connect(str(_line_of(_server().interpreter, "libraries")))
+        socket.send_fds(line, [len(content).to_bytes(8, "little")], streams)
+        line.sendall(content)
+        with line.makefile() as heard:
+            heard.readline()
+            return int(json.loads(heard.readline())[2])
 
 
 def _threads() -> set[str]:
@@ -402,26 +453,28 @@ def _hear(line: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
     return None
 
 
-def _serve(
-    interpreter: str, line: socket.socket, without_ray: socket.socket, with_ray: socket.socket
-) -> None:
+def _serve(interpreter: str, line: socket.socket, *listeners: socket.socket) -> None:
     """Import, then fork for each order; return in the fork alone.
 
-    One process forks workers; a fork of it imports Ray too, forks commands and Ray's agents, and
-    ends when the tests do, and the first with it.
+    The first process imports `LIBRARIES` and forks what has nothing else; a fork of it imports
+    `MODULES` too and forks workers; a fork of that one imports Ray as well, forks commands and
+    Ray's agents, and ends when the tests do, and the others with it.
     """
     before = dict(os.environ)
     sys.executable = interpreter
-    _import(MODULES)
-    if keeper := os.fork():
-        line.close()
-        with_ray.close()
-        forks = _Forks(listener=without_ray, keeper=keeper)
-    else:
-        without_ray.close()
-        _import(AND_RAY)
-        forks = _Forks(line, with_ray)
-    forks.fork({name: value for name, value in os.environ.items() if name not in before})
+    for modules, listener in zip((LIBRARIES, MODULES, AND_RAY), listeners, strict=True):
+        _import(modules)
+        others = [other for other in listeners if other is not listener]
+        if listener is listeners[-1]:
+            forks = _Forks(line, listener)
+        elif keeper := os.fork():
+            forks, others = _Forks(listener=listener, keeper=keeper), [line, *others]
+        else:
+            continue
+        for other in others:
+            other.close()
+        forks.fork({name: value for name, value in os.environ.items() if name not in before})
+        return
 
 
 def _import(modules: Sequence[str]) -> None:
@@ -455,7 +508,11 @@ def _become(order: dict[str, Any], streams: Sequence[int], added: Mapping[str, s
 
 def _go() -> None:
     """Do what a Python interpreter does with ``sys.argv``."""
-    if sys.argv[0] == "-m":
+    if sys.argv[0] == "-c":
+        _, code, *rest = sys.argv
+        sys.argv = ["-c", *rest]
+        exec(compile(code, "<string>", "exec"), {"__name__": "__main__"})
+    elif sys.argv[0] == "-m":
         _, module, *rest = sys.argv
         sys.argv = [module, *rest]
         sys.path.insert(0, os.getcwd())

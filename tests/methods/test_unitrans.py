@@ -12,8 +12,8 @@ from prokd.methods.unitrans.objective import student_objective
 from prokd.training import translations
 from prokd.training.corpora import Corpora
 from tests.methods.training import name_of, resumed_as_whole, trained, weights, without
-from tests.tiny import FEW
 from tests.methods.translated import PAIRS
+from tests.tiny import FEW
 
 ALL = ("teacher", "translated_teacher", "finetuned_teacher", "student")
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -18,6 +16,7 @@ from prokd.errors import UserError
 from prokd.scoring.tagging import Tagger
 from prokd.training.exports import export
 from prokd.training.run import StageRun
+from tests import preloaded
 
 
 @pytest.fixture
@@ -84,13 +83,10 @@ def test_exports_are_loaded_by_a_plain_pipeline(
         one, two = Tagger(run.folder.path).tag(sentence)[0], Tagger(exports[-1]).tag(sentence)[0]
         assert one.tags == two.tags
         assert one.scores == pytest.approx(two.scores, abs=1e-6)
-    printed = subprocess.run(
-        [sys.executable, "-c", PLAIN, *map(str, exports)],
-        check=True,
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-    ).stdout
+    folders = map(str, exports)
+    done = preloaded.run(["-c", PLAIN, *folders], cwd=tmp_path, libraries_only=True)
+    assert done.returncode == 0, done.stderr
+    printed = done.stdout
     assert printed.count('"1": "B-LOC"') == len(exports)
 
 

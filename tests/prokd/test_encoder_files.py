@@ -6,8 +6,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +19,7 @@ from prokd.encoder.classifier import build_classifier
 from prokd.encoder.files import weight_files
 from prokd.encoder.fingerprint import encoder_fingerprint
 from prokd.errors import UserError
+from tests import preloaded
 from tests.prokd.data.hub_server import serve
 
 SHARD, INDEX = "model-00002-of-00003.safetensors", "model.safetensors.index.json"
@@ -186,12 +185,8 @@ except UserError as error:
 def fetch(address: str, cache: Path, *, offline: bool = False) -> str:
     """Let a process of its own fetch the encoder; return what it prints."""
     places = {"HF_ENDPOINT": address, "HF_HOME": str(cache), "HF_HUB_OFFLINE": str(int(offline))}
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, NAME],
-        env=os.environ | places | {"HF_HUB_DISABLE_XET": "1"},
-        capture_output=True,
-        text=True,
-    )
+    environment = os.environ | places | {"HF_HUB_DISABLE_XET": "1"}
+    done = preloaded.run(["-c", SCRIPT, NAME], env=environment, libraries_only=True)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 

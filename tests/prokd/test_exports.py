@@ -12,7 +12,6 @@ import os
 import re
 import shlex
 import shutil
-import subprocess
 import sys
 import textwrap
 from collections.abc import Sequence
@@ -42,6 +41,7 @@ from prokd.training.exports import config_of, export, has_card, renew_card
 from prokd.training.model_card import model_card
 from prokd.training.onnx_export import HEADING
 from prokd.training.run import StageRun
+from tests import preloaded
 from tests.prokd.upload_server import READER, TOKEN, Hub, hub
 
 PUBLISH = """
@@ -260,13 +260,7 @@ def publish(hub: Hub, home: Path, *cases: Sequence[object]) -> list[Any]:
     environment |= {"HF_ENDPOINT": hub.endpoint, "HF_HOME": str(home)}
     environment |= {"HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_XET": "1"}
     given = json.dumps([[str(part) for part in case] for case in cases])
-    done = subprocess.run(
-        [sys.executable, "-c", PUBLISH, given],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = preloaded.run(["-c", PUBLISH, given], env=environment, libraries_only=True)
     assert done.returncode == 0, done.stderr
     for secret in (TOKEN, READER):
         assert secret not in done.stdout + done.stderr + "".join(hub.log)

@@ -8,8 +8,6 @@ import json
 import os
 import re
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +16,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+
+from tests import preloaded
 
 from .hub_server import COMMIT, Repositories, serve
 
@@ -116,8 +116,8 @@ def load(endpoint: str, home: Path, *wanted: tuple[str, str, str, bool], **more:
     environment = {k: v for k, v in os.environ.items() if not k.startswith("HF_")}
     environment |= {"HF_ENDPOINT": endpoint, "HF_HOME": str(home), **more}
     environment |= {"HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_XET": "1"}
-    command = [sys.executable, "-c", SCRIPT, json.dumps(wanted)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    command = ["-c", SCRIPT, json.dumps(wanted)]
+    done = preloaded.run(command, env=environment, libraries_only=True)
     assert done.returncode == 0, done.stderr
     assert "examples/s" not in done.stderr  # no progress bars
     return json.loads(done.stdout)
