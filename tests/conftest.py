@@ -158,3 +158,13 @@ def tiny_config(tiny_encoder: Path) -> ExperimentConfig:
     from prokd.methods import build_config
 
     return build_config("paper", "stable", tiny.settings(tiny_encoder))
+
+
+@pytest.fixture
+def few_config(tiny_config: ExperimentConfig) -> ExperimentConfig:
+    """The same on few sentences: for what need not learn."""
+    import tiny
+
+    from prokd.config import with_overrides
+
+    return with_overrides(tiny_config, tiny.FEW)

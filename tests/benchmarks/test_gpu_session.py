@@ -2,10 +2,8 @@
 
 import json
 import os
-import subprocess
 import sys
 import zipfile
-from pathlib import Path
 
 import pytest
 import torch
@@ -27,6 +25,7 @@ from benchmarks.setting import Setting
 from benchmarks.sizes import QUICK
 from benchmarks.table import Line
 from prokd.data.mini import ENCODER_PATH
+from tests import preloaded
 
 WIDTH, INNER, CLASSES = 16, 32, 7
 PARTS = {
@@ -72,17 +71,9 @@ def test_what_has_no_time_left_is_left_out(session):
 
 
 def test_the_dry_run_of_cheap_parts(tmp_path):
-    command = [sys.executable, "-m", "benchmarks.gpu_session", "--dry-run", "--out", str(tmp_path)]
-    root = Path(__file__).resolve().parents[2]
-    done = subprocess.run(
-        [*command, "--parts", "rate", "stacked", "frozen"],
-        cwd=root,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    command = ["-m", "benchmarks.gpu_session", "--dry-run", "--out", str(tmp_path)]
+    command += ["--parts", "rate", "stacked", "frozen"]
+    done = preloaded.run(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, timeout=120)
     assert done.returncode == 0, done.stderr
     results = Results(tmp_path)
     assert [part["ended"] for part in results.records("part")] == ["whole"] * 3

@@ -29,7 +29,9 @@ from prokd.scoring.evaluation import probabilities
 from prokd.training.corpora import Corpora
 from prokd.training.exports import export
 from prokd.training.run import StageRun
+from tests.methods.training import resumed_as_whole
 from tests.prokd import references
+from tests.tiny import FEW
 
 FINGERPRINTS = dict.fromkeys(("source_train", "source_dev", "target_train", "encoder"), "x")
 
@@ -219,19 +221,8 @@ def test_what_cannot_act_is_no_part_of_the_name(config):
     ],
 )
 def test_a_resumed_run_is_an_uninterrupted_one(config, overrides, tiny_runtime, tmp_path):
-    config = with_overrides(config, overrides)
-    teacher, student = trained(config, tiny_runtime)
-    for name in ("teacher", "student"):
-        assert all(np.isfinite(list(row.values())).all() for row in student.history), name
-    apart = tiny_runtime.model_copy(update={"runs_dir": tmp_path / "apart"})
-    for name, whole in (("teacher", teacher), ("student", student)):
-        with StageRun(name, config, apart) as run:
-            run.step()
-        with StageRun(name, config, apart) as run:
-            run.run()
-            again = weights(run)
-        assert again.keys() == weights(whole).keys()
-        assert all(torch.equal(again[key], value) for key, value in weights(whole).items())
+    config = with_overrides(config, overrides | FEW)
+    resumed_as_whole(config, tiny_runtime, tmp_path / "apart")
 
 
 def test_layers_and_features_teach_the_student(config, tiny_runtime):

@@ -19,7 +19,8 @@ EPOCHS = 4
 
 
 def make_config(encoder: Path) -> ExperimentConfig:
-    return build_config("paper", "stable", tiny.settings(encoder) | {"teacher.epochs": EPOCHS})
+    settings = tiny.settings(encoder) | tiny.FEW | {"teacher.epochs": EPOCHS}
+    return build_config("paper", "stable", settings)
 
 
 @pytest.fixture

@@ -39,27 +39,27 @@ def _train(kind: str, config: ExperimentConfig, runtime: RuntimeConfig) -> tuple
 @pytest.mark.parametrize("how", ["flipped", "zeroed", "cut", "gone"])
 def test_a_run_whose_weights_are_damaged_is_trained_again(
     how: str,
-    tiny_config: ExperimentConfig,
+    few_config: ExperimentConfig,
     tiny_runtime: RuntimeConfig,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    folder, _ = _train("teacher", tiny_config, tiny_runtime)
+    folder, _ = _train("teacher", few_config, tiny_runtime)
     weights = folder / "weights.safetensors"
     before = file_sha256(weights)
     assert read_json(folder / "DONE")["weights_sha256"] == before
     _damage(weights, how)
     with caplog.at_level(logging.WARNING):
-        again, trained = _train("teacher", tiny_config, tiny_runtime)
-    assert (again, trained) == (folder, tiny_config.teacher.epochs)
+        again, trained = _train("teacher", few_config, tiny_runtime)
+    assert (again, trained) == (folder, few_config.teacher.epochs)
     assert "the run is trained again" in caplog.text
     assert file_sha256(weights) == before
-    assert _train("teacher", tiny_config, tiny_runtime)[1] == 0
+    assert _train("teacher", few_config, tiny_runtime)[1] == 0
 
 
 def test_damaged_weights_are_never_loaded(
-    tiny_config: ExperimentConfig, tiny_runtime: RuntimeConfig
+    few_config: ExperimentConfig, tiny_runtime: RuntimeConfig
 ) -> None:
-    folder, _ = _train("teacher", tiny_config, tiny_runtime)
+    folder, _ = _train("teacher", few_config, tiny_runtime)
     _damage(folder / "weights.safetensors", "flipped")
     with pytest.raises(UserError, match="do not match their checksum"):
         artifact.load(folder)
@@ -67,30 +67,30 @@ def test_damaged_weights_are_never_loaded(
 
 @pytest.mark.parametrize("name", ["DONE", "result.json"])
 def test_a_mark_or_result_that_is_damaged_ends_no_run(
-    name: str, tiny_config: ExperimentConfig, tiny_runtime: RuntimeConfig
+    name: str, few_config: ExperimentConfig, tiny_runtime: RuntimeConfig
 ) -> None:
-    folder, _ = _train("teacher", tiny_config, tiny_runtime)
+    folder, _ = _train("teacher", few_config, tiny_runtime)
     (folder / name).write_bytes(bytes(20))
-    assert _train("teacher", tiny_config, tiny_runtime)[1] == tiny_config.teacher.epochs
+    assert _train("teacher", few_config, tiny_runtime)[1] == few_config.teacher.epochs
 
 
 @pytest.mark.parametrize("how", ["flipped", "zeroed", "cut"])
 def test_damaged_probabilities_are_computed_anew(
-    how: str, tiny_config: ExperimentConfig, tiny_runtime: RuntimeConfig, tmp_path: Path
+    how: str, few_config: ExperimentConfig, tiny_runtime: RuntimeConfig, tmp_path: Path
 ) -> None:
-    teacher, _ = _train("teacher", tiny_config, tiny_runtime)
-    first, _ = _train("student", tiny_config, tiny_runtime)
+    teacher, _ = _train("teacher", few_config, tiny_runtime)
+    first, _ = _train("student", few_config, tiny_runtime)
     (path,) = teacher.glob("probabilities-*.npy")
     expected, weights = np.load(path), file_sha256(first / "weights.safetensors")
     _damage(path, how)
     (first / "DONE").unlink()
-    _train("student", tiny_config, tiny_runtime)
+    _train("student", few_config, tiny_runtime)
     assert np.array_equal(np.load(path), expected)
     assert file_sha256(first / "weights.safetensors") == weights
 
 
 def test_everything_is_on_the_disk_before_the_checkpoints_go(
-    tiny_config: ExperimentConfig, tiny_runtime: RuntimeConfig, monkeypatch: pytest.MonkeyPatch
+    few_config: ExperimentConfig, tiny_runtime: RuntimeConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     events: list[str] = []
     sync, replace, unlink = os.fsync, os.replace, Path.unlink
@@ -115,7 +115,7 @@ def test_everything_is_on_the_disk_before_the_checkpoints_go(
             note("unlink checkpoint")
         unlink(path, missing_ok=missing_ok)
 
-    with StageRun("teacher", tiny_config, tiny_runtime) as run:
+    with StageRun("teacher", few_config, tiny_runtime) as run:
         run.step()
         run.flush()
         monkeypatch.setattr(os, "fsync", watch_sync)

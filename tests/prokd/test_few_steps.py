@@ -8,8 +8,8 @@ from prokd.training.run import StageRun
 
 
 @pytest.mark.parametrize("alignment", [{}, {"teacher.alignment.weight": 0.0}])
-def test_epochs_are_timed_without_a_trace(tiny_config, tiny_runtime, alignment):
-    config = with_overrides(tiny_config, alignment)
+def test_epochs_are_timed_without_a_trace(few_config, tiny_runtime, alignment):
+    config = with_overrides(few_config, alignment)
     before = sorted(tiny_runtime.runs_dir.parent.rglob("*"))
     seconds = epoch_seconds(config, tiny_runtime)
     assert sorted(seconds) == ["student", "teacher"]
@@ -17,19 +17,19 @@ def test_epochs_are_timed_without_a_trace(tiny_config, tiny_runtime, alignment):
     assert sorted(tiny_runtime.runs_dir.parent.rglob("*")) == before
 
 
-def test_training_is_the_same_after_it(tiny_config, tiny_runtime, tmp_path):
+def test_training_is_the_same_after_it(few_config, tiny_runtime, tmp_path):
     objectives = []
     for name in ("first", "second"):
         runtime = tiny_runtime.model_copy(update={"runs_dir": tmp_path / name})
-        with StageRun("teacher", tiny_config, runtime) as run:
+        with StageRun("teacher", few_config, runtime) as run:
             objectives.append(run.run()["objective"])
-        epoch_seconds(tiny_config, runtime)
+        epoch_seconds(few_config, runtime)
     assert objectives[0] == objectives[1]
 
 
-def test_no_label_of_the_target_is_read(tiny_config, tiny_runtime):
-    for path in tiny_runtime.data_dirs[0].glob(f"{tiny_config.target}/*"):
+def test_no_label_of_the_target_is_read(few_config, tiny_runtime):
+    for path in tiny_runtime.data_dirs[0].glob(f"{few_config.target}/*"):
         lines = path.read_text(encoding="utf-8").splitlines()
         plain = [line.split()[0] + " O" if line.strip() else "" for line in lines]
         path.write_text("\n".join(plain) + "\n", encoding="utf-8")
-    assert epoch_seconds(tiny_config, tiny_runtime)
+    assert epoch_seconds(few_config, tiny_runtime)

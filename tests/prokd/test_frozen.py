@@ -34,10 +34,10 @@ def outcome(folder: Path) -> tuple[str, list[dict[str, float]]]:
 @pytest.mark.parametrize("layers", [1, 2])
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_kept_features_are_the_bits_of_any_batch(
-    layers: int, precision: str, tiny_config: ExperimentConfig, tiny_runtime: RuntimeConfig
+    layers: int, precision: str, few_config: ExperimentConfig, tiny_runtime: RuntimeConfig
 ) -> None:
     overrides = {"encoder.frozen_layers": layers, "encoder.precision": precision}
-    config = with_overrides(tiny_config, overrides)
+    config = with_overrides(few_config, overrides)
     corpora = Corpora(config, tiny_runtime)
     model = build_classifier(config.encoder, 7, max_length=32, seed=0).train()
     plain = corpora.source_train
@@ -59,9 +59,9 @@ def test_kept_features_are_the_bits_of_any_batch(
 
 @pytest.mark.parametrize("layers", [0, 2])
 def test_training_with_kept_features_is_training_without(
-    layers: int, tiny_config: ExperimentConfig, tiny_runtime: RuntimeConfig, tmp_path: Path
+    layers: int, few_config: ExperimentConfig, tiny_runtime: RuntimeConfig, tmp_path: Path
 ) -> None:
-    config = with_overrides(tiny_config, {"encoder.frozen_layers": layers})
+    config = with_overrides(few_config, {"encoder.frozen_layers": layers})
     with_cache = tiny_runtime.model_copy(update={"frozen_cache": "on"})
     without = tiny_runtime.model_copy(update={**OFF, "runs_dir": tmp_path / "without"})
     mixed = tiny_runtime.model_copy(update={**OFF, "runs_dir": tmp_path / "mixed"})
@@ -84,10 +84,10 @@ def test_training_with_kept_features_is_training_without(
 
 
 def test_auto_keeps_layers_within_the_limit(
-    tiny_config: ExperimentConfig, tiny_runtime: RuntimeConfig
+    few_config: ExperimentConfig, tiny_runtime: RuntimeConfig
 ) -> None:
     def kept(runtime: RuntimeConfig, layers: int) -> bool:
-        config = with_overrides(tiny_config, {"encoder.frozen_layers": layers})
+        config = with_overrides(few_config, {"encoder.frozen_layers": layers})
         corpora = Corpora(config, runtime)
         model = build_classifier(config.encoder, 7, max_length=32, seed=0)
         return corpora.prepared(model, corpora.target_train).frozen_features is not None
@@ -105,10 +105,10 @@ def test_auto_keeps_layers_within_the_limit(
 
 
 def test_damaged_file_is_built_anew(
-    tiny_config: ExperimentConfig, tiny_runtime: RuntimeConfig
+    few_config: ExperimentConfig, tiny_runtime: RuntimeConfig
 ) -> None:
-    corpora = Corpora(tiny_config, tiny_runtime)
-    model = build_classifier(tiny_config.encoder, 7, max_length=32, seed=0)
+    corpora = Corpora(few_config, tiny_runtime)
+    model = build_classifier(few_config.encoder, 7, max_length=32, seed=0)
     whole = np.array(corpora.prepared(model, corpora.target_train).frozen_features)
     (path,) = files(tiny_runtime)
     path.write_bytes(path.read_bytes()[:200])

@@ -9,13 +9,14 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 
+from tests import preloaded
+
 ROOT = Path(__file__).resolve().parents[2]
 GOES_ON = "interrupted; running the same command again goes on from here."
-SCRIPT = "import sys; from prokd.cli.entry import main; sys.exit(main())"
-"""What the installed command holds."""
 AT_MODULES = """
 import os, runpy, signal, sys
 
@@ -45,6 +46,15 @@ def start(*arguments: str | Path, cwd: Path) -> subprocess.Popen[str]:
         text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
+
+
+def forked(*command: str, cwd: Path) -> tuple[preloaded.Process, TextIO, TextIO]:
+    """Start a command with its libraries at hand; return it, its output and its errors."""
+    (out, ours), (err, others) = os.pipe(), os.pipe()
+    process = preloaded.start(command, cwd=cwd, stdout=ours, stderr=others)
+    os.close(ours)
+    os.close(others)
+    return process, os.fdopen(out), os.fdopen(err)
 
 
 def test_the_installed_script_begins_where_ctrl_c_is_answered() -> None:
@@ -90,28 +100,25 @@ def test_each_command_says_what_it_leaves(given: list[str], sentence: str, tmp_p
 def test_an_epoch_that_is_interrupted_goes_on(tmp_path: Path) -> None:
     sizes = ("data.source_train_limit=300", "data.target_train_limit=300", "teacher.epochs=40")
     settings = [part for size in sizes for part in ("--set", size)]
-    given = ["-c", SCRIPT, "train-teacher", "--preset", "mini", "--lang", "ar", *settings]
-    process = start(*given, cwd=tmp_path)
-    assert process.stderr is not None
-    assert process.stdout is not None
-    first = process.stdout.readline()  # before any library is loaded
+    given = ["-m", "prokd", "train-teacher", "--preset", "mini", "--lang", "ar", *settings]
+    process, out, err = forked(*given, cwd=tmp_path)
+    first = out.readline()
     assert first == (
         "reading phrasebook: en (labelled train and dev), ar (train without labels); "
         "encoder mini\n"
     )
-    while "epoch 1" not in (line := process.stderr.readline()):
+    while "epoch 1" not in (line := err.readline()):
         assert line, "the command must not end"
     process.send_signal(signal.SIGINT)
-    _, told = process.communicate(timeout=120)
-    assert process.returncode == 130
+    assert process.wait(120) == 130
+    told = err.read()
     assert told.splitlines()[-1] == GOES_ON
     assert "Traceback" not in told
-    again = start(*given, cwd=tmp_path)
-    assert again.stderr is not None
-    while "goes on after epoch" not in (line := again.stderr.readline()):
+    again, _, err = forked(*given, cwd=tmp_path)
+    while "goes on after epoch" not in (line := err.readline()):
         assert line, "the command must not end"
     again.kill()
-    again.communicate()
+    again.wait()
 
 
 def test_who_ignores_ctrl_c_goes_on_to_do_so(tmp_path: Path) -> None:
