@@ -11,6 +11,7 @@ from filelock import FileLock, Timeout
 from prokd.common.files import write_json
 from prokd.config import ExperimentConfig, RuntimeConfig
 from prokd.encoder import artifact
+from prokd.encoder.classifier import TokenClassifier
 from prokd.encoder.device import device_of
 from prokd.encoder.precision import settled
 from prokd.errors import CollapsedRun, GaveUpWaiting
@@ -20,7 +21,7 @@ from prokd.runs.folder import ESTIMATE, RunFolder
 from prokd.runs.identity import signature, stage_identity
 from prokd.runs.within_memory import remember_asked, run_folder, within_memory
 from prokd.stages.energy import EnergyMeter
-from prokd.stages.memory import PeakMemory
+from prokd.stages.memory import PeakMemory, release_memory
 from prokd.stages.stage import Stage
 from prokd.training.corpora import Corpora
 
@@ -151,7 +152,7 @@ class OpenRun:
         target, source = self.corpora.config.target, self.corpora.config.source
         key = self.corpora.report_fingerprint()
         if self.folder.reported(target) != key:
-            model = artifact.load(self.folder.path, self.config.encoder, self.runtime)
+            model = self._trained_model()
             with clear_about_space(self.folder.path):
                 metrics = self.corpora.report(model, self.folder.counts(target))
                 reasons = self.corpora.not_scored()
@@ -172,12 +173,18 @@ class OpenRun:
         known = self.folder.oracle()
         key = self.corpora.oracle_fingerprint()
         if known is None or known["fingerprint"] != key:
-            model = artifact.load(self.folder.path, self.config.encoder, self.runtime)
+            model = self._trained_model()
             scores = self.corpora.scores(model, self.config.target, "dev")
             known = {"fingerprint": key, "target_dev_entity_f1": scores["entity_f1"]}
             with clear_about_space(self.folder.path):
                 write_json(self.folder.path / "oracle.json", known)
         return float(known["target_dev_entity_f1"])
+
+    def _trained_model(self) -> TokenClassifier:
+        """Load the model of the finished run; the stage that trained it is in memory no longer."""
+        self.stage = None
+        release_memory()
+        return artifact.load(self.folder.path, self.config.encoder, self.runtime)
 
     def close(self) -> None:
         """Give the folder free and forget the model."""
