@@ -22,6 +22,11 @@ _RESET, _STATUS = Path("/proc/self/clear_refs"), Path("/proc/self/status")
 def release_memory() -> None:
     """Collect what nothing refers to any more; return its memory to the system and to GPUs."""
     gc.collect()
+    return_free_memory()
+
+
+def return_free_memory() -> None:
+    """Return to the system and to GPUs what is free already."""
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     # glibc keeps what is free between blocks in use; other systems have no such function.

@@ -21,7 +21,7 @@ from prokd.runs.folder import ESTIMATE, RunFolder
 from prokd.runs.identity import signature, stage_identity
 from prokd.runs.within_memory import remember_asked, run_folder, within_memory
 from prokd.stages.energy import EnergyMeter
-from prokd.stages.memory import PeakMemory, release_memory
+from prokd.stages.memory import PeakMemory, return_free_memory
 from prokd.stages.stage import Stage
 from prokd.training.corpora import Corpora
 
@@ -183,7 +183,7 @@ class OpenRun:
     def _trained_model(self) -> TokenClassifier:
         """Load the model of the finished run; the stage that trained it is in memory no longer."""
         self.stage = None
-        release_memory()
+        return_free_memory()
         return artifact.load(self.folder.path, self.config.encoder, self.runtime)
 
     def close(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
+import weakref
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import torch
 
 from prokd.config import ExperimentConfig, RuntimeConfig, with_overrides, with_precision
 from prokd.data import Batch
+from prokd.encoder import artifact
 from prokd.encoder.classifier import TokenClassifier
 from prokd.encoder.packed import Packing
 from prokd.errors import UserError
@@ -208,3 +210,21 @@ def test_peak_counts_from_now() -> None:
     held = torch.ones(64 * 2**20)  # 256 MB; a thread of pyarrow's may give some back meanwhile
     assert peak.megabytes() >= before + 50
     del held
+
+
+def test_what_trained_is_gone_when_its_result_is_scored(
+    few_config: ExperimentConfig, tiny_runtime: RuntimeConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load, there = artifact.load, []
+    with StageRun("teacher", few_config, tiny_runtime) as run:
+        run.run()
+        assert run.stage is not None
+        trained = weakref.ref(run.stage.model)
+
+        def watched(*given: object) -> object:
+            there.append(trained())
+            return load(*given)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(artifact, "load", watched)
+        assert run.report()
+    assert there == [None]
