@@ -192,13 +192,14 @@ class StageRun(OpenRun):
 
     def _resume(self, stage: Stage) -> None:
         state = self._checkpoints.load()
+        self.history = [] if state is None else state["history"]
+        if self.folder.history() != self.history:  # killed between a checkpoint and its metrics
+            self.folder.write_history(self.history)
         if state is None:
-            self.history = []
             return
         stage.load_state_dict(state["stage"])
         self._peak_before = max(self._peak_before, state.get("peak_memory_mb", 0.0))
         self._joules_before = state.get("energy_joules") or 0.0
-        self.history = state["history"]
         logger.info("%s goes on after epoch %d", self.folder.path.name, self.epoch)
 
     def _finish(self) -> None:

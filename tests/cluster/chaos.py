@@ -385,7 +385,8 @@ def check(world: World, expected: dict[str, Any]) -> None:
     assert found["runs"].keys() == expected["runs"].keys(), "the same runs"
     for name, run in expected["runs"].items():
         for what, value in run.items():
-            assert found["runs"][name][what] == value, f"{what} of {name}"
+            came = found["runs"][name][what]
+            assert came == value, f"{what} of {name}: {came}, not {value}; {world.notes}"
     assert not world.trained_twice, f"trained again after DONE: {world.trained_twice}"
     parts = [p for p in world.runs.glob("*/.*") if p.name != ".lock"]
     assert not parts, f"half-written: {parts}"

@@ -3,6 +3,7 @@
 import logging
 import os
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import tiny
@@ -102,6 +103,27 @@ def test_killed_between_the_last_epoch_and_its_mark(undisturbed, config, tiny_ru
         run.run()
         assert run.trained_epochs == 0
         assert outcome(run) == undisturbed
+
+
+@pytest.mark.parametrize("epoch", [2, EPOCHS])
+def test_killed_between_a_checkpoint_and_its_metrics(
+    epoch, undisturbed, config, tiny_runtime, monkeypatch
+):
+    with StageRun("teacher", config, tiny_runtime) as run:
+        for _ in range(epoch - 1):
+            run.step()
+        run.flush()
+        with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+            patched.setattr(RunFolder, "write_history", Mock(side_effect=KeyboardInterrupt))
+            run._train_epoch()
+            run.flush()  # the checkpoint is there, its metrics are not
+        assert len(run.folder.history()) == epoch - 1
+        assert run.folder.checkpoints()[0].name.startswith(f"checkpoint-{epoch:04d}-")
+    with StageRun("teacher", config, tiny_runtime) as run:
+        run.run()
+        assert run.trained_epochs == EPOCHS - epoch
+        assert outcome(run) == undisturbed
+        assert [row["epoch"] for row in run.folder.history()] == list(range(1, EPOCHS + 1))
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs the device that is always full")
