@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,6 +64,8 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.enable()
+    if testing := sys.modules.get("typer.testing"):  # it builds all commands anew for each call
+        testing._get_command = cache(testing._get_command)
 
 
 @pytest.fixture(scope="session")

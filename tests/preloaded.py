@@ -30,7 +30,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 from unittest import mock
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -268,6 +268,21 @@ def start(
     with open(os.devnull) as nothing:
         given = nothing.fileno() if stdin is None else stdin
         return Process(server, server.start(order, [given, stdout, stderr]), command)
+
+
+def piped(
+    command: Sequence[str],
+    *,
+    cwd: Path,
+    env: Mapping[str, str] | None = None,
+    leads: bool = False,
+) -> tuple[Process, TextIO, TextIO]:
+    """Start a command, as `start` does; return it, its output and its errors."""
+    (out, ours), (err, others) = os.pipe(), os.pipe()
+    process = start(command, cwd=cwd, stdout=ours, stderr=others, env=env, leads=leads)
+    os.close(ours)
+    os.close(others)
+    return process, os.fdopen(out), os.fdopen(err)
 
 
 def run(

@@ -13,6 +13,7 @@ from prokd.methods import build_config
 from search.experiments import DataDescriptions
 from search.leaderboard_file import LEADERBOARD, read_first
 from search.run import app as search
+from tests.search.conftest import TIMED_ELSEWHERE
 
 pytestmark = pytest.mark.ray
 QUICK = {
@@ -65,7 +66,7 @@ def test_the_best_point_of_searches_on_the_same_data(tmp_path, free_ray, new_sto
     assert len(same) == 2
     assert same[path].source_dev == max(first.source_dev for first in same.values())
     assert point == same[path].point
-    words = ["--from-best", "--dry-run", "--spec", "table4", *common, *flags]
+    words = ["--from-best", "--dry-run", "--spec", "table4", *common, *flags, *TIMED_ELSEWHERE]
     text = _invoke(ablate, *words)
     assert "table4-phrasebook-en-ar: 6 variants" in text
     counted = re.search(r"students: (\d+) \((\d+) done", text)

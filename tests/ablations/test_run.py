@@ -11,6 +11,7 @@ from ablations.run import app
 from prokd.errors import UserError
 from search.records.datasets import REPORT, SELECTION, UNLABELLED
 from tests import preloaded
+from tests.search.conftest import TIMED_ELSEWHERE
 
 ROOT = Path(__file__).resolve().parents[2]
 SPEC = """
@@ -50,7 +51,7 @@ def _invoke(arguments):
 
 
 def test_dry_run_counts_and_starts_nothing(arguments, tmp_path):
-    text = _invoke([*arguments, "--dry-run", "--lang", "es", "--seeds", "2"])
+    text = _invoke([*arguments, "--dry-run", "--lang", "es", "--seeds", "2", *TIMED_ELSEWHERE])
     assert "tiny-phrasebook-en-ar-es: 2 variants x 2 language(s) x 2 seed(s) = 8 runs" in text
     assert "teachers: 6 (0 done, 6 to train)" in text
     assert "students: 8 (0 done, 8 to train)" in text
@@ -91,7 +92,8 @@ def test_as_a_script_a_mistake_is_one_sentence_and_status_2(tmp_path):
 def test_from_nothing_to_the_report_and_again(arguments, free_ray, tmp_path, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     first = _invoke([*arguments, "--report"])
-    second = _invoke([*arguments, "--set", "student.fusion_weight=0.9", "--dry-run"])
+    changed = ["--set", "student.fusion_weight=0.9", "--dry-run", *TIMED_ELSEWHERE]
+    second = _invoke([*arguments, *changed])
     third = _invoke(arguments)
     fourth = _invoke([*arguments, "--gpus-per-trial", "0"])  # whatever Ray this process has
     assert "all is trained: no Ray is started" in fourth

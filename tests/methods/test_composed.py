@@ -15,6 +15,7 @@ from prokd.methods.composed.teacher import ComposedTeacherStage
 from prokd.training.context import StageContext, new_stage
 from prokd.training.corpora import Corpora
 from tests.methods.training import names_of, resumed_as_whole, trained, weights
+from tests.tiny import FEW
 
 PLAIN = {"teacher.alignment.weight": 0.0, "student.schedule": "distillation"}
 MSD = {
@@ -71,7 +72,7 @@ def test_one_methods_parts_are_that_method(config, method, overrides, own):
 
 def test_and_they_are_built_by_it(config, runtime, tmp_path):
     for method, overrides in (("msd", MSD), ("unitrans", UNITRANS), ("concner", CONCNER)):
-        composed = with_overrides(config, {**PLAIN, **overrides})
+        composed = with_overrides(config, {**PLAIN, **FEW, **overrides})
         theirs = other(composed, method, {})
         apart = runtime.model_copy(update={"runs_dir": tmp_path / method})
         expected = trained(theirs, apart)
@@ -180,11 +181,11 @@ def test_the_students_loss_is_the_sum_of_its_terms(config, runtime):
 @pytest.mark.parametrize(
     "overrides",
     [
-        ALL,
-        {**ALL, "student.schedule": "distillation", "student.main_teacher": "mean"},
+        {**ALL, **FEW},
+        {**ALL, **FEW, "student.schedule": "distillation", "student.main_teacher": "mean"},
         {**MSD, "student.start": "teacher"},
         {**CONCNER, "student.voted_weight": 0.3, "student.vote": "none"},
-        {**MSD, **CONCNER, "teacher.alignment.weight": 0.0, "ends_with": "teacher"},
+        {**MSD, **CONCNER, **FEW, "teacher.alignment.weight": 0.0, "ends_with": "teacher"},
     ],
 )
 def test_a_resumed_run_is_an_uninterrupted_one(config, overrides, runtime, tmp_path):

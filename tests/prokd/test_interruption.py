@@ -9,7 +9,6 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
-from typing import TextIO
 
 import pytest
 
@@ -46,15 +45,6 @@ def start(*arguments: str | Path, cwd: Path) -> subprocess.Popen[str]:
         text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
-
-
-def forked(*command: str, cwd: Path) -> tuple[preloaded.Process, TextIO, TextIO]:
-    """Start a command with its libraries at hand; return it, its output and its errors."""
-    (out, ours), (err, others) = os.pipe(), os.pipe()
-    process = preloaded.start(command, cwd=cwd, stdout=ours, stderr=others)
-    os.close(ours)
-    os.close(others)
-    return process, os.fdopen(out), os.fdopen(err)
 
 
 def test_the_installed_script_begins_where_ctrl_c_is_answered() -> None:
@@ -101,7 +91,7 @@ def test_an_epoch_that_is_interrupted_goes_on(tmp_path: Path) -> None:
     sizes = ("data.source_train_limit=300", "data.target_train_limit=300", "teacher.epochs=40")
     settings = [part for size in sizes for part in ("--set", size)]
     given = ["-m", "prokd", "train-teacher", "--preset", "mini", "--lang", "ar", *settings]
-    process, out, err = forked(*given, cwd=tmp_path)
+    process, out, err = preloaded.piped(given, cwd=tmp_path)
     first = out.readline()
     assert first == (
         "reading phrasebook: en (labelled train and dev), ar (train without labels); "
@@ -114,7 +104,7 @@ def test_an_epoch_that_is_interrupted_goes_on(tmp_path: Path) -> None:
     told = err.read()
     assert told.splitlines()[-1] == GOES_ON
     assert "Traceback" not in told
-    again, _, err = forked(*given, cwd=tmp_path)
+    again, _, err = preloaded.piped(given, cwd=tmp_path)
     while "goes on after epoch" not in (line := err.readline()):
         assert line, "the command must not end"
     again.kill()

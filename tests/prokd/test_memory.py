@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import threading
 import time
@@ -58,11 +59,17 @@ def with_parts(config: ExperimentConfig, tokens: int, *kinds: str) -> Experiment
     return with_overrides(config, {f"{kind}.micro_batch_tokens": tokens for kind in kinds})
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _quick_collections() -> None:
+    """What other tests have left is not looked through where a run gives its memory back."""
+    gc.freeze()
+
+
 @pytest.fixture
-def dropping_out(tiny_config: ExperimentConfig) -> ExperimentConfig:
+def dropping_out(few_config: ExperimentConfig) -> ExperimentConfig:
     """Dropout is what makes the parts of a batch count."""
-    few = {f"{kind}.batch_sentences": 4 for kind in KINDS}
-    return with_overrides(tiny_config, {"encoder.dropout": 0.3, **few})
+    small = {f"{kind}.batch_sentences": 4 for kind in KINDS}
+    return with_overrides(few_config, {"encoder.dropout": 0.3, **small})
 
 
 def test_run_that_does_not_fit_is_that_of_another_configuration(
@@ -105,9 +112,9 @@ def test_parts_do_change_the_numbers(
 
 
 def test_run_goes_on_where_it_is_led(
-    tiny_config: ExperimentConfig, tiny_runtime: RuntimeConfig, monkeypatch: pytest.MonkeyPatch
+    few_config: ExperimentConfig, tiny_runtime: RuntimeConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with StageRun("teacher", tiny_config, tiny_runtime) as run:
+    with StageRun("teacher", few_config, tiny_runtime) as run:
         run.step()
         asked = run.folder
         with monkeypatch.context() as patch:
@@ -115,7 +122,7 @@ def test_run_goes_on_where_it_is_led(
             run.step()  # from the first epoch
         assert run.epoch == 1
         assert not asked.checkpoints()
-    with StageRun("teacher", tiny_config, tiny_runtime) as run:
+    with StageRun("teacher", few_config, tiny_runtime) as run:
         assert run.folder.signature != asked.signature
         run.step()
         assert run.trained_epochs == 1
@@ -124,16 +131,16 @@ def test_run_goes_on_where_it_is_led(
 
 
 def test_whoever_waited_is_led_on_too(
-    tiny_config: ExperimentConfig, tiny_runtime: RuntimeConfig, monkeypatch: pytest.MonkeyPatch
+    few_config: ExperimentConfig, tiny_runtime: RuntimeConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened: list[str] = []
 
     def wait() -> None:
-        with StageRun("teacher", tiny_config, tiny_runtime) as run:
+        with StageRun("teacher", few_config, tiny_runtime) as run:
             run.run()
             opened.append(run.folder.signature)
 
-    with StageRun("teacher", tiny_config, tiny_runtime) as run:
+    with StageRun("teacher", few_config, tiny_runtime) as run:
         waiting = threading.Thread(target=wait)
         waiting.start()
         time.sleep(0.5)
@@ -141,37 +148,37 @@ def test_whoever_waited_is_led_on_too(
         run.run()
         opened.append(run.folder.signature)
     waiting.join()
-    assert opened == 2 * [signature_of(with_parts(tiny_config, LENGTH, "teacher"), tiny_runtime)]
+    assert opened == 2 * [signature_of(with_parts(few_config, LENGTH, "teacher"), tiny_runtime)]
 
 
 def test_finished_run_wins_over_a_note(
-    tiny_config: ExperimentConfig, tiny_runtime: RuntimeConfig, monkeypatch: pytest.MonkeyPatch
+    few_config: ExperimentConfig, tiny_runtime: RuntimeConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with monkeypatch.context() as patch, StageRun("teacher", tiny_config, tiny_runtime) as run:
+    with monkeypatch.context() as patch, StageRun("teacher", few_config, tiny_runtime) as run:
         asked = run.folder
         small_device(patch, LENGTH)
         run.step()
     (asked.path / NOTE).rename(asked.path / "aside")
-    with StageRun("teacher", tiny_config, tiny_runtime) as run:
+    with StageRun("teacher", few_config, tiny_runtime) as run:
         run.run()
     (asked.path / "aside").rename(asked.path / NOTE)
-    with StageRun("teacher", tiny_config, tiny_runtime) as run:
+    with StageRun("teacher", few_config, tiny_runtime) as run:
         assert run.done
         assert run.folder.path == asked.path
 
 
 def test_students_of_a_teacher_that_did_not_fit(
-    tiny_config: ExperimentConfig, tiny_runtime: RuntimeConfig, monkeypatch: pytest.MonkeyPatch
+    few_config: ExperimentConfig, tiny_runtime: RuntimeConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = [signature_of(tiny_config, tiny_runtime, kind) for kind in KINDS]
-    with monkeypatch.context() as patch, StageRun("teacher", tiny_config, tiny_runtime) as run:
+    asked = [signature_of(few_config, tiny_runtime, kind) for kind in KINDS]
+    with monkeypatch.context() as patch, StageRun("teacher", few_config, tiny_runtime) as run:
         small_device(patch, LENGTH)
         run.run()
         teacher = run.folder
-    with StageRun("student", tiny_config, tiny_runtime) as run:
+    with StageRun("student", few_config, tiny_runtime) as run:
         run.run()
         student = run.folder
-    moved = with_parts(tiny_config, LENGTH, "teacher")
+    moved = with_parts(few_config, LENGTH, "teacher")
     assert student.signature == signature_of(moved, tiny_runtime, "student")
     output = tiny_runtime.runs_dir.parent
     (output / "studies").mkdir()
@@ -185,12 +192,12 @@ def test_students_of_a_teacher_that_did_not_fit(
 
 
 def test_run_that_never_fits_says_what_to_lower(
-    tiny_config: ExperimentConfig, tiny_runtime: RuntimeConfig, monkeypatch: pytest.MonkeyPatch
+    few_config: ExperimentConfig, tiny_runtime: RuntimeConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small_device(monkeypatch, 4)
     with (
         pytest.raises(UserError, match=r"teacher does not fit .* lower data\.max_length \(32\)"),
-        StageRun("teacher", tiny_config, tiny_runtime) as run,
+        StageRun("teacher", few_config, tiny_runtime) as run,
     ):
         run.run()
     assert not run.done

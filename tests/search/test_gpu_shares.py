@@ -131,7 +131,7 @@ def test_trials_share_the_gpu_of_another_node(mixed_cluster, corpus, tmp_path):
         most.append((len(_workers(head)), len(_workers(gpu_node))))
         return driver.poll() is not None
 
-    _wait(over)
+    _wait(over, pause=0.2)  # each look goes through all processes
     shown = (tmp_path / "log").read_text(encoding="utf-8")
     assert driver.poll() == 0, shown
     assert "4 at a time, 0.5 CPU, 0.25 GPU each" in shown

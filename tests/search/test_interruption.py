@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from prokd.common.interruption import SENTENCE
+from tests import preloaded
 
 ROOT = Path(__file__).parents[2]
 LIVES_IN_PROC = pytest.mark.skipif(
@@ -17,16 +18,20 @@ LIVES_IN_PROC = pytest.mark.skipif(
 )
 
 
-def _start(command, folder):
+def _environment(folder):
     environment = {**os.environ, "HOME": str(folder), "OMP_NUM_THREADS": "1"}
     environment.pop("PYTHONPATH", None)
+    return environment
+
+
+def _start(command, folder):
     return subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         cwd=folder,
-        env=environment,
+        env=_environment(folder),
         start_new_session=True,
         # Where the tests run in the background it is ignored, which a command would keep.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
@@ -61,7 +66,7 @@ def test_ctrl_c_while_a_command_is_imported(script, module, tmp_path):
 
 
 def _search(corpus, output, *more):
-    command = [sys.executable, str(ROOT / "search" / "run.py"), "--preset", "mini"]
+    command = [str(ROOT / "search" / "run.py"), "--preset", "mini"]
     command += ["--address", "local", "--cpus-per-trial", str(os.cpu_count()), "--trials", "2"]
     command += ["--set", "teacher.epochs=500"]
     command += ["--data-dir", str(corpus)] if corpus else []
@@ -82,21 +87,21 @@ def _of_the_session(leader):
     return found
 
 
-def _says(process, text):
-    assert process.stdout is not None
+def _says(out, text):
     lines = []
-    for line in process.stdout:
+    for line in out:
         lines.append(line)
         if text in line:
-            return lines
-    raise AssertionError("".join(lines) + (process.stderr.read() if process.stderr else ""))
+            return
+    raise AssertionError("".join(lines))
 
 
 @pytest.mark.ray
 @LIVES_IN_PROC
 def test_ctrl_c_while_ray_starts(corpus, tmp_path):
-    process = _start(_search(corpus, tmp_path / "out"), tmp_path)
-    _says(process, "starting Ray")
+    process = _start([sys.executable, *_search(corpus, tmp_path / "out")], tmp_path)
+    assert process.stdout is not None
+    _says(process.stdout, "starting Ray")
     deadline = time.monotonic() + 60
     while not any(b"gcs_server" in command for _, command in _of_the_session(process.pid)):
         assert time.monotonic() < deadline
@@ -115,24 +120,31 @@ def test_ctrl_c_twice_while_teachers_train(output, tmp_path):
     slow = ["--set", "teacher.batch_sentences=1", "--cache-dir", str(cache)]
     for part, limit in {"source_train": 600, "target_train": 60, "evaluation": 20}.items():
         slow += ["--set", f"data.{part}_limit={limit}"]
-    process = _start(_search(None, output, *slow), tmp_path)
-    _says(process, "to train")
+    command = _search(None, output, *slow)
+    process, out, err = preloaded.piped(
+        command, cwd=tmp_path, env=_environment(tmp_path), leads=True
+    )
+    _says(out, "to train")
     deadline = time.monotonic() + 120
     while not list(cache.glob("*.arrow")):
         assert time.monotonic() < deadline
         time.sleep(0.1)
+    workers = {preloaded.fork_of(pid) for pid, _ in _of_the_session(process.pid)}
     for _ in range(2):
         os.killpg(process.pid, signal.SIGINT)
         time.sleep(0.3)
-    status, out, err = _ends(process)
-    assert (status, err) == (130, f"{SENTENCE}\n"), out
-    assert out == "stopping when the epochs at hand are done (again: at once)\n"
-    _are_gone(process)
+    assert process.wait(60) == 130
+    assert err.read() == f"{SENTENCE}\n"
+    assert out.read() == "stopping when the epochs at hand are done (again: at once)\n"
+    _are_gone(process, workers)
     assert not list((output / "ray_results").glob("*"))
 
 
-def _are_gone(process):
+def _are_gone(process, others=()):
     deadline = time.monotonic() + 60
-    while left := _of_the_session(process.pid):
+    while left := [
+        *_of_the_session(process.pid),
+        *(pid for pid in others if Path(f"/proc/{pid}").exists()),
+    ]:
         assert time.monotonic() < deadline, left
         time.sleep(0.2)

@@ -42,11 +42,11 @@ def _histories(runs_dir):
     }
 
 
-def _wait(condition, seconds=300):
+def _wait(condition, seconds=300, pause=0.05):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "waited too long"
-        time.sleep(0.05)
+        time.sleep(pause)
 
 
 def test_killed_driver(corpus, output, tmp_path):

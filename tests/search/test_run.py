@@ -11,6 +11,7 @@ from search.configs import base_configs
 from search.options import parse_seconds, parse_seeds
 from search.run import app
 from tests import preloaded
+from tests.search.conftest import TIMED_ELSEWHERE
 
 ROOT = Path(__file__).parents[2]
 runner = CliRunner()
@@ -81,7 +82,7 @@ def test_dry_run_counts_the_grid_and_starts_nothing(corpus, tmp_path):
 
 
 def test_a_dry_run_does_not_time_what_will_run_elsewhere(corpus, tmp_path):
-    result = runner.invoke(app, _tiny(corpus, tmp_path, "--dry-run", "--address", "10.0.0.1:6379"))
+    result = runner.invoke(app, _tiny(corpus, tmp_path, "--dry-run", *TIMED_ELSEWHERE))
     assert result.exit_code == 0, result.output
     assert (
         "estimated cost: unknown (no finished run like these, and none can be measured here)"
@@ -98,6 +99,7 @@ def test_fixed_settings_leave_the_space(corpus, tmp_path):
         "literal",
         "--set",
         "student.fusion_weight=0.7",
+        *TIMED_ELSEWHERE,
     ]
     result = runner.invoke(app, _tiny(corpus, tmp_path, *more))
     assert "100 trials x 1 seed" in result.output
@@ -105,7 +107,8 @@ def test_fixed_settings_leave_the_space(corpus, tmp_path):
 
 
 def test_an_oracle_is_called_so_before_anything_starts(corpus, tmp_path):
-    result = runner.invoke(app, _tiny(corpus, tmp_path, "--select", "oracle", "--dry-run"))
+    words = ["--select", "oracle", "--dry-run", *TIMED_ELSEWHERE]
+    result = runner.invoke(app, _tiny(corpus, tmp_path, *words))
     assert result.exit_code == 0, result.output
     assert result.output.startswith("ORACLE: results are chosen by labels of target dev; ")
 

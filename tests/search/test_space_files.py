@@ -19,6 +19,7 @@ from search.run import app, how_many, searched
 from search.space_files import load_space, named_spaces
 from search.spaces import size
 from search.study import SearchStudy
+from tests.search.conftest import TIMED_ELSEWHERE
 
 runner = CliRunner()
 SPACE = load_space("paper", build_config())
@@ -133,7 +134,8 @@ def test_a_range_is_searched_by_tpe_and_goes_on(write, tmp_path):
 
 def test_the_dry_run_names_what_is_searched(write, corpus, tmp_path):
     words = ["--preset", "mini", "--data-dir", str(corpus), "--output", str(tmp_path / "out")]
-    result = runner.invoke(app, [*words, "--space", write(TEXT), "--trials", "6", "--dry-run"])
+    words += ["--space", write(TEXT), "--trials", "6", "--dry-run", *TIMED_ELSEWHERE]
+    result = runner.invoke(app, words)
     assert result.exit_code == 0, result.output
     assert "teacher.alignment.weight: 0.1 to 10 (log)" in result.output
     assert "student.fusion_weight (β): 0.7, 0.8" in result.output

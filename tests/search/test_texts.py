@@ -8,9 +8,7 @@ from prokd.data.mini import generate
 from prokd.errors import UserError
 from search import run as searches
 from search.texts import paths_by_language
-from tests.search.conftest import write_corpus
-
-TIMED_ELSEWHERE = ("--address", "10.0.0.1:6379")
+from tests.search.conftest import TIMED_ELSEWHERE, write_corpus
 
 
 @pytest.fixture
