@@ -63,6 +63,7 @@ def pytest_collection_finish() -> None:
     """Let Python's collector of cycles pass over all that stays until the end: it is large."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
     gc.enable()
     if testing := sys.modules.get("typer.testing"):  # it builds all commands anew for each call
         testing._get_command = cache(testing._get_command)

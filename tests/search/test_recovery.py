@@ -68,6 +68,7 @@ def test_killed_driver(corpus, output, tmp_path):
     command += ["--data-dir", str(corpus), "--output", str(output)]
     command += ["--cache-dir", str(tmp_path / "cache")]
     settings = {
+        "data.source_train_limit": 32,
         "encoder.frozen_layers": 2,
         "student.collapse_agreement": 0,
         "teacher.collapse_fall": 0,
