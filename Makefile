@@ -7,6 +7,8 @@ PIP = $(BIN)/python -m pip install --disable-pip-version-check
 PACKAGES = $$(grep -c '==' requirements.lock)
 RUN_ARGS ?=
 CHAOS_ARGS ?=
+# Of the tests: on two cores a third works while others wait for processes of theirs.
+PROCESSES ?= 3
 BENCH_ARGS ?=
 
 # A search and its tests start many processes: each would compile all packages anew.
@@ -28,7 +30,7 @@ run: install
 	$(BIN)/python search/run.py --preset mini --lang ar $(RUN_ARGS)
 
 test: install
-	$(BIN)/python -m pytest -q -n 2 --dist loadscope --no-loadscope-reorder
+	$(BIN)/python -m pytest -q -n $(PROCESSES) --dist loadscope --no-loadscope-reorder
 	$(MAKE) --no-print-directory check
 
 # A search is disturbed in ten ways, twice each, and must end like an undisturbed one.

@@ -42,8 +42,14 @@ LONGEST_FIRST = (
     "tests/search/",
     "tests/methods/",
     "tests/ablations/",
-    "tests/prokd/test_cli.py",
+    "tests/benchmarks/",
     "tests/recipes/",
+    "tests/prokd/test_cli.py",
+    "tests/prokd/data/test_hub.py",
+    "tests/prokd/test_interruption.py",
+    "tests/prokd/test_dictionary_command.py",
+    "tests/test_dependencies.py",
+    "tests/prokd/",
 )
 """What takes long begins first, so that no process is left alone with it at the end."""
 

@@ -9,7 +9,7 @@ from search.driver import Search
 from search.experiments import DataDescriptions
 from search.precision import expected_precision
 from search.run import app as search
-from tests.search.conftest import tiny_spec
+from tests.search.conftest import TIMED_ELSEWHERE, tiny_spec
 
 AUTO = {"encoder.precision": "auto"}
 
@@ -51,7 +51,8 @@ def test_rays_types_of_gpus():
 @pytest.mark.parametrize("app", [search, ablation])
 def test_a_dry_run_says_what_it_counts_with(app, corpus, tmp_path, monkeypatch):
     monkeypatch.delenv("PROKD_MAX_GPUS", raising=False)
-    given = ["--preset", "mini", "--data-dir", str(corpus), "--output", str(tmp_path), "--dry-run"]
+    given = ["--preset", "mini", "--data-dir", str(corpus), "--output", str(tmp_path)]
+    given += ["--dry-run", *TIMED_ELSEWHERE]
     for more, precision in (
         (["--gpus-per-trial", "0"], "fp32"),
         (["--gpus-per-trial", "1"], "bf16"),
