@@ -27,13 +27,13 @@ from typing import Any
 
 from tests import preloaded
 from tests.mlflow_server import copy_empty_store, mlflow_server
+from tests.tiny import FEW
 
 ROOT = Path(__file__).resolve().parents[2]
 os.environ.setdefault("RAY_worker_niceness", "0")  # else workers starve on a busy machine
 TRIALS, TEACHER_EPOCHS, STUDENT_EPOCHS = 2, 2, 3
 SETTINGS = {
-    "data.source_train_limit": 32,
-    "data.target_train_limit": 32,
+    **FEW,
     "encoder.frozen_layers": 2,
     "teacher.epochs": TEACHER_EPOCHS,
     "student.epochs": STUDENT_EPOCHS,
