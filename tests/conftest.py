@@ -54,6 +54,14 @@ LONGEST_FIRST = (
 """What takes long begins first, so that no process is left alone with it at the end."""
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes(config: pytest.Config) -> None:
+    """Offer the processes that work side by side one process with the imports for all."""
+    from tests import preloaded
+
+    config.add_cleanup(preloaded.offer().close)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Order modules by `LONGEST_FIRST`; the tests of a module stay in their order."""
 

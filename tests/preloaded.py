@@ -7,13 +7,15 @@ the environment when it is imported is read once: tests of such things start an 
 
 Where a command starts Python itself, it does so with an `INTERPRETER` that takes the same way for
 Ray's workers and agents, MLflow's server and benchmarks, and is a plain one for all else.
+
+Test processes that work side by side share the process with the imports: who hands the tests out
+offers it (`offer`), and it starts when somebody first asks for a fork.
 """
 
 from __future__ import annotations
 
 import atexit
 import contextlib
-import functools
 import gc
 import importlib
 import json
@@ -23,11 +25,10 @@ import select
 import shutil
 import signal
 import socket
-import struct
 import subprocess
 import sys
 import tempfile
-import time
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
@@ -94,6 +95,7 @@ if line is None:
     os.execv({real!r}, [{self!r}, *given])
 import json, signal, socket
 order = {{"command": command, "cwd": os.getcwd(), "env": dict(os.environ), "leads": True}}
+order["interpreter"] = os.getpid()
 content = json.dumps(order).encode()
 to, line = line, socket.socket(socket.AF_UNIX)
 line.connect(to)
@@ -127,27 +129,60 @@ FORKED: dict[str, tuple[str, ...]] = {
 """The scripts and modules that `INTERPRETER` runs in a fork, by which process that is of."""
 
 
+NAMED = "PROKD_TEST_INTERPRETER"
+"""The variable that names the interpreter, by which all processes of the tests find the forks."""
+
+
 class Process:
-    """A command that runs, with the part of `subprocess.Popen` that tests use."""
+    """A command that runs, with the part of `subprocess.Popen` that tests use.
 
-    def __init__(self, server: _Server, pid: int, args: Sequence[str]) -> None:
-        self.server, self.pid, self.args = server, pid, list(args)
+    It ends when nothing in the tests knows of it any more.
+
+    Args:
+        command: As `start` takes it.
+        order: What else the process with the imports must know.
+        streams: Descriptors of what it reads, writes and says of errors.
+        imported: Which process it is a fork of, a key of `FORKED`.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        order: Mapping[str, Any],
+        streams: Sequence[int],
+        imported: str = "with-ray",
+    ) -> None:
+        self.args = list(command)
         self.returncode: int | None = None
+        content = json.dumps({**order, "command": self.args}).encode()
+        self._line, self._rest = socket.socket(socket.AF_UNIX), b""
+        self._line.connect(str(_line_of(interpreter(), imported)))
+        socket.send_fds(self._line, [len(content).to_bytes(8, "little")], streams)
+        self._line.sendall(content)
+        self.pid = int(self._heard()[1])
 
-    def poll(self) -> int | None:
+    def _heard(self, seconds: float | None = None) -> list[Any]:
+        """Return what is told next, nothing if that takes longer."""
+        while b"\n" not in self._rest:
+            if not select.select([self._line], [], [], seconds)[0]:
+                return []
+            if not (content := self._line.recv(1 << 12)):
+                raise RuntimeError("the process with the imports has ended")
+            self._rest += content
+        line, _, self._rest = self._rest.partition(b"\n")
+        return list(json.loads(line))
+
+    def poll(self, seconds: float | None = 0.0) -> int | None:
         """Return the exit status, as `subprocess` counts it, or None while it runs."""
-        if self.returncode is None:
-            self.server.look()
-            self.returncode = self.server.ended.pop(self.pid, None)
+        if self.returncode is None and (told := self._heard(seconds)):
+            self.returncode = told[2]
+            self._line.close()
         return self.returncode
 
     def wait(self, timeout: float | None = None) -> int:
         """Wait for its end."""
-        end = None if timeout is None else time.monotonic() + timeout
-        while (code := self.poll()) is None:
-            if end is not None and time.monotonic() > end:
-                raise subprocess.TimeoutExpired(self.args, timeout or 0)
-            self.server.look(0.05)
+        if (code := self.poll(timeout)) is None:
+            raise subprocess.TimeoutExpired(self.args, timeout or 0)
         return code
 
     def send_signal(self, number: int) -> None:
@@ -158,56 +193,63 @@ class Process:
         self.send_signal(signal.SIGKILL)
 
 
-class _Server:
-    """The process with the imports, and the line to it."""
+class _Offer:
+    """The place where forks are asked for; the process with the imports starts when they are."""
 
     def __init__(self) -> None:
-        self.line, theirs = socket.socketpair()
         self._folder = tempfile.TemporaryDirectory(prefix="prokd-python-")
         self.interpreter = _write_interpreter(Path(self._folder.name))
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-        command = [sys.executable, "-m", "tests.preloaded", str(self.interpreter)]
-        with contextlib.ExitStack() as passed:
-            passed.enter_context(theirs)
-            lines = [theirs.fileno()]
-            for name in FORKED:
-                listener = passed.enter_context(socket.socket(socket.AF_UNIX))
-                listener.bind(str(_line_of(self.interpreter, name)))
-                listener.listen(64)  # who asks before the imports are done waits
-                lines.append(listener.fileno())
-            self.process = subprocess.Popen(
-                [*command, *map(str, lines)], env=environment, cwd=ROOT, pass_fds=lines
+        self._lines = [socket.socket(socket.AF_UNIX) for _ in FORKED]
+        for name, line in zip(FORKED, self._lines, strict=True):
+            line.bind(str(_line_of(self.interpreter, name)))
+            line.listen(64)  # who asks before the imports are done waits
+        self._stays, self._ends = socket.socketpair()
+        self._environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+        self._process: subprocess.Popen[bytes] | None = None
+        self._thread = threading.Thread(target=self._start_when_asked, daemon=True)
+        self._thread.start()
+
+    def _start_when_asked(self) -> None:
+        ready, _, _ = select.select([*self._lines, self._ends], [], [])
+        if self._ends not in ready:
+            handles = [line.fileno() for line in (self._ends, *self._lines)]
+            command = [sys.executable, "-m", "tests.preloaded", str(self.interpreter)]
+            self._process = subprocess.Popen(
+                [*command, *map(str, handles)],
+                env=self._environment,
+                cwd=ROOT,
+                pass_fds=handles,
             )
-        self.ended: dict[int, int] = {}
-        self._rest = b""
-        self._started: list[int] = []
+        for line in self._lines:
+            line.close()
 
-    def look(self, seconds: float = 0.0) -> None:
-        """Take in what it has said since."""
-        if not select.select([self.line], [], [], seconds)[0]:
-            return
-        content = self.line.recv(1 << 16)
-        if not content:
-            raise RuntimeError("the process with the imports has ended")
-        *lines, self._rest = (self._rest + content).split(b"\n")
-        for line in lines:
-            what, *numbers = json.loads(line)
-            if what == "started":
-                self._started.append(numbers[0])
-            else:
-                self.ended[numbers[0]] = numbers[1]
-
-    def start(self, order: dict[str, Any], streams: Sequence[int]) -> int:
-        content = json.dumps(order).encode()
-        socket.send_fds(self.line, [len(content).to_bytes(8, "little")], streams)
-        self.line.sendall(content)
-        while not self._started:
-            self.look(1.0)
-        return self._started.pop()
+    def close(self) -> None:
+        """End the process, and with it its forks that are asked for."""
+        self._stays.close()
+        self._thread.join()
+        if self._process:
+            self._process.kill()
+            self._process.wait()
+        self._ends.close()
+        self._folder.cleanup()
 
 
-def _line_of(interpreter: Path, name: str) -> Path:
-    return interpreter.parents[1] / name
+def offer() -> _Offer:
+    """Offer forks to this process and to all that it starts from now on, until it is closed."""
+    offered = _Offer()
+    os.environ[NAMED] = str(offered.interpreter)
+    return offered
+
+
+def interpreter() -> Path:
+    """Return the `INTERPRETER`, which is offered here if nobody has before."""
+    if NAMED not in os.environ:
+        atexit.register(offer().close)
+    return Path(os.environ[NAMED])
+
+
+def _line_of(asked: Path, name: str) -> Path:
+    return asked.parents[1] / name
 
 
 def _write_interpreter(folder: Path) -> Path:
@@ -217,28 +259,21 @@ def _write_interpreter(folder: Path) -> Path:
         shutil.copy(named, folder)
     (folder / "lib").symlink_to(here / "lib")
     (folder / "bin").mkdir()
+    (folder / "forks").mkdir()
     for path in (here / "bin").iterdir():
         (folder / "bin" / path.name).symlink_to(path)
-    interpreter = folder / "bin" / Path(sys.executable).name
-    interpreter.unlink()
-    forked = [(str(_line_of(interpreter, name)), ends) for name, ends in FORKED.items()]
-    given = {"real": sys.executable, "self": str(interpreter), "forked": forked}
-    interpreter.write_text(INTERPRETER.format(**given))
-    interpreter.chmod(0o755)
-    return interpreter
-
-
-@functools.cache
-def _server() -> _Server:
-    """Return the server, which ends when its line does."""
-    server = _Server()
-    atexit.register(server.process.kill)
-    return server
+    written = folder / "bin" / Path(sys.executable).name
+    written.unlink()
+    forked = [(str(_line_of(written, name)), ends) for name, ends in FORKED.items()]
+    given = {"real": sys.executable, "self": str(written), "forked": forked}
+    written.write_text(INTERPRETER.format(**given))
+    written.chmod(0o755)
+    return written
 
 
 def quick_workers() -> contextlib.AbstractContextManager[Any]:
     """Let a Ray that this process starts get its workers as forks."""
-    return mock.patch.object(sys, "executable", str(_server().interpreter))
+    return mock.patch.object(sys, "executable", str(interpreter()))
 
 
 def start(
@@ -262,12 +297,13 @@ def start(
         env: Its environment; None = that of this process.
         leads: Whether it has a process group of its own.
     """
-    environment = dict(os.environ if env is None else env)
-    order = {"command": list(command), "cwd": str(cwd), "env": environment, "leads": leads}
-    server = _server()
     with open(os.devnull) as nothing:
         given = nothing.fileno() if stdin is None else stdin
-        return Process(server, server.start(order, [given, stdout, stderr]), command)
+        return Process(command, _order(cwd, env, leads), [given, stdout, stderr])
+
+
+def _order(cwd: Path, env: Mapping[str, str] | None, leads: bool) -> dict[str, Any]:
+    return {"cwd": str(cwd), "env": dict(os.environ if env is None else env), "leads": leads}
 
 
 def piped(
@@ -301,23 +337,21 @@ def run(
         cwd: Its working folder.
         text: What it reads.
         env: Its environment; None = that of this process.
-        timeout: Seconds after which it is killed; not for one with `LIBRARIES` only.
-        libraries_only: Whether to import all else anew, `prokd` too.
+        timeout: Seconds after which it is killed.
+        libraries_only: Whether to import all but `LIBRARIES` anew, `prokd` too.
     """
     temporary = tempfile.TemporaryFile
     with temporary() as given, temporary() as out, temporary() as err:
         given.write(text.encode())
         given.seek(0)
-        streams = {"stdin": given.fileno(), "stdout": out.fileno(), "stderr": err.fileno()}
-        if libraries_only:
-            status = _run_with_libraries(command, cwd, env, list(streams.values()))
-        else:
-            process = start(command, cwd=cwd, env=env, **streams)
-            try:
-                status = process.wait(timeout)
-            except BaseException:
-                process.kill()
-                raise
+        streams = [given.fileno(), out.fileno(), err.fileno()]
+        imported = "libraries" if libraries_only else "with-ray"
+        process = Process(command, _order(cwd, env, libraries_only), streams, imported)
+        try:
+            status = process.wait(timeout)
+        except BaseException:
+            process.kill()
+            raise
         texts = []
         for file in (out, err):
             file.seek(0)
@@ -325,68 +359,53 @@ def run(
     return subprocess.CompletedProcess(list(command), status, *texts)
 
 
-def _run_with_libraries(
-    command: Sequence[str], cwd: Path, env: Mapping[str, str] | None, streams: Sequence[int]
-) -> int:
-    """Ask for a fork of the process that has `LIBRARIES` alone; return its exit status."""
-    environment = dict(os.environ if env is None else env)
-    order = {"command": list(command), "cwd": str(cwd), "env": environment, "leads": True}
-    content = json.dumps(order).encode()
-    with socket.socket(socket.AF_UNIX) as line:
-        line.connect(str(_line_of(_server().interpreter, "libraries")))
-        socket.send_fds(line, [len(content).to_bytes(8, "little")], streams)
-        line.sendall(content)
-        with line.makefile() as heard:
-            heard.readline()
-            return int(json.loads(heard.readline())[2])
-
-
 def _threads() -> set[str]:
     return {path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm")}
 
 
 class _Forks:
-    """What a process that forks knows of its forks: which interpreter asked for each.
+    """What a process that forks knows of its forks: who asked for each.
 
     Args:
-        line: To the tests, which ask for commands there; None: interpreters alone ask.
-        listener: Where interpreters ask; None: none do.
+        listener: Where forks are asked for.
+        line: Of the tests: with them this process ends.
         keeper: A process with whose end this one ends.
     """
 
     def __init__(
         self,
+        listener: socket.socket,
+        *,
         line: socket.socket | None = None,
-        listener: socket.socket | None = None,
         keeper: int | None = None,
     ) -> None:
-        self.line, self.listener, self.keeper = line, listener, keeper
+        self.listener, self.line, self.keeper = listener, line, keeper
         self.asked_by: dict[int, socket.socket] = {}
+        self.notes: dict[int, Path] = {}
         self._woken, self._wakes = os.pipe()
         for descriptor in (self._woken, self._wakes):
             os.set_blocking(descriptor, False)
         signal.set_wakeup_fd(self._wakes)
         signal.signal(signal.SIGCHLD, lambda *_: None)
 
-    def wait(self) -> list[socket.socket]:
-        """Wait until somebody asks for a fork, or one ends; tell of ends."""
-        interpreters = {line.fileno(): child for child, line in self.asked_by.items()}
-        given = [line for line in (self.line, self.listener) if line]
-        ready, _, _ = select.select([*given, self._woken, *interpreters], [], [])
-        for descriptor in interpreters.keys() & set(ready):
-            self._hear_of_its_end(interpreters[descriptor])
+    def wait(self) -> socket.socket | None:
+        """Wait until something happens; tell of ends; return the line of who asks for a fork."""
+        lines = {line.fileno(): child for child, line in self.asked_by.items()}
+        given = [self.listener, *filter(None, [self.line])]
+        ready, _, _ = select.select([*given, self._woken, *lines], [], [])
+        if self.line in ready:
+            os._exit(0)
+        for descriptor in lines.keys() & set(ready):
+            self._end(lines[descriptor])
         if self._woken in ready:
             os.read(self._woken, 4096)
             with contextlib.suppress(ChildProcessError):
                 while (ended := os.waitpid(-1, os.WNOHANG))[0]:
                     self._tell(ended[0], os.waitstatus_to_exitcode(ended[1]))
-        asking = [self.line] if self.line and self.line in ready else []
-        if self.listener and self.listener in ready:
-            asking.append(self.listener.accept()[0])
-        return asking
+        return self.listener.accept()[0] if self.listener in ready else None
 
-    def _hear_of_its_end(self, child: int) -> None:
-        """A killed interpreter takes its fork with it."""
+    def _end(self, child: int) -> None:
+        """Whoever asked for a fork takes it along: a killed interpreter, a test that ended."""
         self.asked_by.pop(child).close()
         with contextlib.suppress(ProcessLookupError):
             os.kill(child, signal.SIGKILL)
@@ -394,34 +413,34 @@ class _Forks:
     def _tell(self, child: int, code: int) -> None:
         if child == self.keeper:
             os._exit(0)
-        if line := self.asked_by.pop(child, self.line):
+        if note := self.notes.pop(child, None):
+            note.unlink(missing_ok=True)
+        if line := self.asked_by.pop(child, None):
             with contextlib.suppress(OSError):
                 line.sendall(json.dumps(["ended", child, code]).encode() + b"\n")
-            if line is not self.line:
-                line.close()
+            line.close()
 
     def fork(self, added: Mapping[str, str]) -> None:
         """Fork for whoever asks; return in the fork alone, as the process that was ordered."""
         while True:
-            for asking in self.wait():
-                heard = _hear(asking)
-                if heard is None:  # an interpreter that was killed, or the tests have ended
-                    if asking is self.line:
-                        os._exit(0)
-                    asking.close()
-                    continue
-                order, streams = heard
-                if not (child := os.fork()):
-                    self._forget(asking)
-                    _become(order, streams, added)
-                    return
-                for stream in streams:
-                    os.close(stream)
-                if asking is not self.line:
-                    self.asked_by[child] = asking
-                    _note_fork(asking, child)
-                with contextlib.suppress(OSError):  # it is heard of in the next round
-                    asking.sendall(json.dumps(["started", child]).encode() + b"\n")
+            if not (asking := self.wait()):
+                continue
+            if not (heard := _hear(asking)):  # it was killed
+                asking.close()
+                continue
+            order, streams = heard
+            if not (child := os.fork()):
+                self._forget(asking)
+                _become(order, streams, added)
+                return
+            for stream in streams:
+                os.close(stream)
+            self.asked_by[child] = asking
+            if by := order.get("interpreter"):
+                self.notes[child] = _note_of(by)
+                self.notes[child].write_text(str(child))
+            with contextlib.suppress(OSError):  # it is heard of in the next round
+                asking.sendall(json.dumps(["started", child]).encode() + b"\n")
 
     def _forget(self, asking: socket.socket) -> None:
         """Close what belongs to the process that forks."""
@@ -434,24 +453,38 @@ class _Forks:
                 line.close()
 
 
-def _note_fork(asking: socket.socket, child: int) -> None:
-    """Write down which interpreter a fork stands for."""
-    credentials = asking.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-    (interpreter, _, _) = struct.unpack("3i", credentials)
-    note = Path(sys.executable).parents[1] / "forks" / str(interpreter)
-    note.parent.mkdir(exist_ok=True)
-    note.write_text(str(child))
+def _note_of(process: int) -> Path:
+    """Return the file that says which fork does the work of an interpreter."""
+    return interpreter().parents[1] / "forks" / str(process)
 
 
-def fork_of(interpreter: int) -> int:
+def fork_of(process: int) -> int:
     """Return the process that does the work of an interpreter, which may be itself, by its id.
 
     A fork may become an interpreter that asks in its turn.
     """
-    notes = _server().interpreter.parents[1] / "forks"
-    while (note := notes / str(interpreter)).exists() and (fork := note.read_text()):
-        interpreter = int(fork)
-    return interpreter
+    with contextlib.suppress(FileNotFoundError, ValueError):  # ValueError: written just now
+        while True:
+            process = int(_note_of(process).read_text())
+    return process
+
+
+def descendants(process: int) -> dict[int, str]:
+    """Return the command of each process below another one, by id; forks too (`fork_of`)."""
+    parents, commands = {}, {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            status = (folder / "stat").read_text()
+            commands[int(folder.name)] = (folder / "cmdline").read_text().replace("\0", " ")
+        except OSError:  # it has ended
+            continue
+        parents[int(folder.name)] = int(status.rpartition(")")[2].split()[1])
+    found: dict[int, str] = {}
+    edge = {process}
+    while edge := {child for child, parent in parents.items() if parent in edge} - found.keys():
+        edge |= set(map(fork_of, edge))
+        found |= {child: commands.get(child, "") for child in edge}
+    return found
 
 
 def _hear(line: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
@@ -468,7 +501,7 @@ def _hear(line: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
     return None
 
 
-def _serve(interpreter: str, line: socket.socket, *listeners: socket.socket) -> None:
+def _serve(line: socket.socket, *listeners: socket.socket) -> None:
     """Import, then fork for each order; return in the fork alone.
 
     The first process imports `LIBRARIES` and forks what has nothing else; a fork of it imports
@@ -476,14 +509,14 @@ def _serve(interpreter: str, line: socket.socket, *listeners: socket.socket) -> 
     Ray's agents, and ends when the tests do, and the others with it.
     """
     before = dict(os.environ)
-    sys.executable = interpreter
+    os.environ[NAMED] = sys.executable
     for modules, listener in zip((LIBRARIES, MODULES, AND_RAY), listeners, strict=True):
         _import(modules)
         others = [other for other in listeners if other is not listener]
         if listener is listeners[-1]:
-            forks = _Forks(line, listener)
+            forks = _Forks(listener, line=line)
         elif keeper := os.fork():
-            forks, others = _Forks(listener=listener, keeper=keeper), [line, *others]
+            forks, others = _Forks(listener, keeper=keeper), [line, *others]
         else:
             continue
         for other in others:
@@ -540,5 +573,6 @@ def _go() -> None:
 if __name__ == "__main__":
     if str(ROOT) in sys.path:
         sys.path.remove(str(ROOT))
-    _serve(sys.argv[1], *(socket.socket(fileno=int(number)) for number in sys.argv[2:]))
+    sys.executable = sys.argv[1]
+    _serve(*(socket.socket(fileno=int(number)) for number in sys.argv[2:]))
     _go()

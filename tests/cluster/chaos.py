@@ -175,16 +175,12 @@ class World:
 
     def workers(self) -> list[int]:
         """Return the processes that train now."""
-        found = []
-        for folder in Path("/proc").glob("[0-9]*"):
-            try:
-                command = (folder / "cmdline").read_bytes().replace(b"\0", b" ")
-            except OSError:
-                continue
-            is_worker = command.startswith(b"ray::") and b"StageWorker" in command
-            if is_worker and self._is_ours(int(folder.name)):
-                found.append(int(folder.name))
-        return found
+        commands = preloaded.descendants(os.getpid()).items()
+        return [
+            process
+            for process, command in commands
+            if command.startswith("ray::") and "StageWorker" in command
+        ]
 
     def wait_for_no_workers(self) -> None:
         """Wait until a killed driver's workers have ended as well."""
@@ -192,14 +188,6 @@ class World:
         while self.workers():
             assert time.monotonic() < end, "workers outlive their driver"
             time.sleep(0.2)
-
-    def _is_ours(self, process: int) -> bool:
-        while process > 1:
-            if process == os.getpid():
-                return True
-            text = Path(f"/proc/{process}/stat").read_text()
-            process = int(text.rpartition(")")[2].split()[1])
-        return False
 
 
 # The faults: each strikes a search that runs, and leaves it to be finished.

@@ -17,7 +17,7 @@ import pytest
 
 from tests import preloaded
 from tests.search.conftest import TINY
-from tests.search.test_recovery import _descendants, _wait
+from tests.search.test_recovery import _wait
 
 ROOT = Path(__file__).parents[2]
 RAY = str(Path(sys.executable).with_name("ray"))
@@ -55,7 +55,7 @@ def _node(*options, folder):
     try:
         yield process
     finally:  # at once: a node that is asked to end waits for its trials first
-        for pid in [*_descendants(process.pid), process.pid]:
+        for pid in [*preloaded.descendants(process.pid), process.pid]:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         process.wait()
@@ -100,15 +100,8 @@ def mixed_cluster():
 
 def _workers(pid):
     """Return what trains on a node, or what trains in the place of a process of the node."""
-    working = map(preloaded.fork_of, _descendants(pid))
-    return [process for process in working if "StageWorker" in _command(process)]
-
-
-def _command(pid):
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_text()
-    except OSError:  # it has ended
-        return ""
+    commands = preloaded.descendants(pid).items()
+    return [process for process, command in commands if "StageWorker" in command]
 
 
 def test_trials_share_the_gpu_of_another_node(mixed_cluster, corpus, tmp_path):

@@ -14,8 +14,9 @@ from search.experiments import DataDescriptions
 from search.workers import pool as pools
 from search.workers.pool import LOST, Event, Pool
 from search.workers.trainables import job
+from tests.preloaded import descendants
 from tests.search.conftest import tiny_config
-from tests.search.test_recovery import _descendants, _histories, _wait
+from tests.search.test_recovery import _histories, _wait
 
 pytestmark = [
     pytest.mark.ray,
@@ -24,11 +25,11 @@ pytestmark = [
 
 
 def _commands():
-    return [each.strip() for each in _descendants(os.getpid()).values() if "StageWorker" in each]
+    return [each.strip() for each in descendants(os.getpid()).values() if "StageWorker" in each]
 
 
 def _processes():
-    commands = _descendants(os.getpid()).items()
+    commands = descendants(os.getpid()).items()
     return {process for process, command in commands if "StageWorker" in command}
 
 

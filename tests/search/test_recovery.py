@@ -19,22 +19,6 @@ pytestmark = [
 ROOT = Path(__file__).parents[2]
 
 
-def _descendants(pid):
-    """Return the command of each process below another one, by id."""
-    parents, commands = {}, {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            status = (folder / "stat").read_text()
-            commands[int(folder.name)] = (folder / "cmdline").read_text().replace("\0", " ")
-        except OSError:  # it has ended
-            continue
-        parents[int(folder.name)] = int(status.rpartition(")")[2].split()[1])
-    found, edge = {}, {pid}
-    while edge := {child for child, parent in parents.items() if parent in edge}:
-        found |= {child: commands.get(child, "") for child in edge}
-    return found
-
-
 def _histories(runs_dir):
     return {
         path.parent.name: path.read_text(encoding="utf-8").splitlines()
@@ -89,7 +73,7 @@ def test_killed_driver(corpus, output, tmp_path):
         try:
             _wait(lambda: is_under_way() or driver.poll() is not None)
             assert driver.poll() is None, (tmp_path / "log").read_text()
-            commands = _descendants(driver.pid).items()
+            commands = preloaded.descendants(driver.pid).items()
             workers = [pid for pid, command in commands if "StageWorker" in command]
         finally:
             driver.kill()

@@ -18,7 +18,6 @@ from search.workers.trainables import job
 from search.workers.tune import StageTrainable
 from tests import preloaded
 from tests.search.conftest import tiny_config
-from tests.search.test_recovery import _descendants
 
 ROOT = Path(__file__).resolve().parents[2]
 WITH_ROOT = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -49,7 +48,7 @@ with connected(LOCAL, Resources(), Path({folder!r}), num_cpus=1):
 def addresses_below():
     """Return where this process and those below it listen."""
     addresses, listening = set(), _listening()
-    for process in [os.getpid(), *_descendants(os.getpid())]:
+    for process in [os.getpid(), *preloaded.descendants(os.getpid())]:
         for link in Path(f"/proc/{process}/fd").glob("*"):
             try:
                 name = os.readlink(link)
