@@ -15,7 +15,7 @@ from search.spec import SearchSpec
 STORE = "MLFLOW_TRACKING_URI"
 TIMED_ELSEWHERE = ("--address", "10.0.0.1:6379")
 """Arguments of a dry run that does not measure how long training takes: it would be elsewhere."""
-SIZES = {"train": 64, "dev": 24, "test": 24}
+SIZES = {"train": 32, "dev": 16, "test": 16}
 TINY = {
     "encoder.precision": "fp32",
     "encoder.frozen_layers": 2,  # of 3: finds as much in 40 % of the time

@@ -22,7 +22,11 @@ from tests.search.conftest import tiny_config, tiny_spec, write_corpus
 
 LABEL_FREE, CRITERIA = label_free(tiny_config()), criteria_of(tiny_config())
 SPACE = {"student.fusion_weight": CategoricalDistribution((0.7, 0.8, 0.9))}
-LEARNS = {"encoder.frozen_layers": 1, "teacher.epochs": 10}  # finds entities of ar too
+LEARNS = {  # finds entities of ar too
+    "teacher.epochs": 6,
+    "student.start": "teacher",
+    "student.learning_rate": 2e-3,
+}
 SPEC = tiny_spec(3, grid=True, space=SPACE, **LEARNS)
 MODEL = "prokd-phrasebook-en-ar"
 

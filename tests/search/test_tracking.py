@@ -17,7 +17,7 @@ from search.records.addresses import kept_names
 from search.records.datasets import ORACLE, REPORT, SELECTION, TRAINING, UNLABELLED
 from search.records.provenance import environment, git_state
 from search.records.tracking import Tracker
-from tests.search.conftest import mirrored, tiny_config
+from tests.search.conftest import SIZES, mirrored, tiny_config
 
 
 def _experiment(runtime, *, config=None, **changes):
@@ -148,7 +148,7 @@ def test_data_sets_are_inputs_with_what_they_are_read_for(runtime, output):
     assert found.digest == experiment.data["source_train"]
     assert teacher[target][1].digest == experiment.data["target_train"]
     counts = json.loads(found.profile)
-    assert counts["sentences"] == 64
+    assert counts["sentences"] == SIZES["train"]
     assert counts["entities"] > 0
     assert "entities" not in json.loads(teacher[target][1].profile)
     path = Path(json.loads(found.source)["uri"])
