@@ -104,7 +104,8 @@ def _workers(pid):
     return [process for process, command in commands if "StageWorker" in command]
 
 
-def test_trials_share_the_gpu_of_another_node(mixed_cluster, corpus, tmp_path):
+def test_trials_share_the_gpu_of_another_node(mixed_cluster, corpus, new_store, tmp_path):
+    new_store(tmp_path / "out")
     address, head, gpu_node = mixed_cluster
     settings = TINY | {"encoder.precision": "auto", "student.epochs": 3}
     settings |= {"prototypes.update_rate": 0.005, "teacher.alignment.temperature": 0.9}

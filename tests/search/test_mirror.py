@@ -105,7 +105,9 @@ def _without_run(contents):
     return {key: {k: v for k, v in c.items() if k != "run"} for key, c in contents.items()}
 
 
-def test_running_twice_changes_nothing_and_a_lost_store_gets_everything(experiments, output):
+def test_running_twice_changes_nothing_and_a_lost_store_gets_everything(
+    experiments, new_store, output
+):
     tracker, said, left = _send(output, experiments)
     assert (said, left) == ([], 0)
     once = _contents(tracker.uri)
@@ -117,6 +119,7 @@ def test_running_twice_changes_nothing_and_a_lost_store_gets_everything(experime
         assert "weights.safetensors" in content["artifacts"]
     _send(output, experiments)
     assert _contents(tracker.uri) == once
+    new_store(output / "lost")
     other, said, left = _send(output / "lost", experiments)
     assert (said, left) == ([], 0)
     anew = _contents(other.uri)

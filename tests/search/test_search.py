@@ -262,12 +262,15 @@ def test_the_champion_is_served_over_http(finished, tmp_path):
             ]
 
 
-def test_a_server_with_a_login_takes_runs_and_the_champion(finished, tmp_path, monkeypatch):
+def test_a_server_with_a_login_takes_runs_and_the_champion(
+    finished, new_store, tmp_path, monkeypatch
+):
     from search.exports import export_best
     from search.records.tracking import Tracker
 
     _, search, summary = finished
     user, password, said = "admin", "correct horse battery", []
+    new_store(tmp_path / "server", "server.db")
     with mlflow_server(tmp_path / "server", (user, password)) as server:
         monkeypatch.setenv("MLFLOW_TRACKING_URI", server.uri)
         with pytest.raises(UserError, match="wants to know who asks"):
@@ -369,8 +372,9 @@ def test_running_again_trains_nothing_and_more_trials_train_the_rest(finished):
     assert len(more.engine.reuse.trained["student"]) == 1
 
 
-def test_another_store_gets_all_of_a_finished_search(finished, tmp_path, monkeypatch):
+def test_another_store_gets_all_of_a_finished_search(finished, new_store, tmp_path, monkeypatch):
     run_search, search, _ = finished
+    new_store(tmp_path, "other.db")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'other.db'}")
     monkeypatch.chdir(tmp_path)  # such a store keeps artifacts where it is used
     again, _ = run_search(trials=3)

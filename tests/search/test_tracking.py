@@ -62,13 +62,16 @@ def test_an_interrupted_stage_keeps_its_run(runtime, output):
     assert linked.samefile(folder.path / "weights.safetensors")
 
 
-def test_another_store_gets_runs_of_its_own(runtime, output, tmp_path, monkeypatch):
+def test_another_store_gets_runs_of_its_own(runtime, output, new_store, tmp_path, monkeypatch):
+    new_store(tmp_path, "other.db")
     experiment = _experiment(runtime)
     experiment.folder("teacher").path.mkdir(parents=True)
     _send(experiment, "teacher", output, ended=True)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'other.db'}")
-    assert _send(experiment, "teacher", output, ended=True).info.status == "KILLED"
-    assert (tmp_path / "other.db").exists()
+    other = f"sqlite:///{tmp_path / 'other.db'}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", other)
+    run = _send(experiment, "teacher", output, ended=True)
+    assert run.info.status == "KILLED"
+    assert MlflowClient(other).get_run(run.info.run_id).data.tags == run.data.tags
 
 
 @pytest.mark.parametrize("named", [None, "http://127.0.0.1:9"])
