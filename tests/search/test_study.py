@@ -68,7 +68,7 @@ def test_a_trial_costs_as_much_of_the_journal_late_as_early(tmp_path):
     sizes = []
     with _open(tmp_path, SPACE, startup=10) as study:
         for _ in range(6):
-            for _ in range(40):
+            for _ in range(25):
                 (trial,) = study.ask(1)
                 study.tell(trial.number, trial.params["student.fusion_weight"])
             sizes.append(study.path.stat().st_size)
