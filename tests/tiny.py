@@ -15,6 +15,8 @@ from transformers import (
     RobertaModel,
 )
 
+from prokd.config import RuntimeConfig
+
 NAMES = {
     "PER": ["anna", "omar", "lena karim", "pablo", "jan smit"],
     "LOC": ["paris", "cairo", "new delhi", "berlin", "leiden"],
@@ -27,6 +29,8 @@ FRAMES = {
 SIZES = {"train": 96, "dev": 16, "test": 16}
 FEW = {"data.source_train_limit": 32, "data.target_train_limit": 32}
 """Settings of what need not learn anything: four updates an epoch in place of twelve."""
+FEWER = {"data.source_train_limit": 16, "data.target_train_limit": 16}
+"""The same with two updates an epoch, which is enough for most."""
 
 
 def sentences(language: str, split: str) -> list[tuple[list[str], list[str]]]:
@@ -128,6 +132,17 @@ def write_encoder(folder: Path, *, kind: str = "bert", seed: int = 0) -> Path:
     model.save_pretrained(folder)
     fast.save_pretrained(folder)
     return folder
+
+
+def runtime(folder: Path, data: Path) -> RuntimeConfig:
+    """Return a runtime that reads a corpus and keeps all else in a folder."""
+    return RuntimeConfig(
+        data_dirs=(data,),
+        runs_dir=folder / "runs",
+        cache_dir=folder / "cache",
+        device="cpu",
+        threads=1,
+    )
 
 
 def settings(encoder: Path) -> dict[str, object]:
