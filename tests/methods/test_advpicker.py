@@ -20,7 +20,7 @@ from prokd.training.context import StageContext, new_stage
 from prokd.training.corpora import Corpora
 from prokd.training.run import StageRun
 from tests.methods.training import name_of, resumed_as_whole, trained, weights, without
-from tests.tiny import FEW
+from tests.tiny import FEWER
 
 
 @pytest.fixture
@@ -88,9 +88,9 @@ def test_looking_on_changes_no_teacher(config, tiny_runtime, tmp_path):
 
 
 @pytest.mark.parametrize("parts", [(), ("PI",), ("AD",)])
-def test_a_resumed_run_is_an_uninterrupted_one(config, parts, tiny_runtime, tmp_path):
+def test_a_resumed_run_is_an_uninterrupted_one(config, parts, kept_runtime):
     config = without(config, *parts)
-    resumed_as_whole(with_overrides(config, FEW), tiny_runtime, tmp_path / "apart")
+    resumed_as_whole(with_overrides(config, FEWER), kept_runtime)
 
 
 def test_the_student_learns_from_the_picked_sentences_alone(config, tiny_runtime):

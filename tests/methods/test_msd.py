@@ -31,7 +31,7 @@ from prokd.training.exports import export
 from prokd.training.run import StageRun
 from tests.methods.training import resumed_as_whole
 from tests.prokd import references
-from tests.tiny import FEW
+from tests.tiny import FEWER
 
 FINGERPRINTS = dict.fromkeys(("source_train", "source_dev", "target_train", "encoder"), "x")
 
@@ -220,9 +220,8 @@ def test_what_cannot_act_is_no_part_of_the_name(config):
         {"student.mmd_model": 0.0, "student.mmd_language": 0.0},
     ],
 )
-def test_a_resumed_run_is_an_uninterrupted_one(config, overrides, tiny_runtime, tmp_path):
-    config = with_overrides(config, overrides | FEW)
-    resumed_as_whole(config, tiny_runtime, tmp_path / "apart")
+def test_a_resumed_run_is_an_uninterrupted_one(config, overrides, kept_runtime):
+    resumed_as_whole(with_overrides(config, overrides | FEWER), kept_runtime)
 
 
 def test_layers_and_features_teach_the_student(config, tiny_runtime):

@@ -13,7 +13,7 @@ from prokd.training import translations
 from prokd.training.corpora import Corpora
 from tests.methods.training import name_of, resumed_as_whole, trained, weights, without
 from tests.methods.translated import PAIRS
-from tests.tiny import FEW
+from tests.tiny import FEWER
 
 ALL = ("teacher", "translated_teacher", "finetuned_teacher", "student")
 
@@ -150,9 +150,9 @@ def test_what_cannot_act_is_no_part_of_the_name(config):
         {"ends_with": "teacher"},
     ],
 )
-def test_a_resumed_run_is_an_uninterrupted_one(config, overrides, runtime, tmp_path):
+def test_a_resumed_run_is_an_uninterrupted_one(config, overrides, kept):
     config = with_overrides(config, overrides)
-    resumed_as_whole(with_overrides(config, FEW), runtime, tmp_path / "apart")
+    resumed_as_whole(with_overrides(config, FEWER), kept)
 
 
 def test_teachers_differ_and_the_student_learns_from_their_vote(config, runtime):

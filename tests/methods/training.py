@@ -73,13 +73,16 @@ def without(config, *components):
     return with_overrides(config, without_components(components, method=config.method))
 
 
-def resumed_as_whole(config, runtime, apart):
+def resumed_as_whole(config, runtime):
     """Train an experiment twice, the second time resumed; hold that both are the same.
+
+    What another experiment has trained in either way is not trained again.
 
     Returns:
         Its runs by name; all that they tell is finite.
     """
     whole = trained(config, runtime)
+    apart = runtime.runs_dir.with_name("resumed")
     again = resumed(config, runtime.model_copy(update={"runs_dir": apart}))
     for name, run in whole.items():
         assert all(np.isfinite(list(row.values())).all() for row in run.history), name
