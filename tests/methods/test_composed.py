@@ -146,9 +146,10 @@ def test_the_teachers_loss_is_the_sum_of_its_terms(config, runtime):
     assert found["heads"][0] > plain  # 0.1 times a weighted mean of losses above 0
 
 
-def test_the_students_loss_is_the_sum_of_its_terms(config, runtime):
-    config = with_overrides(config, ALL)
-    teachers = {name: run for name, run in trained(config, runtime).items() if name != "student"}
+def test_the_students_loss_is_the_sum_of_its_terms(config, kept):
+    config = with_overrides(config, {**FEWER, **ALL})
+    names = [name for name in graph_of(config).names if name != "student"]
+    teachers = trained(config, kept, *names)
     found = {}
     parts = {
         "layers": {"student.heads_weight": 0.0},
@@ -159,7 +160,7 @@ def test_the_students_loss_is_the_sum_of_its_terms(config, runtime):
         less = {} if name is None else parts[name]
         chosen = with_overrides(config, less)
         assert student_like(chosen) is None
-        stage = stage_of(chosen, runtime, "student", teachers)
+        stage = stage_of(chosen, kept, "student", teachers)
         assert isinstance(stage, ComposedStudentStage)
         stage.model.eval()
         stage.discrepancies and stage.discrepancies.begin(0)

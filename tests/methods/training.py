@@ -22,10 +22,10 @@ CORPORA = (
 FINGERPRINTS = {name: name for name in CORPORA}
 
 
-def trained(config, runtime):
-    """Train all stages of an experiment; return their runs by name."""
+def trained(config, runtime, *names):
+    """Train stages of an experiment, all unless some are named; return their runs by name."""
     runs = {}
-    for name in graph_of(config).names:
+    for name in names or graph_of(config).names:
         with StageRun(name, config, runtime) as run:
             run.run()
             runs[name] = run
