@@ -137,6 +137,15 @@ def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny.write_encoder(tmp_path_factory.mktemp("encoder"))
 
 
+@pytest.fixture(scope="session")
+def tiny_encoders(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """By kind: the same, and a RoBERTa."""
+    import tiny
+
+    folder = tmp_path_factory.mktemp("roberta")
+    return {"bert": tiny_encoder, "roberta": tiny.write_encoder(folder, kind="roberta")}
+
+
 @pytest.fixture
 def tiny_data(tmp_path: Path) -> Path:
     """Local corpora of the languages en and xx."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -145,6 +146,12 @@ def runtime(folder: Path, data: Path) -> RuntimeConfig:
         device="cpu",
         threads=1,
     )
+
+
+def copied(kept: RuntimeConfig, runs_dir: Path) -> RuntimeConfig:
+    """Return a runtime with copies of the runs: for what changes those that others look at."""
+    shutil.copytree(kept.runs_dir, runs_dir)
+    return kept.model_copy(update={"runs_dir": runs_dir})
 
 
 def settings(encoder: Path) -> dict[str, object]:

@@ -79,7 +79,8 @@ def trained(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Tra
         cache_dir=place / "cache",
         device="cpu",
     )
-    config = build_config("paper", "stable", tiny.settings(tiny_encoder))
+    settings = tiny.settings(tiny_encoder) | tiny.FEWER | tiny.FAST
+    config = build_config("paper", "stable", settings)
     for stage in ("teacher", "student"):
         with StageRun(stage, config, runtime) as run:
             run.run()

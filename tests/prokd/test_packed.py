@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import tiny
 import torch
 from torch import Tensor
 from transformers import AutoConfig, AutoModel, PreTrainedModel
@@ -85,9 +84,9 @@ def test_sentences_of_one_length_lie_together(inputs: Inputs) -> None:
 @pytest.mark.parametrize("gradient", [True, False])
 @pytest.mark.parametrize("kind", ["bert", "roberta"])
 def test_features_are_those_of_the_library(
-    kind: str, gradient: bool, tmp_path: Path, inputs: Inputs
+    kind: str, gradient: bool, tiny_encoders: dict[str, Path], inputs: Inputs
 ) -> None:
-    model = encoder(tiny.write_encoder(tmp_path / "encoder", kind=kind))
+    model = encoder(tiny_encoders[kind])
     with torch.set_grad_enabled(gradient):
         found_ND = of_packed(model, *inputs)
         padded_ND = run_top(model, 0, run_bottom(model, 0, *inputs[:2]), *inputs[1:])

@@ -53,12 +53,6 @@ def moved(runtime: RuntimeConfig, folder: Path) -> RuntimeConfig:
     return runtime.model_copy(update={"runs_dir": folder})
 
 
-def copied(runtime: RuntimeConfig, folder: Path) -> RuntimeConfig:
-    """For what changes runs that others look at."""
-    shutil.copytree(runtime.runs_dir, folder)
-    return moved(runtime, folder)
-
-
 def test_same_seed_gives_the_same_numbers(
     config: ExperimentConfig, kept_runtime: RuntimeConfig, tmp_path: Path
 ) -> None:
@@ -145,7 +139,7 @@ def test_report_is_made_again_when_test_labels_change(
     before = json.loads((folder / "report.json").read_text())
     other = tiny.write_corpus(tmp_path / "other")
     tiny.scramble_labels(other, "xx")
-    runtime = copied(kept_runtime, tmp_path / "runs")
+    runtime = tiny.copied(kept_runtime, tmp_path / "runs")
     with StageRun("student", config, runtime.model_copy(update={"data_dirs": (other,)})) as run:
         assert run.done
         assert run.report() != before["metrics"]
@@ -261,7 +255,7 @@ def test_oracle_scores_labelled_target_dev(
     config: ExperimentConfig, kept_runtime: RuntimeConfig, tmp_path: Path
 ) -> None:
     train(config, kept_runtime)
-    runtime = copied(kept_runtime, tmp_path / "runs")
+    runtime = tiny.copied(kept_runtime, tmp_path / "runs")
     with StageRun("student", config, runtime) as run:
         first = run.oracle()
         assert run.oracle() == first == run.folder.criterion(ORACLE)
