@@ -157,8 +157,13 @@ def test_heads_have_their_dropout_in_training(tiny_encoder: Path, inputs: Inputs
     calm_ND = of_packed(model, *inputs)
     assert torch.equal(calm_ND, of_packed(model, *inputs))
     model.train()
-    drawn = torch.stack([of_packed(model, *inputs) for _ in range(200)])
+    # Twenty times each sentence in a batch, each with a dropout of its own.
+    ids_BT, mask_BT, tokens_N = inputs
+    places_N = (torch.arange(20)[:, None] * mask_BT.numel() + tokens_N).flatten()
+    many = (ids_BT.repeat(20, 1), mask_BT.repeat(20, 1), places_N)
+    drawn = torch.cat([of_packed(model, *many).view(20, *calm_ND.shape) for _ in range(10)])
     assert not torch.equal(drawn[0], drawn[1])
+    assert not torch.equal(drawn[0], drawn[20])
     assert (drawn.mean(dim=0) - calm_ND).abs().mean() < 0.2 * (drawn - calm_ND).abs().mean()
 
 
