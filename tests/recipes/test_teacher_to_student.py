@@ -83,10 +83,10 @@ def test_resumed_run_equals_an_uninterrupted_one(
 
 
 def test_a_resumed_teacher_remembers_the_shares_from_before_the_alignment(
-    few_config: ExperimentConfig, tiny_runtime: RuntimeConfig, tmp_path: Path
+    tiny_config: ExperimentConfig, tiny_runtime: RuntimeConfig, tmp_path: Path
 ) -> None:
-    fades = {"teacher.alignment.least_entity_share": 1.0, "teacher.epochs": 3}
-    config = with_overrides(few_config, fades)
+    fades = {"teacher.alignment.least_entity_share": 1.0, "teacher.epochs": 3, **tiny.FEW}
+    config = with_overrides(tiny_config, fades)
     free = with_overrides(config, {"teacher.alignment.least_entity_share": 0.0})
     curves = []
     for number, (settings, stop) in enumerate(((config, 3), (config, 2), (free, 3))):
