@@ -145,6 +145,15 @@ def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny.write_encoder(tmp_path_factory.mktemp("encoder"))
 
 
+@pytest.fixture(scope="session")
+def tiny_encoders(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """By kind: the same, and a RoBERTa."""
+    import tiny
+
+    folder = tmp_path_factory.mktemp("roberta")
+    return {"bert": tiny_encoder, "roberta": tiny.write_encoder(folder, kind="roberta")}
+
+
 @pytest.fixture
 def tiny_data(tmp_path: Path) -> Path:
     """Local corpora of the languages en and xx."""
@@ -156,18 +165,24 @@ def tiny_data(tmp_path: Path) -> Path:
 @pytest.fixture
 def tiny_runtime(tmp_path: Path, tiny_data: Path) -> RuntimeConfig:
     """A runtime whose files all lie in a temporary folder."""
-    from prokd.config import RuntimeConfig
+    import tiny
 
-    return RuntimeConfig(
-        data_dirs=(tiny_data,),
-        runs_dir=tmp_path / "runs",
-        cache_dir=tmp_path / "cache",
-        device="cpu",
-        threads=1,
-    )
+    return tiny.runtime(tmp_path, tiny_data)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def kept_runtime(tmp_path_factory: pytest.TempPathFactory) -> RuntimeConfig:
+    """A runtime of all tests of a module: what several of them need is trained once.
+
+    None of them changes its data, or a run that others look at.
+    """
+    import tiny
+
+    folder = tmp_path_factory.mktemp("kept")
+    return tiny.runtime(folder, tiny.write_corpus(folder / "data"))
+
+
+@pytest.fixture(scope="session")
 def tiny_config(tiny_encoder: Path) -> ExperimentConfig:
     """Two epochs of teacher and student on the tiny corpus, en to xx."""
     import tiny
@@ -177,11 +192,11 @@ def tiny_config(tiny_encoder: Path) -> ExperimentConfig:
     return build_config("paper", "stable", tiny.settings(tiny_encoder))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def few_config(tiny_config: ExperimentConfig) -> ExperimentConfig:
     """The same on few sentences: for what need not learn."""
     import tiny
 
     from prokd.config import with_overrides
 
-    return with_overrides(tiny_config, tiny.FEW)
+    return with_overrides(tiny_config, tiny.FEWER)

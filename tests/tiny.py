@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,8 @@ from transformers import (
     RobertaModel,
 )
 
+from prokd.config import RuntimeConfig
+
 NAMES = {
     "PER": ["anna", "omar", "lena karim", "pablo", "jan smit"],
     "LOC": ["paris", "cairo", "new delhi", "berlin", "leiden"],
@@ -27,6 +30,10 @@ FRAMES = {
 SIZES = {"train": 96, "dev": 16, "test": 16}
 FEW = {"data.source_train_limit": 32, "data.target_train_limit": 32}
 """Settings of what need not learn anything: four updates an epoch in place of twelve."""
+FEWER = {"data.source_train_limit": 16, "data.target_train_limit": 16}
+"""The same with two updates an epoch, which is enough for most."""
+FAST = {"teacher.learning_rate": 3e-2, "student.learning_rate": 3e-2}
+"""So few updates find some entities at this rate: for what must be told of them."""
 
 
 def sentences(language: str, split: str) -> list[tuple[list[str], list[str]]]:
@@ -128,6 +135,23 @@ def write_encoder(folder: Path, *, kind: str = "bert", seed: int = 0) -> Path:
     model.save_pretrained(folder)
     fast.save_pretrained(folder)
     return folder
+
+
+def runtime(folder: Path, data: Path) -> RuntimeConfig:
+    """Return a runtime that reads a corpus and keeps all else in a folder."""
+    return RuntimeConfig(
+        data_dirs=(data,),
+        runs_dir=folder / "runs",
+        cache_dir=folder / "cache",
+        device="cpu",
+        threads=1,
+    )
+
+
+def copied(kept: RuntimeConfig, runs_dir: Path) -> RuntimeConfig:
+    """Return a runtime with copies of the runs: for what changes those that others look at."""
+    shutil.copytree(kept.runs_dir, runs_dir)
+    return kept.model_copy(update={"runs_dir": runs_dir})
 
 
 def settings(encoder: Path) -> dict[str, object]:

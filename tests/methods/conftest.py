@@ -28,3 +28,10 @@ def runtime(tiny_runtime, tmp_path):
     """A runtime of the tiny corpus, with a dictionary."""
     dictionary = write_dictionary(tmp_path / "en-xx.tsv")
     return tiny_runtime.model_copy(update={"dictionaries": (dictionary,)})
+
+
+@pytest.fixture(scope="module")
+def kept(kept_runtime):
+    """The same for all tests of a module: what several of them need is trained once."""
+    dictionary = write_dictionary(kept_runtime.runs_dir.with_name("en-xx.tsv"))
+    return kept_runtime.model_copy(update={"dictionaries": (dictionary,)})

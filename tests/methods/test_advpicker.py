@@ -20,7 +20,7 @@ from prokd.training.context import StageContext, new_stage
 from prokd.training.corpora import Corpora
 from prokd.training.run import StageRun
 from tests.methods.training import name_of, resumed_as_whole, trained, weights, without
-from tests.tiny import FEW
+from tests.tiny import FEWER
 
 
 @pytest.fixture
@@ -75,9 +75,10 @@ def test_without_its_parts_it_is_tsl(config):
             assert name_of(without(config, part), stage) != name_of(tsl, stage)
 
 
-def test_looking_on_changes_no_teacher(config, tiny_runtime, tmp_path):
-    watched = trained(without(config, "AD"), tiny_runtime)
-    apart = tiny_runtime.model_copy(update={"runs_dir": tmp_path / "apart"})
+def test_looking_on_changes_no_teacher(config, kept_runtime, tmp_path):
+    config = with_overrides(config, FEWER)
+    watched = trained(without(config, "AD"), kept_runtime)
+    apart = kept_runtime.model_copy(update={"runs_dir": tmp_path / "apart"})
     plain = trained(in_method(config, "baseline"), apart)
     known, found = weights(plain["teacher"]), weights(watched["teacher"])
     assert {name for name in found if not name.startswith("beside.")} == set(known)
@@ -88,16 +89,17 @@ def test_looking_on_changes_no_teacher(config, tiny_runtime, tmp_path):
 
 
 @pytest.mark.parametrize("parts", [(), ("PI",), ("AD",)])
-def test_a_resumed_run_is_an_uninterrupted_one(config, parts, tiny_runtime, tmp_path):
+def test_a_resumed_run_is_an_uninterrupted_one(config, parts, kept_runtime):
     config = without(config, *parts)
-    resumed_as_whole(with_overrides(config, FEW), tiny_runtime, tmp_path / "apart")
+    resumed_as_whole(with_overrides(config, FEWER), kept_runtime)
 
 
-def test_the_student_learns_from_the_picked_sentences_alone(config, tiny_runtime):
-    trained(config, tiny_runtime)
-    corpora = Corpora(config, tiny_runtime)
+def test_the_student_learns_from_the_picked_sentences_alone(config, kept_runtime):
+    config = with_overrides(config, FEWER)
+    trained(config, kept_runtime)
+    corpora = Corpora(config, kept_runtime)
     spec = graph_of(config).stage("student")
-    with StageRun("student", config, tiny_runtime) as run:
+    with StageRun("student", config, kept_runtime) as run:
         needed = run.needed
     context = StageContext(spec, config, corpora, torch.device("cpu"), needed)
     stage = new_stage(context, spec)

@@ -15,6 +15,7 @@ from prokd.terms.neighbours import agreeing_neighbours, reliability
 from prokd.training.context import StageContext
 from prokd.training.corpora import Corpora
 from tests.methods.training import names_of, resumed_as_whole, same, trained, weights, without
+from tests.tiny import FAST, FEW
 
 
 @pytest.fixture
@@ -106,17 +107,18 @@ def test_words_are_compared_by_the_mean_of_the_last_layers(config, runtime):
     assert torch.allclose(found, expected, atol=1e-5)
 
 
-def test_each_part_teaches(config, runtime):
-    whole = trained(without(config, "IT"), runtime)
+def test_each_part_teaches(config, kept):
+    config = with_overrides(config, FEW | FAST)
+    whole = trained(without(config, "IT"), kept)
     for part, stage in (("RW", "student"), ("DT", "tagger_1")):
-        other = trained(without(config, "IT", part), runtime)
+        other = trained(without(config, "IT", part), kept)
         assert not same(other[stage], whole[stage]), part
 
 
 @pytest.mark.parametrize("parts", [(), ("RW", "DT")])
-def test_a_resumed_run_is_an_uninterrupted_one(config, parts, runtime, tmp_path):
-    config = without(config, *parts)
-    whole = resumed_as_whole(config, runtime, tmp_path / "apart")
+def test_a_resumed_run_is_an_uninterrupted_one(config, parts, kept):
+    config = with_overrides(without(config, *parts), FEW | FAST)
+    whole = resumed_as_whole(config, kept)
     seen = [weights(run) for run in whole.values()]
     for number, before in enumerate(seen):
         for other in seen[number + 1 :]:

@@ -15,7 +15,7 @@ from prokd.methods.composed.teacher import ComposedTeacherStage
 from prokd.training.context import StageContext, new_stage
 from prokd.training.corpora import Corpora
 from tests.methods.training import names_of, resumed_as_whole, trained, weights
-from tests.tiny import FEW
+from tests.tiny import FAST, FEW, FEWER
 
 PLAIN = {"teacher.alignment.weight": 0.0, "student.schedule": "distillation"}
 MSD = {
@@ -72,7 +72,7 @@ def test_one_methods_parts_are_that_method(config, method, overrides, own):
 
 def test_and_they_are_built_by_it(config, runtime, tmp_path):
     for method, overrides in (("msd", MSD), ("unitrans", UNITRANS), ("concner", CONCNER)):
-        composed = with_overrides(config, {**PLAIN, **FEW, **overrides})
+        composed = with_overrides(config, {**PLAIN, **FEWER, **overrides})
         theirs = other(composed, method, {})
         apart = runtime.model_copy(update={"runs_dir": tmp_path / method})
         expected = trained(theirs, apart)
@@ -146,9 +146,10 @@ def test_the_teachers_loss_is_the_sum_of_its_terms(config, runtime):
     assert found["heads"][0] > plain  # 0.1 times a weighted mean of losses above 0
 
 
-def test_the_students_loss_is_the_sum_of_its_terms(config, runtime):
-    config = with_overrides(config, ALL)
-    teachers = {name: run for name, run in trained(config, runtime).items() if name != "student"}
+def test_the_students_loss_is_the_sum_of_its_terms(config, kept):
+    config = with_overrides(config, {**FEWER, **ALL})
+    names = [name for name in graph_of(config).names if name != "student"]
+    teachers = trained(config, kept, *names)
     found = {}
     parts = {
         "layers": {"student.heads_weight": 0.0},
@@ -159,7 +160,7 @@ def test_the_students_loss_is_the_sum_of_its_terms(config, runtime):
         less = {} if name is None else parts[name]
         chosen = with_overrides(config, less)
         assert student_like(chosen) is None
-        stage = stage_of(chosen, runtime, "student", teachers)
+        stage = stage_of(chosen, kept, "student", teachers)
         assert isinstance(stage, ComposedStudentStage)
         stage.model.eval()
         stage.discrepancies and stage.discrepancies.begin(0)
@@ -181,13 +182,12 @@ def test_the_students_loss_is_the_sum_of_its_terms(config, runtime):
 @pytest.mark.parametrize(
     "overrides",
     [
-        {**ALL, **FEW},
-        {**ALL, **FEW, "student.schedule": "distillation", "student.main_teacher": "mean"},
-        {**MSD, "student.start": "teacher"},
-        {**CONCNER, "student.voted_weight": 0.3, "student.vote": "none"},
-        {**MSD, **CONCNER, **FEW, "teacher.alignment.weight": 0.0, "ends_with": "teacher"},
+        ALL,
+        {**ALL, "student.schedule": "distillation", "student.main_teacher": "mean"},
+        {**MSD, **FEW, **FAST, "student.start": "teacher"},
+        {**CONCNER, **FEW, **FAST, "student.voted_weight": 0.3, "student.vote": "none"},
+        {**MSD, **CONCNER, "teacher.alignment.weight": 0.0, "ends_with": "teacher"},
     ],
 )
-def test_a_resumed_run_is_an_uninterrupted_one(config, overrides, runtime, tmp_path):
-    config = with_overrides(config, overrides)
-    resumed_as_whole(config, runtime, tmp_path / "apart")
+def test_a_resumed_run_is_an_uninterrupted_one(config, overrides, kept):
+    resumed_as_whole(with_overrides(config, {**FEWER, **overrides}), kept)

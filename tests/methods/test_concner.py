@@ -17,7 +17,7 @@ from prokd.terms.tagging_loss import tagging_loss
 from prokd.training.context import StageContext, new_stage
 from prokd.training.corpora import Corpora
 from tests.methods.training import name_of, resumed_as_whole, trained, weights, without
-from tests.tiny import FEW
+from tests.tiny import FEWER
 
 
 @pytest.fixture
@@ -188,18 +188,19 @@ def test_what_cannot_act_is_no_part_of_the_name(config):
         {"teacher.micro_batch_tokens": 32},
     ],
 )
-def test_a_resumed_run_is_an_uninterrupted_one(config, overrides, runtime, tmp_path):
+def test_a_resumed_run_is_an_uninterrupted_one(config, overrides, kept):
     config = with_overrides(config, overrides)
-    whole = resumed_as_whole(with_overrides(config, FEW), runtime, tmp_path / "apart")
+    whole = resumed_as_whole(with_overrides(config, FEWER), kept)
     told = whole["teacher"].history[-1]
     assert told["teacher/label_contrast"] > 0
     assert ("teacher/pairing_accuracy" in told) == (config.translation.mode == "words")
 
 
-def test_each_part_teaches(config, runtime):
-    seen = [weights(trained(config, runtime)["teacher"])]
+def test_each_part_teaches(config, kept):
+    config = with_overrides(config, FEWER)
+    seen = [weights(trained(config, kept, "teacher")["teacher"])]
     for part in ("TC", "LC", "TR"):
-        other = weights(trained(without(config, part), runtime)["teacher"])
+        other = weights(trained(without(config, part), kept, "teacher")["teacher"])
         for before in seen:
             assert any(not torch.equal(before[key], value) for key, value in other.items())
         seen.append(other)

@@ -21,17 +21,26 @@ QUICK = {
 }
 
 
-@pytest.mark.parametrize("name", list(methods()))
-def test_target_labels_are_not_looked_at(name, tiny_config, runtime, tiny_data, tmp_path):
-    settings = {"encoder.precision": "fp32", "encoder.dropout": 0.1, **tiny.FEW}
-    settings |= QUICK.get(name, {})
-    config = with_overrides(in_method(tiny_config, name), settings)
-    before = trained(config, runtime)
+@pytest.fixture(scope="module")
+def runtimes(kept):
+    """The corpus with the target's labels, with them scrambled, and without; runs of each."""
+    found = {"as it is": kept}
     for change in (tiny.scramble_labels, tiny.take_labels_away):
-        change(tiny_data, "xx")
-        runs_dir = tmp_path / change.__name__
-        for stage, run in trained(
-            config, runtime.model_copy(update={"runs_dir": runs_dir})
-        ).items():
+        folder = kept.runs_dir.with_name(change.__name__)
+        change(tiny.write_corpus(folder / "data"), "xx")
+        paths = {"data_dirs": (folder / "data",), "runs_dir": folder / "runs"}
+        found[change.__name__] = kept.model_copy(update=paths)
+    return found
+
+
+@pytest.mark.parametrize("name", list(methods()))
+def test_target_labels_are_not_looked_at(name, few_config, runtimes):
+    settings = {"encoder.precision": "fp32", "encoder.dropout": 0.1, **QUICK.get(name, {})}
+    config = with_overrides(in_method(few_config, name), settings)
+    # What methods have in common is one run, in each of the three.
+    runs = {change: trained(config, runtime) for change, runtime in runtimes.items()}
+    before = runs.pop("as it is")
+    for change, after in runs.items():
+        for stage, run in after.items():
             assert run.folder.path.name == before[stage].folder.path.name
-            assert same(run, before[stage]), (change.__name__, stage)
+            assert same(run, before[stage]), (change, stage)

@@ -31,7 +31,7 @@ from prokd.training.exports import export
 from prokd.training.run import StageRun
 from tests.methods.training import resumed_as_whole
 from tests.prokd import references
-from tests.tiny import FEW
+from tests.tiny import FEWER
 
 FINGERPRINTS = dict.fromkeys(("source_train", "source_dev", "target_train", "encoder"), "x")
 
@@ -220,13 +220,13 @@ def test_what_cannot_act_is_no_part_of_the_name(config):
         {"student.mmd_model": 0.0, "student.mmd_language": 0.0},
     ],
 )
-def test_a_resumed_run_is_an_uninterrupted_one(config, overrides, tiny_runtime, tmp_path):
-    config = with_overrides(config, overrides | FEW)
-    resumed_as_whole(config, tiny_runtime, tmp_path / "apart")
+def test_a_resumed_run_is_an_uninterrupted_one(config, overrides, kept_runtime):
+    resumed_as_whole(with_overrides(config, overrides | FEWER), kept_runtime)
 
 
-def test_layers_and_features_teach_the_student(config, tiny_runtime):
-    _, student = trained(config, tiny_runtime)
+def test_layers_and_features_teach_the_student(config, kept_runtime):
+    config = with_overrides(config, FEWER)
+    _, student = trained(config, kept_runtime)
     told = student.history[-1]
     layers = [value for name, value in told.items() if name.startswith("student/layer_weight/")]
     assert sum(layers) == pytest.approx(1, abs=1e-5)
@@ -236,16 +236,17 @@ def test_layers_and_features_teach_the_student(config, tiny_runtime):
     others = [{**plain}, {"student.heads_weight": 0.0}, {"student.mmd_language": 0.5}]
     seen = [weights(student)]
     for overrides in others:
-        (other,) = trained(with_overrides(config, overrides), tiny_runtime, "student")
+        (other,) = trained(with_overrides(config, overrides), kept_runtime, "student")
         for before in seen:
             shared = before.keys() & weights(other).keys()
             assert any(not torch.equal(before[key], weights(other)[key]) for key in shared)
         seen.append(weights(other))
 
 
-def test_heads_are_kept_read_back_and_not_exported(config, tiny_runtime, tmp_path):
-    (teacher,) = trained(config, tiny_runtime, "teacher")
-    folder, encoded = teacher.folder.path, Corpora(config, tiny_runtime).target_train
+def test_heads_are_kept_read_back_and_not_exported(config, kept_runtime, tmp_path):
+    config = with_overrides(config, FEWER)
+    (teacher,) = trained(config, kept_runtime, "teacher")
+    folder, encoded = teacher.folder.path, Corpora(config, kept_runtime).target_train
     whole = artifact.load(folder, prepare=lambda model: with_heads(model, config))
     stored = weights(teacher)
     names = [name for name in stored if name.startswith("beside.")]

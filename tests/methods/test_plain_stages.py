@@ -13,10 +13,10 @@ from prokd.training.corpora import Corpora
 from prokd.training.run import StageRun
 
 
-def test_a_student_without_self_training_is_the_plain_one_bit_for_bit(tiny_config, tiny_runtime):
+def test_a_student_without_self_training_is_the_plain_one_bit_for_bit(few_config, tiny_runtime):
     """Eq. (13) with alpha = 1 throughout: Eq. (11) takes part with weight 0."""
     config = with_overrides(
-        with_precision(tiny_config, "fp32"),
+        with_precision(few_config, "fp32"),
         {"student.schedule": "constant", "student.constant_distillation_weight": 1.0},
     )
     with StageRun("teacher", config, tiny_runtime) as teacher:

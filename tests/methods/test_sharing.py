@@ -58,14 +58,14 @@ def test_settings_that_two_methods_have_are_taken_along():
 
 
 @pytest.mark.parametrize("method", ["tsl", "baseline"])
-def test_it_trains_what_prokd_has_trained(method, tiny_config, tiny_runtime):
-    plain = with_overrides(tiny_config, PLAIN)
+def test_it_trains_what_prokd_has_trained(method, few_config, kept_runtime):
+    plain = with_overrides(few_config, PLAIN)
     for stage in ("teacher", "student"):
-        with StageRun(stage, plain, tiny_runtime) as run:
+        with StageRun(stage, plain, kept_runtime) as run:
             run.run()
     config = in_method(plain, method)
     stages = ("teacher", "student") if method == "tsl" else ("teacher",)
     for stage in stages:
-        with StageRun(stage, config, tiny_runtime) as run:
+        with StageRun(stage, config, kept_runtime) as run:
             assert run.done
-    assert set(Corpora(config, tiny_runtime).needed) <= set(Corpora(plain, tiny_runtime).needed)
+    assert set(Corpora(config, kept_runtime).needed) <= set(Corpora(plain, kept_runtime).needed)

@@ -72,13 +72,19 @@ def test_weighted_probabilities_by_hand():
 
 
 @pytest.mark.parametrize("weights", ["similarity", "uniform"])
-def test_two_teachers_and_their_student(weights, tiny_config, tiny_runtime, tmp_path, monkeypatch):
+def test_two_teachers_and_their_student(weights, tiny_config, kept_runtime, tmp_path, monkeypatch):
     monkeypatch.setitem(tiny.FRAMES, "yy", ["{PER} bor i {LOC} .", "{ORG} i {LOC}"])
     corpus = tiny.write_corpus(tmp_path / "three", ("en", "xx", "yy"))
-    runtime = tiny_runtime.model_copy(update={"data_dirs": (corpus,)})
+    runtime = kept_runtime.model_copy(update={"data_dirs": (corpus,)})
     config = with_overrides(
         in_method(tiny_config, "tsl"),
-        {"more_sources": ["yy"], "similarity.weights": weights, "similarity.rank": 4},
+        {
+            "more_sources": ["yy"],
+            "similarity.weights": weights,
+            "similarity.rank": 4,
+            **tiny.FEW,
+            **tiny.FAST,
+        },
     )
     for stage in ("teacher", "teacher_yy"):
         with StageRun(stage, config, runtime) as run:
@@ -88,7 +94,7 @@ def test_two_teachers_and_their_student(weights, tiny_config, tiny_runtime, tmp_
         run.step()
     with StageRun("student", config, runtime) as run:  # goes on with the same weights
         resumed = run.run()["objective"]
-    whole = runtime.model_copy(update={"runs_dir": tmp_path / "whole"})
+    whole = runtime.model_copy(update={"runs_dir": runtime.runs_dir.with_name("whole")})
     for stage in ("teacher", "teacher_yy", "student"):
         with StageRun(stage, config, whole) as run:
             result = run.run()

@@ -13,7 +13,7 @@ from prokd.training import translations
 from prokd.training.corpora import Corpora
 from tests.methods.training import name_of, resumed_as_whole, trained, weights, without
 from tests.methods.translated import PAIRS
-from tests.tiny import FEW
+from tests.tiny import FEWER
 
 ALL = ("teacher", "translated_teacher", "finetuned_teacher", "student")
 
@@ -150,13 +150,14 @@ def test_what_cannot_act_is_no_part_of_the_name(config):
         {"ends_with": "teacher"},
     ],
 )
-def test_a_resumed_run_is_an_uninterrupted_one(config, overrides, runtime, tmp_path):
+def test_a_resumed_run_is_an_uninterrupted_one(config, overrides, kept):
     config = with_overrides(config, overrides)
-    resumed_as_whole(with_overrides(config, FEW), runtime, tmp_path / "apart")
+    resumed_as_whole(with_overrides(config, FEWER), kept)
 
 
-def test_teachers_differ_and_the_student_learns_from_their_vote(config, runtime):
-    runs = trained(config, runtime)
+def test_teachers_differ_and_the_student_learns_from_their_vote(config, kept):
+    config = with_overrides(config, FEWER)
+    runs = trained(config, kept)
     seen = [weights(runs[name]) for name in ALL]
     for number, before in enumerate(seen):
         for other in seen[number + 1 :]:
@@ -164,7 +165,7 @@ def test_teachers_differ_and_the_student_learns_from_their_vote(config, runtime)
     told = runs["student"].history[-1]
     assert 0 < told["student/voted_share"] <= 1
     assert told["student/voted_loss"] > 0
-    alone = trained(without(config, "VO"), runtime)["student"]
+    alone = trained(without(config, "VO"), kept)["student"]
     kept, other = weights(runs["student"]), weights(alone)
     assert any(not torch.equal(kept[key], value) for key, value in other.items())
 

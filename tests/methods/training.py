@@ -22,10 +22,10 @@ CORPORA = (
 FINGERPRINTS = {name: name for name in CORPORA}
 
 
-def trained(config, runtime):
-    """Train all stages of an experiment; return their runs by name."""
+def trained(config, runtime, *names):
+    """Train stages of an experiment, all unless some are named; return their runs by name."""
     runs = {}
-    for name in graph_of(config).names:
+    for name in names or graph_of(config).names:
         with StageRun(name, config, runtime) as run:
             run.run()
             runs[name] = run
@@ -73,13 +73,16 @@ def without(config, *components):
     return with_overrides(config, without_components(components, method=config.method))
 
 
-def resumed_as_whole(config, runtime, apart):
+def resumed_as_whole(config, runtime):
     """Train an experiment twice, the second time resumed; hold that both are the same.
+
+    What another experiment has trained in either way is not trained again.
 
     Returns:
         Its runs by name; all that they tell is finite.
     """
     whole = trained(config, runtime)
+    apart = runtime.runs_dir.with_name("resumed")
     again = resumed(config, runtime.model_copy(update={"runs_dir": apart}))
     for name, run in whole.items():
         assert all(np.isfinite(list(row.values())).all() for row in run.history), name

@@ -20,8 +20,8 @@ from tests import preloaded
 
 
 @pytest.fixture
-def run(tiny_config: ExperimentConfig, tiny_runtime: RuntimeConfig) -> StageRun:
-    run = StageRun("teacher", tiny_config, tiny_runtime)
+def run(few_config: ExperimentConfig, tiny_runtime: RuntimeConfig) -> StageRun:
+    run = StageRun("teacher", few_config, tiny_runtime)
     while run.epoch < run.num_epochs - 1:
         run.step()
     return run
@@ -70,12 +70,14 @@ assert not any(name.split(".")[0] == "prokd" for name in sys.modules)
 
 
 def test_exports_are_loaded_by_a_plain_pipeline(
-    tiny_config: ExperimentConfig, tiny_runtime: RuntimeConfig, tmp_path: Path
+    few_config: ExperimentConfig,
+    tiny_runtime: RuntimeConfig,
+    tiny_encoders: dict[str, Path],
+    tmp_path: Path,
 ) -> None:
     exports = []
-    for kind in ("bert", "roberta"):
-        encoder = tiny.write_encoder(tmp_path / f"{kind}-encoder", kind=kind)
-        config = with_overrides(tiny_config, {"encoder.name": str(encoder)})
+    for kind, encoder in tiny_encoders.items():
+        config = with_overrides(few_config, {"encoder.name": str(encoder), **tiny.FAST})
         with StageRun("teacher", config, tiny_runtime) as run:
             run.run()
             exports.append(export(run.folder, tmp_path / kind))

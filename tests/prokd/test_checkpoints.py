@@ -20,7 +20,7 @@ EPOCHS = 4
 
 
 def make_config(encoder: Path) -> ExperimentConfig:
-    settings = tiny.settings(encoder) | tiny.FEW | {"teacher.epochs": EPOCHS}
+    settings = tiny.settings(encoder) | tiny.FEWER | {"teacher.epochs": EPOCHS}
     return build_config("paper", "stable", settings)
 
 
@@ -56,29 +56,29 @@ def outcome(run: StageRun) -> tuple[bytes, list[float]]:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(
-    tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[bytes, list[float]]:
+def undisturbed(tiny_encoder: Path, kept_runtime: RuntimeConfig) -> tuple[bytes, list[float]]:
     """What a teacher comes to whom nothing happens."""
-    place = tmp_path_factory.mktemp("undisturbed")
-    runtime = RuntimeConfig(
-        data_dirs=(tiny.write_corpus(place / "data"),),
-        runs_dir=place / "runs",
-        cache_dir=place / "cache",
-        device="cpu",
-        threads=1,
-    )
-    with StageRun("teacher", make_config(tiny_encoder), runtime) as run:
+    with StageRun("teacher", make_config(tiny_encoder), kept_runtime) as run:
         run.run()
         return outcome(run)
 
 
+@pytest.fixture(scope="module")
+def stopped(tiny_encoder: Path, kept_runtime: RuntimeConfig) -> RuntimeConfig:
+    """Where one stopped before its last epoch."""
+    runs_dir = kept_runtime.runs_dir.with_name("stopped")
+    runtime = kept_runtime.model_copy(update={"runs_dir": runs_dir})
+    with StageRun("teacher", make_config(tiny_encoder), runtime) as run:
+        for _ in range(EPOCHS - 1):
+            run.step()
+    return runtime
+
+
 @pytest.mark.parametrize("damage", [damage_by_truncation, damage_one_bit, empty])
 @pytest.mark.parametrize("num_damaged", [1, 2])
-def test_damaged_checkpoint(damage, num_damaged, undisturbed, config, tiny_runtime, caplog):
-    with StageRun("teacher", config, tiny_runtime) as run:
-        for _ in range(3):
-            run.step()
+def test_damaged_checkpoint(damage, num_damaged, undisturbed, config, stopped, tmp_path, caplog):
+    runtime = tiny.copied(stopped, tmp_path / "runs")
+    with StageRun("teacher", config, runtime) as run:
         folder = run.folder
     assert [path.name[:15] for path in folder.checkpoints()] == [
         "checkpoint-0003",
@@ -86,7 +86,7 @@ def test_damaged_checkpoint(damage, num_damaged, undisturbed, config, tiny_runti
     ]
     for path in folder.checkpoints()[:num_damaged]:
         damage(path)
-    with caplog.at_level(logging.WARNING), StageRun("teacher", config, tiny_runtime) as run:
+    with caplog.at_level(logging.WARNING), StageRun("teacher", config, runtime) as run:
         run.run()
         assert run.trained_epochs == EPOCHS - (2 if num_damaged == 1 else 0)
         assert outcome(run) == undisturbed

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tiny
 
 from prokd.common.files import file_sha256, read_json
 from prokd.config import ExperimentConfig, RuntimeConfig
@@ -36,30 +37,40 @@ def _train(kind: str, config: ExperimentConfig, runtime: RuntimeConfig) -> tuple
         return run.folder.path, run.trained_epochs
 
 
+@pytest.fixture
+def runtime(
+    few_config: ExperimentConfig, kept_runtime: RuntimeConfig, tmp_path: Path
+) -> RuntimeConfig:
+    """Where a teacher and its student are trained already."""
+    for kind in ("teacher", "student"):
+        _train(kind, few_config, kept_runtime)
+    return tiny.copied(kept_runtime, tmp_path / "runs")
+
+
 @pytest.mark.parametrize("how", ["flipped", "zeroed", "cut", "gone"])
 def test_a_run_whose_weights_are_damaged_is_trained_again(
     how: str,
     few_config: ExperimentConfig,
-    tiny_runtime: RuntimeConfig,
+    runtime: RuntimeConfig,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    folder, _ = _train("teacher", few_config, tiny_runtime)
+    folder, _ = _train("teacher", few_config, runtime)
     weights = folder / "weights.safetensors"
     before = file_sha256(weights)
     assert read_json(folder / "DONE")["weights_sha256"] == before
     _damage(weights, how)
     with caplog.at_level(logging.WARNING):
-        again, trained = _train("teacher", few_config, tiny_runtime)
+        again, trained = _train("teacher", few_config, runtime)
     assert (again, trained) == (folder, few_config.teacher.epochs)
     assert "the run is trained again" in caplog.text
     assert file_sha256(weights) == before
-    assert _train("teacher", few_config, tiny_runtime)[1] == 0
+    assert _train("teacher", few_config, runtime)[1] == 0
 
 
 def test_damaged_weights_are_never_loaded(
-    few_config: ExperimentConfig, tiny_runtime: RuntimeConfig
+    few_config: ExperimentConfig, runtime: RuntimeConfig
 ) -> None:
-    folder, _ = _train("teacher", few_config, tiny_runtime)
+    folder, _ = _train("teacher", few_config, runtime)
     _damage(folder / "weights.safetensors", "flipped")
     with pytest.raises(UserError, match="do not match their checksum"):
         artifact.load(folder)
@@ -67,24 +78,24 @@ def test_damaged_weights_are_never_loaded(
 
 @pytest.mark.parametrize("name", ["DONE", "result.json"])
 def test_a_mark_or_result_that_is_damaged_ends_no_run(
-    name: str, few_config: ExperimentConfig, tiny_runtime: RuntimeConfig
+    name: str, few_config: ExperimentConfig, runtime: RuntimeConfig
 ) -> None:
-    folder, _ = _train("teacher", few_config, tiny_runtime)
+    folder, _ = _train("teacher", few_config, runtime)
     (folder / name).write_bytes(bytes(20))
-    assert _train("teacher", few_config, tiny_runtime)[1] == few_config.teacher.epochs
+    assert _train("teacher", few_config, runtime)[1] == few_config.teacher.epochs
 
 
 @pytest.mark.parametrize("how", ["flipped", "zeroed", "cut"])
 def test_damaged_probabilities_are_computed_anew(
-    how: str, few_config: ExperimentConfig, tiny_runtime: RuntimeConfig, tmp_path: Path
+    how: str, few_config: ExperimentConfig, runtime: RuntimeConfig
 ) -> None:
-    teacher, _ = _train("teacher", few_config, tiny_runtime)
-    first, _ = _train("student", few_config, tiny_runtime)
+    teacher, _ = _train("teacher", few_config, runtime)
+    first, _ = _train("student", few_config, runtime)
     (path,) = teacher.glob("probabilities-*.npy")
     expected, weights = np.load(path), file_sha256(first / "weights.safetensors")
     _damage(path, how)
     (first / "DONE").unlink()
-    _train("student", few_config, tiny_runtime)
+    _train("student", few_config, runtime)
     assert np.array_equal(np.load(path), expected)
     assert file_sha256(first / "weights.safetensors") == weights
 

@@ -40,19 +40,19 @@ def test_what_is_not_counted_is_unknown(tmp_path):
 
 
 def test_a_run_adds_up_what_was_taken_before_it_was_interrupted(
-    tiny_config, tiny_runtime, tmp_path, monkeypatch
+    few_config, tiny_runtime, tmp_path, monkeypatch
 ):
     counters = tmp_path / "counters"
     counters.mkdir()
     monkeypatch.setattr(runs, "EnergyMeter", partial(EnergyMeter, counters=counters))
     _package(counters, "intel-rapl:0", 0)
-    with runs.StageRun("teacher", tiny_config, tiny_runtime) as run:
+    with runs.StageRun("teacher", few_config, tiny_runtime) as run:
         run.stage = run._build_stage()
         _package(counters, "intel-rapl:0", 3_000_000)
         run.step()
         run.flush()
     _package(counters, "intel-rapl:0", 9_000_000)  # by others, meanwhile
-    with runs.StageRun("teacher", tiny_config, tiny_runtime) as run:
+    with runs.StageRun("teacher", few_config, tiny_runtime) as run:
         run.stage = run._build_stage()
         _package(counters, "intel-rapl:0", 13_000_000)
         assert run.run()["energy_joules"] == 4 + 3

@@ -190,7 +190,7 @@ def test_models_that_know_other_types_are_not_compared(trained, tiny_encoder, tm
     for path in place.rglob("*.txt"):
         path.write_text(path.read_text("utf-8").replace("-ORG", "-MISC"), "utf-8")
     runtime = RuntimeConfig(data_dirs=(place,), runs_dir=tmp_path / "runs", device="cpu")
-    config = build_config("paper", "stable", tiny.settings(tiny_encoder))
+    config = build_config("paper", "stable", tiny.settings(tiny_encoder) | tiny.FEWER)
     config = with_overrides(config, {"teacher.epochs": 1, "teacher.alignment.weight": 0.0})
     with StageRun("teacher", config, runtime) as run:
         run.run()

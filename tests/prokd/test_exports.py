@@ -79,7 +79,8 @@ def trained(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Tra
         cache_dir=place / "cache",
         device="cpu",
     )
-    config = build_config("paper", "stable", tiny.settings(tiny_encoder))
+    settings = tiny.settings(tiny_encoder) | tiny.FEWER | tiny.FAST
+    config = build_config("paper", "stable", settings)
     for stage in ("teacher", "student"):
         with StageRun(stage, config, runtime) as run:
             run.run()
@@ -192,26 +193,35 @@ def test_a_licence_is_read_from_the_encoders_own_card_or_config(tmp_path: Path) 
     assert encoder_licence(str(own)) is None
 
 
-def test_a_run_and_an_export_are_written_as_onnx(trained: Trained, tmp_path: Path) -> None:
-    text = tmp_path / "text.txt"
+@pytest.fixture(scope="module")
+def with_onnx(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The run, exported by its name with an ONNX file too, and what the command says."""
+    place = tmp_path_factory.mktemp("onnx")
+    text = place / "text.txt"
     text.write_text("anna woont in paris .\nopel nam omar aan .\n\njan\n")
     known = ("--runs-dir", trained.run.path.parent)
-    told = prokd(
-        "export", trained.run.signature, tmp_path / "one", *known, "--onnx", "--file", text
-    )
+    told = prokd("export", trained.run.signature, place / "one", *known, "--onnx", "--file", text)
     assert told.exit_code == 0, told.output
-    assert re.search(r"model\.onnx: .* on 11 of 11 words \(100\.00 %\), \d", told.stdout)
-    assert told.stdout.splitlines()[-1] == f"export: {tmp_path / 'one'}"
-    again = prokd("export", tmp_path / "one", tmp_path / "two", "--quantised")
+    return place / "one", told.stdout
+
+
+def test_a_run_and_an_export_are_written_as_onnx(
+    trained: Trained, with_onnx: tuple[Path, str], tmp_path: Path
+) -> None:
+    one, told = with_onnx
+    assert re.search(r"model\.onnx: .* on 11 of 11 words \(100\.00 %\), \d", told)
+    assert told.splitlines()[-1] == f"export: {one}"
+    again = prokd("export", one, tmp_path / "two", "--quantised")
     assert again.exit_code == 0, again.output
-    for place, names in (("one", {"model.onnx"}), ("two", {"model.onnx", "model_quantized.onnx"})):
-        assert is_export(tmp_path / place)
-        assert {path.name for path in (tmp_path / place).glob("*.onnx")} == names
+    two = (tmp_path / "two", {"model.onnx", "model_quantized.onnx"})
+    for place, names in ((one, {"model.onnx"}), two):
+        assert is_export(place)
+        assert {path.name for path in place.glob("*.onnx")} == names
     card = (tmp_path / "two" / "README.md").read_text()
     assert card.count(HEADING) == 1
     # The card's own program gives the tags of the model.
     program = textwrap.dedent(card.partition(HEADING)[2].partition("\n    ")[2].join(["    ", ""]))
-    program = program.replace("path/to/this/folder", str(tmp_path / "one"))
+    program = program.replace("path/to/this/folder", str(one))
     program = program.replace("model_quantized.onnx", "model.onnx")
     words = ["anna", "woont", "in", "paris", "."]
     printed = io.StringIO()
@@ -269,11 +279,9 @@ def publish(hub: Hub, home: Path, *cases: Sequence[object]) -> list[Any]:
 
 
 def test_an_export_is_published_in_one_commit_and_replaced(
-    trained: Trained, tmp_path: Path
+    trained: Trained, with_onnx: tuple[Path, str], tmp_path: Path
 ) -> None:
-    older = tmp_path / "older"
-    told = prokd("export", trained.export, older, "--onnx")
-    assert told.exit_code == 0, told.output
+    older, _ = with_onnx
     files = {path.name: path.read_bytes() for path in trained.export.iterdir()}
     with hub() as server:
         theirs = server.repositories["anna/theirs"] = {"main": {"thesis.tex": b"years of work"}}

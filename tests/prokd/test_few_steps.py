@@ -1,6 +1,7 @@
 """Timing a few steps: seconds of whole epochs, and nothing is left behind."""
 
 import pytest
+import tiny
 
 from prokd.config import with_overrides
 from prokd.training.few_steps import epoch_seconds
@@ -18,13 +19,15 @@ def test_epochs_are_timed_without_a_trace(few_config, tiny_runtime, alignment):
 
 
 def test_training_is_the_same_after_it(few_config, tiny_runtime, tmp_path):
+    config = with_overrides(few_config, tiny.FAST)
     objectives = []
     for name in ("first", "second"):
         runtime = tiny_runtime.model_copy(update={"runs_dir": tmp_path / name})
-        with StageRun("teacher", few_config, runtime) as run:
+        with StageRun("teacher", config, runtime) as run:
             objectives.append(run.run()["objective"])
-        epoch_seconds(few_config, runtime)
-    assert objectives[0] == objectives[1]
+        if name == "first":
+            epoch_seconds(config, runtime)
+    assert objectives[0] == objectives[1] > 0
 
 
 def test_no_label_of_the_target_is_read(few_config, tiny_runtime):

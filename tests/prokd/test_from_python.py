@@ -14,12 +14,14 @@ from prokd.scoring.tagging import STREAMED
 PAGE = Path(__file__).parents[2] / "docs" / "python.md"
 SMALL = {
     "target": "nl",
-    "data.source_train_limit": 400,
-    "data.target_train_limit": 64,
+    "data.source_train_limit": 100,
+    "data.target_train_limit": 16,
     "data.evaluation_limit": 24,
     "encoder.frozen_layers": 2,
-    "teacher.epochs": 4,
-    "student.epochs": 2,
+    "teacher.epochs": 2,
+    "teacher.batch_sentences": 8,
+    "teacher.learning_rate": 5e-3,
+    "student.epochs": 1,
     "teacher.collapse_fall": 0,
     "student.collapse_agreement": 0,
     "student.start": "teacher",

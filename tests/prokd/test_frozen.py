@@ -34,10 +34,10 @@ def outcome(folder: Path) -> tuple[str, list[dict[str, float]]]:
 @pytest.mark.parametrize("layers", [1, 2])
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_kept_features_are_the_bits_of_any_batch(
-    layers: int, precision: str, few_config: ExperimentConfig, tiny_runtime: RuntimeConfig
+    layers: int, precision: str, tiny_config: ExperimentConfig, tiny_runtime: RuntimeConfig
 ) -> None:
     overrides = {"encoder.frozen_layers": layers, "encoder.precision": precision}
-    config = with_overrides(few_config, overrides)
+    config = with_overrides(tiny_config, overrides)
     corpora = Corpora(config, tiny_runtime)
     model = build_classifier(config.encoder, 7, max_length=32, seed=0).train()
     plain = corpora.source_train

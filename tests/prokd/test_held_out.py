@@ -47,7 +47,8 @@ def finished(config: ExperimentConfig, runtime: RuntimeConfig) -> tuple[StageRun
 def test_criteria_are_those_of_held_out_text(
     method: str, with_text: RuntimeConfig, tiny_encoder: Path
 ) -> None:
-    settings = tiny.settings(tiny_encoder) | {"target": "nl"}
+    few = {"data.source_train_limit": tiny.FEWER["data.source_train_limit"], **tiny.FAST}
+    settings = tiny.settings(tiny_encoder) | few | {"target": "nl"}
     if method != "prokd":
         settings = {key: value for key, value in settings.items() if "collapse" not in key}
     config = build_config("paper", overrides=settings, method=method)

@@ -11,23 +11,22 @@ from prokd.encoder.classifier import TokenClassifier
 from prokd.encoder.layer_features import layer_features
 from prokd.encoder.layers import freeze
 from prokd.training.corpora import Corpora
-from tests import tiny
 
 LAYERS = (0, 1, 2, 3)
 CLOSE = {"rtol": 1e-4, "atol": 1e-5}
 
 
 @pytest.fixture(params=["bert", "roberta"])
-def encoder(request, tmp_path):
+def encoder(request, tiny_encoders):
     from transformers import AutoModel
 
-    folder = tiny.write_encoder(tmp_path / "encoder", kind=request.param)
+    folder = tiny_encoders[request.param]
     return AutoModel.from_pretrained(folder, add_pooling_layer=False).eval()
 
 
-@pytest.fixture
-def batch(tiny_config, tiny_runtime):
-    encoded = Corpora(tiny_config, tiny_runtime).source_train
+@pytest.fixture(scope="module")
+def batch(tiny_config, kept_runtime):
+    encoded = Corpora(tiny_config, kept_runtime).source_train
     return collate(encoded, [0, 5, 2, 7, 1], 0)
 
 

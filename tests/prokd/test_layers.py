@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import tiny
 import torch
 from torch import Tensor
 from transformers import AutoModel
@@ -18,9 +17,9 @@ from prokd.training.corpora import Corpora
 MODEL = {"max_length": 32, "seed": 0}
 
 
-@pytest.fixture
-def batch(tiny_config: ExperimentConfig, tiny_runtime: RuntimeConfig) -> Batch:
-    corpora = Corpora(tiny_config, tiny_runtime)
+@pytest.fixture(scope="module")
+def batch(tiny_config: ExperimentConfig, kept_runtime: RuntimeConfig) -> Batch:
+    corpora = Corpora(tiny_config, kept_runtime)
     return collate(corpora.source_train, range(12), corpora.pad_token_id)
 
 
@@ -31,9 +30,9 @@ def config(folder: Path, layers: int = 1) -> EncoderConfig:
 @pytest.mark.parametrize("kind", ["bert", "roberta"])
 @pytest.mark.parametrize("layers", [0, 1, 3])
 def test_two_parts_equal_the_whole(
-    kind: str, layers: int, tmp_path: Path, tiny_config: ExperimentConfig, batch: Batch
+    kind: str, layers: int, tiny_encoders: dict[str, Path], batch: Batch
 ) -> None:
-    folder = tiny.write_encoder(tmp_path / "encoder", kind=kind)
+    folder = tiny_encoders[kind]
     model = build_classifier(config(folder, layers), 7, **MODEL).eval()
     whole = AutoModel.from_pretrained(folder, add_pooling_layer=False).eval()
     expected_BTD = whole(

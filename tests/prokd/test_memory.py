@@ -7,9 +7,9 @@ import hashlib
 import threading
 import time
 import weakref
-from pathlib import Path
 
 import pytest
+import tiny
 import torch
 
 from prokd.config import ExperimentConfig, RuntimeConfig, with_overrides, with_precision
@@ -69,21 +69,20 @@ def _quick_collections() -> None:
 def dropping_out(few_config: ExperimentConfig) -> ExperimentConfig:
     """Dropout is what makes the parts of a batch count."""
     small = {f"{kind}.batch_sentences": 4 for kind in KINDS}
-    return with_overrides(few_config, {"encoder.dropout": 0.3, **small})
+    return with_overrides(few_config, {"encoder.dropout": 0.3, **small, **tiny.FAST})
 
 
 def test_run_that_does_not_fit_is_that_of_another_configuration(
     dropping_out: ExperimentConfig,
+    kept_runtime: RuntimeConfig,
     tiny_runtime: RuntimeConfig,
     monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     # By its limits a batch may have 4 * 32 subwords: halved twice.
-    elsewhere = tiny_runtime.model_copy(update={"runs_dir": tmp_path / "asked-for"})
     asked_for = with_parts(dropping_out, LENGTH, *KINDS)
     for kind in KINDS:
-        with StageRun(kind, asked_for, elsewhere) as run:
+        with StageRun(kind, asked_for, kept_runtime) as run:
             run.run()
             expected = (run.folder.path.name, weights(run), curve(run))
         with monkeypatch.context() as patch, StageRun(kind, dropping_out, tiny_runtime) as run:
@@ -101,11 +100,11 @@ def test_run_that_does_not_fit_is_that_of_another_configuration(
 
 
 def test_parts_do_change_the_numbers(
-    dropping_out: ExperimentConfig, tiny_runtime: RuntimeConfig
+    dropping_out: ExperimentConfig, kept_runtime: RuntimeConfig
 ) -> None:
     curves = []
     for config in (dropping_out, with_parts(dropping_out, LENGTH, "teacher")):
-        with StageRun("teacher", config, tiny_runtime) as run:
+        with StageRun("teacher", config, kept_runtime) as run:
             run.run()
             curves.append(curve(run))
     assert curves[0] != curves[1]

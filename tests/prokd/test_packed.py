@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import tiny
 import torch
 from torch import Tensor
 from transformers import AutoConfig, AutoModel, PreTrainedModel
@@ -85,9 +84,9 @@ def test_sentences_of_one_length_lie_together(inputs: Inputs) -> None:
 @pytest.mark.parametrize("gradient", [True, False])
 @pytest.mark.parametrize("kind", ["bert", "roberta"])
 def test_features_are_those_of_the_library(
-    kind: str, gradient: bool, tmp_path: Path, inputs: Inputs
+    kind: str, gradient: bool, tiny_encoders: dict[str, Path], inputs: Inputs
 ) -> None:
-    model = encoder(tiny.write_encoder(tmp_path / "encoder", kind=kind))
+    model = encoder(tiny_encoders[kind])
     with torch.set_grad_enabled(gradient):
         found_ND = of_packed(model, *inputs)
         padded_ND = run_top(model, 0, run_bottom(model, 0, *inputs[:2]), *inputs[1:])
@@ -158,8 +157,13 @@ def test_heads_have_their_dropout_in_training(tiny_encoder: Path, inputs: Inputs
     calm_ND = of_packed(model, *inputs)
     assert torch.equal(calm_ND, of_packed(model, *inputs))
     model.train()
-    drawn = torch.stack([of_packed(model, *inputs) for _ in range(200)])
+    # Twenty times each sentence in a batch, each with a dropout of its own.
+    ids_BT, mask_BT, tokens_N = inputs
+    places_N = (torch.arange(20)[:, None] * mask_BT.numel() + tokens_N).flatten()
+    many = (ids_BT.repeat(20, 1), mask_BT.repeat(20, 1), places_N)
+    drawn = torch.cat([of_packed(model, *many).view(20, *calm_ND.shape) for _ in range(10)])
     assert not torch.equal(drawn[0], drawn[1])
+    assert not torch.equal(drawn[0], drawn[20])
     assert (drawn.mean(dim=0) - calm_ND).abs().mean() < 0.2 * (drawn - calm_ND).abs().mean()
 
 

@@ -22,12 +22,12 @@ def named(precision: str) -> dict[str, str]:
 
 
 def test_a_run_is_named_by_what_it_trains_in(
-    tiny_config: ExperimentConfig, tiny_runtime: RuntimeConfig
+    few_config: ExperimentConfig, tiny_runtime: RuntimeConfig
 ) -> None:
-    assert tiny_config.encoder.precision == "auto"
+    assert few_config.encoder.precision == "auto"
     folders = {}
     for precision in ("auto", "fp32", "bf16"):
-        config = with_overrides(tiny_config, named(precision))
+        config = with_overrides(few_config, named(precision))
         with StageRun("teacher", config, tiny_runtime) as run:
             run.run()
             folders[precision] = run.folder.path

@@ -21,7 +21,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import tiny
 
 from prokd.common.files import write_json
-from prokd.config import RuntimeConfig
 from prokd.methods import build_config
 from prokd.methods.prokd.readings import READINGS
 from prokd.training.run import StageRun
@@ -41,6 +40,7 @@ RECIPE = {
     "student.learning_rate": 5e-3,
     "student.batch_sentences": 4,
 }
+STAGES = ("teacher", "student")
 
 Curves = dict[str, dict[str, list[dict[str, float]]]]
 """Reading -> stage -> epochs -> metrics."""
@@ -52,33 +52,33 @@ def family() -> str:
 
 
 def compute(
-    changes: Mapping[str, Any] | None = None, readings: Sequence[str] = READINGS
+    folder: Path,
+    changes: Mapping[str, Any] | None = None,
+    readings: Sequence[str] = READINGS,
+    stages: Sequence[str] = STAGES,
 ) -> Curves:
     """Train teacher and student in every reading on the tiny corpus, with one thread.
 
     Args:
+        folder: What is trained there already is not trained again.
         changes: Settings by dotted path that are other than in the recipe.
         readings: Those to train in.
+        stages: The teacher alone, or both.
     """
     curves: Curves = {}
-    with tempfile.TemporaryDirectory(prefix="prokd-golden-") as name:
-        folder = Path(name)
-        encoder = tiny.write_encoder(folder / "encoder")
-        runtime = RuntimeConfig(
-            data_dirs=(tiny.write_corpus(folder / "data"),),
-            runs_dir=folder / "runs",
-            cache_dir=folder / "cache",
-            device="cpu",
-            threads=1,
-        )
-        for reading in readings:
-            settings = tiny.settings(encoder) | RECIPE | dict(changes or {})
-            config = build_config("paper", reading, settings)
-            curves[reading] = {}
-            for kind in ("teacher", "student"):
-                with StageRun(kind, config, runtime) as run:
-                    run.run()
-                    curves[reading][kind] = [_kept(row) for row in run.history]
+    encoder = folder / "encoder"
+    if not encoder.exists():
+        tiny.write_encoder(encoder)
+        tiny.write_corpus(folder / "data")
+    runtime = tiny.runtime(folder, folder / "data")
+    for reading in readings:
+        settings = tiny.settings(encoder) | RECIPE | dict(changes or {})
+        config = build_config("paper", reading, settings)
+        curves[reading] = {}
+        for kind in stages:
+            with StageRun(kind, config, runtime) as run:
+                run.run()
+                curves[reading][kind] = [_kept(row) for row in run.history]
     return curves
 
 
@@ -111,7 +111,8 @@ def nearest(own: str) -> tuple[dict[str, Any], float]:
 
 def main() -> None:
     """Write the file of this family; say how far it is from what is stored."""
-    curves = compute()
+    with tempfile.TemporaryDirectory(prefix="prokd-golden-") as folder:
+        curves = compute(Path(folder))
     for path in sorted(FOLDER.glob("*.json")):
         stored = json.loads(path.read_text(encoding="utf-8"))["curves"]
         known = {reading: curves[reading] for reading in curves.keys() & stored.keys()}

@@ -24,6 +24,12 @@ SUBSETS = [
 ]
 
 
+@pytest.fixture(scope="module")
+def config(few_config: ExperimentConfig) -> ExperimentConfig:
+    """What most tests train; its scores are above zero."""
+    return with_overrides(few_config, tiny.FAST)
+
+
 def train(config: ExperimentConfig, runtime: RuntimeConfig) -> list[Path]:
     folders = []
     for kind in ("teacher", "student"):
@@ -48,12 +54,11 @@ def moved(runtime: RuntimeConfig, folder: Path) -> RuntimeConfig:
 
 
 def test_same_seed_gives_the_same_numbers(
-    tiny_config: ExperimentConfig, tiny_runtime: RuntimeConfig, tmp_path: Path
+    config: ExperimentConfig, kept_runtime: RuntimeConfig, tmp_path: Path
 ) -> None:
-    config = with_overrides(tiny_config, tiny.FEW)
-    first = train(config, tiny_runtime)
-    second = train(config, moved(tiny_runtime, tmp_path / "again"))
-    other = train(with_overrides(config, {"seed": 1}), tiny_runtime)
+    first = train(config, kept_runtime)
+    second = train(config, moved(kept_runtime, tmp_path / "again"))
+    other = train(with_overrides(config, {"seed": 1}), kept_runtime)
     for one, two, three in zip(first, second, other, strict=True):
         assert one.name == two.name
         assert weights_hash(one) == weights_hash(two) != weights_hash(three)
@@ -61,11 +66,10 @@ def test_same_seed_gives_the_same_numbers(
 
 
 def test_resumed_run_equals_an_uninterrupted_one(
-    tiny_config: ExperimentConfig, tiny_runtime: RuntimeConfig, tmp_path: Path
+    config: ExperimentConfig, kept_runtime: RuntimeConfig, tmp_path: Path
 ) -> None:
-    config = with_overrides(tiny_config, tiny.FEW)
-    whole = train(config, tiny_runtime)
-    runtime = moved(tiny_runtime, tmp_path / "interrupted")
+    whole = train(config, kept_runtime)
+    runtime = moved(kept_runtime, tmp_path / "interrupted")
     for kind, reference in zip(("teacher", "student"), whole, strict=True):
         with StageRun(kind, config, runtime) as run:
             run.step()
@@ -98,11 +102,11 @@ def test_a_resumed_teacher_remembers_the_shares_from_before_the_alignment(
 
 
 def test_finished_run_is_never_trained_again(
-    tiny_config: ExperimentConfig, tiny_runtime: RuntimeConfig
+    config: ExperimentConfig, kept_runtime: RuntimeConfig
 ) -> None:
-    teacher, _ = train(tiny_config, tiny_runtime)
+    teacher, _ = train(config, kept_runtime)
     before = (teacher / "weights.safetensors").stat().st_mtime_ns
-    with StageRun("teacher", tiny_config, tiny_runtime) as run:
+    with StageRun("teacher", config, kept_runtime) as run:
         run.run()
         assert run.done
         assert run.trained_epochs == 0
@@ -110,15 +114,15 @@ def test_finished_run_is_never_trained_again(
 
 
 def test_scrambled_target_labels_change_nothing_but_the_report(
-    tiny_config: ExperimentConfig, tiny_runtime: RuntimeConfig, tiny_data: Path, tmp_path: Path
+    config: ExperimentConfig, kept_runtime: RuntimeConfig, tmp_path: Path
 ) -> None:
-    honest = train(tiny_config, tiny_runtime)
+    honest = train(config, kept_runtime)
     scrambled_data = tiny.write_corpus(tmp_path / "scrambled")
     tiny.scramble_labels(scrambled_data, "xx")
-    runtime = tiny_runtime.model_copy(
+    runtime = kept_runtime.model_copy(
         update={"data_dirs": (scrambled_data,), "runs_dir": tmp_path / "scrambled-runs"}
     )
-    poisoned = train(tiny_config, runtime)
+    poisoned = train(config, runtime)
     for one, two in zip(honest, poisoned, strict=True):
         assert one.name == two.name
         assert weights_hash(one) == weights_hash(two)
@@ -129,30 +133,29 @@ def test_scrambled_target_labels_change_nothing_but_the_report(
 
 
 def test_report_is_made_again_when_test_labels_change(
-    tiny_config: ExperimentConfig, tiny_runtime: RuntimeConfig, tmp_path: Path
+    config: ExperimentConfig, kept_runtime: RuntimeConfig, tmp_path: Path
 ) -> None:
-    folder = train(tiny_config, tiny_runtime)[1]
+    folder = train(config, kept_runtime)[1]
     before = json.loads((folder / "report.json").read_text())
     other = tiny.write_corpus(tmp_path / "other")
     tiny.scramble_labels(other, "xx")
-    with StageRun(
-        "student", tiny_config, tiny_runtime.model_copy(update={"data_dirs": (other,)})
-    ) as run:
+    runtime = tiny.copied(kept_runtime, tmp_path / "runs")
+    with StageRun("student", config, runtime.model_copy(update={"data_dirs": (other,)})) as run:
         assert run.done
         assert run.report() != before["metrics"]
 
 
 @pytest.mark.parametrize("removed", SUBSETS, ids=lambda names: "-".join(names) or "full")
 def test_every_subset_of_components_runs(
-    removed: list[str], tiny_config: ExperimentConfig, tiny_runtime: RuntimeConfig
+    removed: list[str], few_config: ExperimentConfig, kept_runtime: RuntimeConfig
 ) -> None:
     quick = {"teacher.epochs": 1, "student.epochs": 1, "teacher.alignment.start_epoch": 0}
     quick["teacher.alignment.least_entity_share"] = 0
-    config = with_overrides(tiny_config, quick | tiny.FEW | without_components(removed))
-    with StageRun("teacher", config, tiny_runtime) as run:
+    config = with_overrides(few_config, quick | without_components(removed))
+    with StageRun("teacher", config, kept_runtime) as run:
         run.run()
         assert ("teacher/alignment_loss" in run.history[-1]) == ("CA" not in removed)
-    with StageRun("student", config, tiny_runtime) as run:
+    with StageRun("student", config, kept_runtime) as run:
         run.run()
         row = run.history[-1]
     assert ("student/self_training_loss" in row) == ("ST" not in removed)
@@ -180,29 +183,29 @@ def test_every_subset_of_components_runs(
     ids=str,
 )
 def test_every_reading_runs(
-    settings: dict[str, object], tiny_config: ExperimentConfig, tiny_runtime: RuntimeConfig
+    settings: dict[str, object], few_config: ExperimentConfig, kept_runtime: RuntimeConfig
 ) -> None:
-    train(with_overrides(tiny_config, settings | tiny.FEW), tiny_runtime)
+    train(with_overrides(few_config, settings), kept_runtime)
 
 
 def test_collapse_ends_the_run_and_stays_known(
-    tiny_config: ExperimentConfig, tiny_runtime: RuntimeConfig
+    few_config: ExperimentConfig, kept_runtime: RuntimeConfig
 ) -> None:
     # Constant schedule: self-training acts from the first epoch; nobody agrees on all tokens.
     config = with_overrides(
-        tiny_config,
+        few_config,
         {
             "student.schedule": "constant",
             "student.collapse_agreement": 1.0,
             "student.fusion_weight": 1.0,
         },
     )
-    with StageRun("teacher", config, tiny_runtime) as run:
+    with StageRun("teacher", config, kept_runtime) as run:
         run.run()
     for _ in range(2):
         with (
             pytest.raises(CollapsedRun, match=r"collapsed in epoch 1: pseudo-labels agree"),
-            StageRun("student", config, tiny_runtime) as run,
+            StageRun("student", config, kept_runtime) as run,
         ):
             run.run()
     assert not (run.folder.path / "DONE").exists()
@@ -223,9 +226,9 @@ def test_alignment_that_undoes_the_tagging_ends_the_run(
 
 
 def test_alignment_that_empties_the_target_ends_the_run(
-    tiny_config: ExperimentConfig, tiny_runtime: RuntimeConfig
+    few_config: ExperimentConfig, tiny_runtime: RuntimeConfig
 ) -> None:
-    config = with_overrides(tiny_config, {"teacher.collapse_fall": 0.9})
+    config = with_overrides(few_config, {"teacher.collapse_fall": 0.9})
     with StageRun("teacher", config, tiny_runtime) as run:
         run.step()
         assert isinstance(run.stage, TeacherStage)
@@ -236,9 +239,9 @@ def test_alignment_that_empties_the_target_ends_the_run(
 
 
 def test_criteria_of_a_student_need_no_target_label(
-    tiny_config: ExperimentConfig, tiny_runtime: RuntimeConfig
+    config: ExperimentConfig, kept_runtime: RuntimeConfig
 ) -> None:
-    _, student = train(tiny_config, tiny_runtime)
+    _, student = train(config, kept_runtime)
     criteria = json.loads((student / "result.json").read_text())["criteria"]
     assert set(criteria) == {SOURCE_DEV, *CRITERIA}
     assert not (student / "oracle.json").exists()
@@ -249,16 +252,17 @@ def test_criteria_of_a_student_need_no_target_label(
 
 
 def test_oracle_scores_labelled_target_dev(
-    tiny_config: ExperimentConfig, tiny_runtime: RuntimeConfig, tmp_path: Path
+    config: ExperimentConfig, kept_runtime: RuntimeConfig, tmp_path: Path
 ) -> None:
-    train(tiny_config, tiny_runtime)
-    with StageRun("student", tiny_config, tiny_runtime) as run:
+    train(config, kept_runtime)
+    runtime = tiny.copied(kept_runtime, tmp_path / "runs")
+    with StageRun("student", config, runtime) as run:
         first = run.oracle()
         assert run.oracle() == first == run.folder.criterion(ORACLE)
     other = tiny.write_corpus(tmp_path / "other")
     tiny.scramble_labels(other, "xx")
-    runtime = tiny_runtime.model_copy(update={"data_dirs": (other,)})
-    with StageRun("student", tiny_config, runtime) as run:
+    runtime = runtime.model_copy(update={"data_dirs": (other,)})
+    with StageRun("student", config, runtime) as run:
         assert run.done
         assert run.oracle() != first
 
@@ -282,12 +286,12 @@ def test_data_is_checked_before_anything_is_trained(
 
 
 def test_a_teacher_is_reported_on_every_target_that_reads_it(
-    tiny_config: ExperimentConfig, tiny_runtime: RuntimeConfig, tiny_data: Path
+    few_config: ExperimentConfig, tiny_runtime: RuntimeConfig, tiny_data: Path
 ) -> None:
     shutil.copytree(tiny_data / "xx", tiny_data / "yy")
     tiny.scramble_labels(tiny_data, "yy")
     both = [
-        with_overrides(in_method(tiny_config, "baseline"), {"target": target})
+        with_overrides(in_method(few_config, "baseline"), {"target": target})
         for target in ("xx", "yy")
     ]
     first = [_report(config, tiny_runtime) for config in both]

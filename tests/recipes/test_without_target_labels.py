@@ -26,7 +26,7 @@ def _weights(config: ExperimentConfig, runtime: RuntimeConfig) -> dict[str, str]
 
 
 def test_labels_of_the_target_change_nothing_but_the_report(
-    tiny_config: ExperimentConfig, tiny_runtime: RuntimeConfig, tmp_path: Path
+    few_config: ExperimentConfig, tiny_runtime: RuntimeConfig, tmp_path: Path
 ) -> None:
     without = tiny_runtime.model_copy(
         update={
@@ -34,8 +34,8 @@ def test_labels_of_the_target_change_nothing_but_the_report(
             "runs_dir": tmp_path / "bare-runs",
         }
     )
-    assert _weights(tiny_config, without) == _weights(tiny_config, tiny_runtime)
-    with StageRun("student", tiny_config, without) as run:
+    assert _weights(few_config, without) == _weights(few_config, tiny_runtime)
+    with StageRun("student", few_config, without) as run:
         scores, known = run.report(), run.folder.report()
         assert not run.folder.counts("xx").exists()
     assert {name.rpartition("/")[0] for name in scores} >= {"test/en", "estimate/xx"}
@@ -45,7 +45,7 @@ def test_labels_of_the_target_change_nothing_but_the_report(
     assert "split 'test' must be a file" in known["not_scored"]["xx"]
     # Labels that come later are scored, and nothing is trained.
     later = without.model_copy(update={"data_dirs": tiny_runtime.data_dirs})
-    with StageRun("student", tiny_config, later) as run:
+    with StageRun("student", few_config, later) as run:
         assert run.done
         assert "test/xx/entity_f1" in run.report()
         assert not any(name.startswith("estimate/") for name in run.report())
@@ -57,7 +57,7 @@ def test_the_command_finishes_and_says_what_is_not_scored(
 ) -> None:
     tiny.take_labels_away(tiny_data, "xx")
     (tiny_data / "en" / "test.txt").unlink()
-    settings = tiny.settings(tiny_encoder)
+    settings = tiny.settings(tiny_encoder) | tiny.FEWER
     flags = [f"--set={path}={value}" for path, value in settings.items() if path != "target"]
     command = ["-m", "prokd.cli", "train-student", "--lang", "xx", *flags]
     done = preloaded.run([*command, "--data-dir", str(tiny_data), "--export", "out"], cwd=tmp_path)
