@@ -219,7 +219,7 @@ def build_classifier(
     encoder = _load_encoder(config.name)
     freeze(encoder, layers=config.frozen_layers, embeddings=config.freeze_embeddings)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)
         return TokenClassifier(
             encoder, num_classes, dropout=config.dropout, precision=config.precision
         )

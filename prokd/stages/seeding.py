@@ -15,7 +15,11 @@ def seed_everything(seed: int, epoch: int) -> None:
     run independent of whatever the process did before.
     """
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.manual_seed(seed * 1_000_003 + epoch)
+    mixed = seed * 1_000_003 + epoch
+    if torch.accelerator.is_available():
+        torch.manual_seed(mixed)
+    else:  # the other would keep the call, and where it came from, for devices that are not there
+        torch.default_generator.manual_seed(mixed)
     torch.use_deterministic_algorithms(True, warn_only=True)
     # By default that also fills all fresh memory with NaN, a tenth of a CPU's step: nothing reads
     # memory that it has not written.

@@ -47,7 +47,7 @@ def with_discriminator(
 ) -> TokenClassifier:
     """Put a new seeded discriminator beside a classifier."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)
         made = Discriminator(model.num_features, settings.hidden)
     model.beside[NAME] = made.to(model.device)
     return model

@@ -86,7 +86,7 @@ def layers_of(config: MSDConfig, model: TokenClassifier) -> tuple[int, ...]:
 def with_heads(model: TokenClassifier, config: MSDConfig) -> TokenClassifier:
     """Put new seeded heads beside a classifier."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
+        torch.default_generator.manual_seed(config.seed)
         heads = LayerHeads(
             layers_of(config, model),
             model.num_features,

@@ -63,7 +63,7 @@ def fit_similarity(
     languages_S = torch.repeat_interleave(torch.tensor([len(part) for part in sentences]))
     generator = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)
         means_KD = torch.stack([part.mean(dim=0) for part in sentences])
         model = Similarity(means_KD, rank)
     optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate)
