@@ -16,6 +16,7 @@ from search.records.tracking import Tracker
 from search.run import app as searches
 from search.workers import ray_folders
 from tests import preloaded
+from tests.search.conftest import TIMED_ELSEWHERE
 
 ROOT = Path(__file__).parents[2]
 SHADOWS = ("search", "datasets", "prokd", "ablations", "typer")
@@ -61,8 +62,7 @@ def test_a_file_in_the_place_of_a_folder(app, option, way, tmp_path):
 
 @pytest.mark.parametrize("script", ["search/run.py", "ablations/run.py"])
 def test_the_working_folder_shadows_nothing(script, shadowed):
-    command = [str(ROOT / script), "--preset", "mini", "--dry-run"]
-    command += ["--set", "teacher.batch_sentences=2", "--set", "student.batch_sentences=2"]
+    command = [str(ROOT / script), "--preset", "mini", "--dry-run", *TIMED_ELSEWHERE]
     environment = {key: text for key, text in os.environ.items() if key != "PYTHONPATH"}
     # An empty entry stands for the working folder.
     environment["PYTHONPATH"] = ""
