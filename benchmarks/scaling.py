@@ -20,7 +20,6 @@ from benchmarks.sizes import Sizes
 from benchmarks.table import Line
 
 EPOCHS = {"teacher.epochs": 2, "student.epochs": 2}
-DEV_SENTENCES = 200
 
 
 def measure(setting: Setting, sizes: Sizes) -> list[Line]:
@@ -28,17 +27,22 @@ def measure(setting: Setting, sizes: Sizes) -> list[Line]:
     folder = setting.folder / "scaling"
     shutil.rmtree(folder, ignore_errors=True)
     by_size = [
-        _alone(setting, folder, sizes.scaling_base * factor, factor) for factor in sizes.factors
+        _alone(setting, folder, sizes.scaling_base * factor, factor, sizes.scaling_evaluated)
+        for factor in sizes.factors
     ]
     num_sentences = sizes.scaling_base * sizes.factors[len(sizes.factors) // 2]
-    by_number = [_at_once(setting, folder, num_sentences, n) for n in sizes.at_once]
+    by_number = [
+        _at_once(setting, folder, num_sentences, n, sizes.scaling_evaluated) for n in sizes.at_once
+    ]
     _write(setting.output, by_size, by_number)
     draw(setting.output / "scaling.png", by_size, by_number)
     return [*_size_lines(by_size), *_number_lines(by_number)]
 
 
-def _job(setting: Setting, folder: Path, sentences: int, seed: int) -> dict[str, Any]:
-    config = setting.config(sentences, DEV_SENTENCES, seed=seed, **EPOCHS)
+def _job(
+    setting: Setting, folder: Path, sentences: int, seed: int, evaluated: int
+) -> dict[str, Any]:
+    config = setting.config(sentences, evaluated, seed=seed, **EPOCHS)
     runtime = setting.runtime("scaling").model_copy(update={"runs_dir": folder / "runs"})
     return {
         "config": config.model_dump(mode="json"),
@@ -46,18 +50,22 @@ def _job(setting: Setting, folder: Path, sentences: int, seed: int) -> dict[str,
     }
 
 
-def _alone(setting: Setting, folder: Path, sentences: int, factor: int) -> dict[str, float]:
+def _alone(
+    setting: Setting, folder: Path, sentences: int, factor: int, evaluated: int
+) -> dict[str, float]:
     own = folder / f"sentences-{sentences}"
-    found, _ = run("stage_process", own / "job.json", _job(setting, own, sentences, 0))
+    found, _ = run("stage_process", own / "job.json", _job(setting, own, sentences, 0, evaluated))
     return found | {"sentences": sentences, "factor": factor}
 
 
-def _at_once(setting: Setting, folder: Path, sentences: int, number: int) -> dict[str, float]:
+def _at_once(
+    setting: Setting, folder: Path, sentences: int, number: int, evaluated: int
+) -> dict[str, float]:
     """Run trials that share the cache of corpora, each with a seed of its own."""
     own = folder / f"at-once-{number}"
     jobs = [own / f"job-{seed}.json" for seed in range(number)]
     running = [
-        start("stage_process", job, _job(setting, own, sentences, seed))
+        start("stage_process", job, _job(setting, own, sentences, seed, evaluated))
         for seed, job in enumerate(jobs)
     ]
     found = [result(process, job) for process, job in zip(running, jobs, strict=True)]

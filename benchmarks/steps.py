@@ -32,7 +32,7 @@ def measure(setting: Setting, sizes: Sizes) -> list[Line]:
     epochs = sizes.repeats + 1
     config = setting.config(
         sizes.sentences,
-        DEV_SENTENCES,
+        min(DEV_SENTENCES, sizes.evaluated),
         **{"teacher.epochs": epochs, "student.epochs": epochs},
     )
     runtime = setting.runtime("steps")

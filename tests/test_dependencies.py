@@ -47,12 +47,22 @@ def test_every_import_is_declared():
     assert checked >= 14
 
 
+QUICK_PYTHON = """#!/bin/sh
+"{real}" "$1" "$2" --without-pip "$3" && ln -s "{pip}" "$3"/lib/python3.*/site-packages/
+"""
+"""A Python whose new environments have this one's pip: to unpack another takes seconds."""
+
+
 def test_an_installation_says_what_it_does_and_that_it_failed(tmp_path: Path) -> None:
     for name in ("Makefile", "pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path)
     (tmp_path / "requirements.lock").write_text("six==1.17.0\n")
+    python = tmp_path / "python"
+    pip = Path(str(importlib.import_module("pip").__file__)).parent
+    python.write_text(QUICK_PYTHON.format(real=sys.executable, pip=pip))
+    python.chmod(0o755)
     made = subprocess.run(
-        ["make", "--no-print-directory", "run", f"PYTHON={sys.executable}"],
+        ["make", "--no-print-directory", "run", f"PYTHON={python}"],
         cwd=tmp_path,
         env=os.environ | {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "", "MAKEFLAGS": ""},
         capture_output=True,

@@ -47,10 +47,10 @@ def test_the_best_point_of_searches_on_the_same_data(tmp_path, free_ray, new_sto
     common = ["--preset", "mini", "--lang", "ar", "--output", output]
     flags = [f"--set={path}={value}" for path, value in QUICK.items()]
     other = [f"--set={p}={v}" for p, v in (QUICK | {"data.source_train_limit": 40}).items()]
-    ranged = [*common, "--space", space, "--trials", 2, "--export-best", 1]
-    _invoke(search, *ranged, *flags)
-    _invoke(search, *common, "--space=paper", "--trials", 1, "--export-best", 0, *flags)
-    _invoke(search, *ranged, *other)  # on other data: never taken
+    found = [*common, "--export-best", 0]
+    _invoke(search, *found, "--space", space, "--trials", 2, *flags)
+    _invoke(search, *found, "--space=paper", "--trials", 1, *flags)
+    _invoke(search, *found, "--space", space, "--trials", 1, *other)  # on other data: never taken
     config = build_config("mini", overrides={"target": "ar", **QUICK})
     descriptions = DataDescriptions(RuntimeConfig(runs_dir=output / "runs"))
     boards = {path: read_first(path) for path in output.glob(f"exports/*/{LEADERBOARD}")}

@@ -21,9 +21,9 @@ claim: It runs.
 preset: mini
 base:
   encoder.frozen_layers: 2
-  data.source_train_limit: 200
-  data.target_train_limit: 100
-  data.evaluation_limit: 100
+  data.source_train_limit: 48
+  data.target_train_limit: 48
+  data.evaluation_limit: 24
   teacher.epochs: 2
   student.epochs: 1
   student.collapse_agreement: 0
@@ -89,8 +89,11 @@ def test_as_a_script_a_mistake_is_one_sentence_and_status_2(tmp_path):
 
 
 @pytest.mark.ray
-def test_from_nothing_to_the_report_and_again(arguments, free_ray, tmp_path, monkeypatch):
+def test_from_nothing_to_the_report_and_again(
+    arguments, free_ray, new_store, tmp_path, monkeypatch
+):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    new_store(tmp_path / "out")
     first = _invoke([*arguments, "--report"])
     changed = ["--set", "student.fusion_weight=0.9", "--dry-run", *TIMED_ELSEWHERE]
     second = _invoke([*arguments, *changed])

@@ -70,10 +70,19 @@ def test_what_has_no_time_left_is_left_out(session):
     assert [part["ended"] for part in results.records("part")] == ["left out: no time"]
 
 
+FORKS = """
+import multiprocessing, runpy
+multiprocessing.get_context = lambda kind: multiprocessing.context.ForkContext()
+runpy.run_module("benchmarks.gpu_session", run_name="__main__", alter_sys=True)
+"""
+"""The command where its process has imported everything, and is forked for each part itself."""
+
+
 def test_the_dry_run_of_cheap_parts(tmp_path):
-    command = ["-m", "benchmarks.gpu_session", "--dry-run", "--out", str(tmp_path)]
+    command = ["-c", FORKS, "--dry-run", "--out", str(tmp_path)]
     command += ["--parts", "rate", "stacked", "frozen"]
-    done = preloaded.run(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, timeout=120)
+    environment = {**os.environ, "PYTHONPATH": str(preloaded.ROOT), "OMP_NUM_THREADS": "1"}
+    done = preloaded.run(command, env=environment, timeout=120)
     assert done.returncode == 0, done.stderr
     results = Results(tmp_path)
     assert [part["ended"] for part in results.records("part")] == ["whole"] * 3

@@ -2,19 +2,38 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from prokd.cli.app import app
+from prokd.cli.running import run_app
 from prokd.data.translation.lexicon import read_lexicon
 from tests import preloaded
 from tests.preloaded import ROOT
 
 
 def prokd(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run the command as a process."""
     words = ["-m", "prokd", "dictionary", *map(str, arguments)]
     return preloaded.run(words, cwd=ROOT, timeout=120)
+
+
+@pytest.fixture
+def refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[object, str]]:
+    """Run a command line that is a mistake, in this process: its status, what it says of it."""
+
+    def run(*arguments: object) -> tuple[object, str]:
+        monkeypatch.setattr(sys, "argv", ["prokd", "dictionary", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            run_app(app)
+        return ended.value.code, capsys.readouterr().err
+
+    return run
 
 
 @pytest.fixture
@@ -107,21 +126,21 @@ def test_word_vectors_become_a_dictionary(tmp_path):
         (["--merge", "bad.tsv"], "bad.tsv:2: a line must be source<TAB>target"),
     ],
 )
-def test_mistakes_are_one_sentence_and_nothing_is_written(tmp_path, arguments, sentence):
+def test_mistakes_are_one_sentence_and_nothing_is_written(refused, tmp_path, arguments, sentence):
     (tmp_path / "bad.tsv").write_text("house\tHaus\ntree\n", encoding="utf-8")
     words = [tmp_path / word if word == "bad.tsv" else word for word in arguments]
-    done = prokd(*words, "--lang", "de", "--output", tmp_path / "out" / "x.tsv")
-    assert done.returncode == 2
-    (line,) = done.stderr.splitlines()
+    status, said = refused(*words, "--lang", "de", "--output", tmp_path / "out" / "x.tsv")
+    assert status == 2
+    (line,) = said.splitlines()
     assert line.startswith("error: ")
     assert sentence in line
     assert not (tmp_path / "out").exists()
 
 
-def test_the_output_must_be_a_file(tmp_path):
-    done = prokd("--merge", "x", "--lang", "de", "--output", tmp_path)
-    assert done.returncode == 2
-    assert "--output must be a file, but got the folder" in done.stderr
+def test_the_output_must_be_a_file(refused, tmp_path):
+    status, said = refused("--merge", "x", "--lang", "de", "--output", tmp_path)
+    assert status == 2
+    assert "--output must be a file, but got the folder" in said
 
 
 def test_help_loads_no_heavy_library():

@@ -1,14 +1,13 @@
 """A search of which every trial failed ends with status 3 and the commonest reason."""
 
-from pathlib import Path
+import sys
 
 import pytest
 
+from prokd.common.interruption import raise_on_signals
 from prokd.errors import CollapsedRun
 from search.launch import check_results, nothing_finished
-from tests import preloaded
-
-ROOT = Path(__file__).parents[2]
+from search.run import main
 
 
 def test_the_commonest_reason_is_named_once():
@@ -24,23 +23,19 @@ def test_the_commonest_reason_is_named_once():
 
 
 @pytest.mark.ray
-def test_a_search_of_which_all_trials_collapse(corpus, tmp_path):
-    options = [
-        "--preset",
-        "mini",
-        "--data-dir",
-        str(corpus),
-        "--trials",
-        "1",
-        "--address",
-        "local",
-    ]
+def test_a_search_of_which_all_trials_collapse(
+    corpus, output, free_ray, tmp_path, monkeypatch, capfd
+):
+    options = ["--preset", "mini", "--data-dir", str(corpus), "--trials", "1"]
     for setting in ("teacher.epochs=2", "student.epochs=2", "student.collapse_agreement=1.0"):
         options += ["--set", setting]
-    places = ["--output", str(tmp_path / "out"), "--cache-dir", str(tmp_path / "cache")]
-    command = [str(ROOT / "search" / "run.py"), *options, *places]
-    ended = preloaded.run(command, cwd=tmp_path)
-    assert ended.returncode == 3, ended.stdout + ended.stderr
-    assert ended.stderr.count("failed: the only one of the trials of the study") == 1
-    assert "Traceback" not in ended.stderr
+    places = ["--output", str(output), "--cache-dir", str(tmp_path / "cache")]
+    monkeypatch.setattr(sys, "argv", ["search/run.py", *options, *places])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    raise_on_signals()
+    out, err = capfd.readouterr()
+    assert ended.value.code == 3, out + err
+    assert err.count("failed: the only one of the trials of the study") == 1
+    assert "Traceback" not in err
     assert list((tmp_path / "cache").iterdir())

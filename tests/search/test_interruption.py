@@ -99,16 +99,19 @@ def _says(out, text):
 @pytest.mark.ray
 @LIVES_IN_PROC
 def test_ctrl_c_while_ray_starts(corpus, tmp_path):
-    process = _start([sys.executable, *_search(corpus, tmp_path / "out")], tmp_path)
-    assert process.stdout is not None
-    _says(process.stdout, "starting Ray")
+    command = _search(corpus, tmp_path / "out")
+    process, out, err = preloaded.piped(
+        command, cwd=tmp_path, env=_environment(tmp_path), leads=True
+    )
+    _says(out, "starting Ray")
     deadline = time.monotonic() + 60
     while not any(b"gcs_server" in command for _, command in _of_the_session(process.pid)):
         assert time.monotonic() < deadline
         time.sleep(0.02)
+    agents = {preloaded.fork_of(pid) for pid, _ in _of_the_session(process.pid)}
     os.killpg(process.pid, signal.SIGINT)
-    assert _ends(process) == (130, "", f"{SENTENCE}\n")
-    _are_gone(process)
+    assert (process.wait(60), out.read(), err.read()) == (130, "", f"{SENTENCE}\n")
+    _are_gone(process, agents)
 
 
 @pytest.mark.ray

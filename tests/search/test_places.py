@@ -15,6 +15,8 @@ from prokd.errors import UserError
 from search.records.tracking import Tracker
 from search.run import app as searches
 from search.workers import ray_folders
+from tests import preloaded
+from tests.search.conftest import TIMED_ELSEWHERE
 
 ROOT = Path(__file__).parents[2]
 SHADOWS = ("search", "datasets", "prokd", "ablations", "typer")
@@ -60,14 +62,18 @@ def test_a_file_in_the_place_of_a_folder(app, option, way, tmp_path):
 
 @pytest.mark.parametrize("script", ["search/run.py", "ablations/run.py"])
 def test_the_working_folder_shadows_nothing(script, shadowed):
-    command = [sys.executable, str(ROOT / script), "--preset", "mini", "--dry-run"]
-    command += ["--set", "teacher.batch_sentences=2", "--set", "student.batch_sentences=2"]
+    command = [str(ROOT / script), "--preset", "mini", "--dry-run", *TIMED_ELSEWHERE]
     environment = {key: text for key, text in os.environ.items() if key != "PYTHONPATH"}
     # An empty entry stands for the working folder.
     environment["PYTHONPATH"] = ""
-    ended = subprocess.run(command, cwd=shadowed, env=environment, capture_output=True, text=True)
+    ended = preloaded.run(command, cwd=shadowed, env=environment, libraries_only=True)
     assert ended.returncode == 0, ended.stderr
     assert "students:" in ended.stdout
+    # Typer is among the libraries that were imported already: here nothing is.
+    command = [sys.executable, str(ROOT / script), "--help"]
+    ended = subprocess.run(command, cwd=shadowed, env=environment, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    assert "--dry-run" in ended.stdout
 
 
 def test_a_module_that_is_run_by_name_imports_no_library_from_the_working_folder(shadowed):
@@ -88,6 +94,7 @@ def test_a_module_that_is_run_by_name_imports_no_library_from_the_working_folder
 
 WORKER = """
 import sys
+sys.executable = {python!r}
 sys.path.insert(0, {root!r})
 from pathlib import Path
 from search.workers.cluster import Resources, connected
@@ -99,6 +106,11 @@ with connected(LOCAL, Resources(), Path({output!r}), num_cpus=1):
         return [str(Path(m.__file__).resolve()) for m in (datasets, prokd, search)]
     print("\\n".join(ray.get(ray.remote(modules).remote())))
 """
+COLD_WORKERS = """#!/bin/sh
+case "$1$2" in */setup_worker.py*) exec "{real}" "$@" ;; esac
+exec "{forks}" "$@"
+"""
+"""An interpreter whose forks are Ray's agents, not its workers: those must import all anew."""
 
 
 @pytest.mark.ray
@@ -107,15 +119,15 @@ def test_workers_import_nothing_from_the_working_folder(shadowed, tmp_path):
     long.mkdir()
     environment = {**os.environ, "TMPDIR": str(long)}
     environment.pop("PYTHONPATH", None)
-    code = WORKER.format(root=str(ROOT), output=str(tmp_path / "out"))
+    python = tmp_path / "python"
+    with preloaded.quick_workers():
+        forks = sys.executable
+    python.write_text(COLD_WORKERS.format(real=sys.executable, forks=forks))
+    python.chmod(0o755)
+    code = WORKER.format(python=str(python), root=str(ROOT), output=str(tmp_path / "out"))
     (tmp_path / "driver.py").write_text(code)
-    ended = subprocess.run(
-        [sys.executable, str(tmp_path / "driver.py")],
-        cwd=shadowed,
-        env=environment,
-        capture_output=True,
-        text=True,
-    )
+    command = [str(tmp_path / "driver.py")]
+    ended = preloaded.run(command, cwd=shadowed, env=environment)
     assert ended.returncode == 0, ended.stderr
     library, *ours = (Path(line).resolve() for line in ended.stdout.splitlines())
     assert "site-packages" in library.parts
@@ -136,10 +148,11 @@ def test_ray_keeps_its_files_where_its_sockets_fit(variable, name, tmp_path, mon
 
 
 @pytest.mark.parametrize("name", ["what?", "p%20c"])
-def test_a_folder_that_the_address_of_a_store_cannot_hold(name, tmp_path, monkeypatch):
+def test_a_folder_that_the_address_of_a_store_cannot_hold(name, new_store, tmp_path, monkeypatch):
     with pytest.raises(UserError, match=r"--output must have no \? and no %"):
         Tracker(tmp_path / name)
     assert not list(tmp_path.iterdir())
+    new_store(tmp_path, "elsewhere.db")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'elsewhere.db'}")
     Tracker(tmp_path / name).check()
 

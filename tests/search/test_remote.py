@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -79,17 +80,30 @@ def test_attached_shows_the_output_and_returns_the_exit_status(tmp_path):
     assert (tmp_path / "prokd-logs" / "latest.log").read_text() == shown
 
 
-def test_a_lost_connection_leaves_the_search_alone(tmp_path, corpus):
-    words = ["--dry-run", "--preset", "mini", "--trials", "1", "--data-dir", str(corpus)]
-    process = _attached(tmp_path, *words)
+@pytest.mark.skipif(
+    not Path("/proc/self/stat").exists(), reason="reads the search's process from /proc"
+)
+def test_a_lost_connection_leaves_the_search_alone(tmp_path):
+    process = _attached(tmp_path, "--lang", "ar", "--source", "ar", "--preset", "mini")
     log = tmp_path / "prokd-logs" / "latest.log"
     end = time.monotonic() + 120
     while not log.exists():
         assert time.monotonic() < end
         time.sleep(0.02)
+    (search,) = _children(process.pid)
+    os.kill(search, signal.SIGSTOP)  # it has not ended when the connection is lost
     time.sleep(0.3)
     process.send_signal(signal.SIGHUP)
     process.wait(timeout=60)
-    while "disk:" not in log.read_text():
+    assert log.read_text() == ""
+    os.kill(search, signal.SIGCONT)
+    while "source and target must differ" not in log.read_text():
         assert time.monotonic() < end + 180, log.read_text()
         time.sleep(0.2)
+
+
+def _children(parent):
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            if int(path.read_text().rpartition(")")[2].split()[1]) == parent:
+                yield int(path.parent.name)

@@ -70,7 +70,9 @@ def test_mistakes_are_told(changes, message):
 
 
 def test_dry_run_counts_the_grid_and_starts_nothing(corpus, tmp_path):
-    words = ("--space=paper", "--grid", "--dry-run", "--seeds", "2", "--address", "local")
+    words = ["--space=paper", "--grid", "--dry-run", "--seeds", "2", "--address", "local"]
+    for stage in ("teacher", "student"):  # steps that are soon measured
+        words += ["--set", f"{stage}.batch_sentences=2"]
     command = [str(ROOT / "search" / "run.py"), *_tiny(corpus, tmp_path, *words)]
     result = preloaded.run(command, cwd=tmp_path)  # no Ray of the tests is connected to there
     assert result.returncode == 0, result.stderr
