@@ -224,11 +224,10 @@ class _Offer:
             line.close()
 
     def close(self) -> None:
-        """End the process, and with it its forks that are asked for."""
+        """End the process with the imports and the forks that are left."""
         self._stays.close()
         self._thread.join()
         if self._process:
-            self._process.kill()
             self._process.wait()
         self._ends.close()
         self._folder.cleanup()
@@ -394,7 +393,7 @@ class _Forks:
         given = [self.listener, *filter(None, [self.line])]
         ready, _, _ = select.select([*given, self._woken, *lines], [], [])
         if self.line in ready:
-            os._exit(0)
+            self._leave()
         for descriptor in lines.keys() & set(ready):
             self._end(lines[descriptor])
         if self._woken in ready:
@@ -404,6 +403,12 @@ class _Forks:
                     self._tell(ended[0], os.waitstatus_to_exitcode(ended[1]))
         return self.listener.accept()[0] if self.listener in ready else None
 
+    def _leave(self) -> NoReturn:
+        """End, and let no fork outlive the tests."""
+        for child in list(self.asked_by):
+            self._end(child)
+        os._exit(0)
+
     def _end(self, child: int) -> None:
         """Whoever asked for a fork takes it along: a killed interpreter, a test that ended."""
         self.asked_by.pop(child).close()
@@ -412,7 +417,7 @@ class _Forks:
 
     def _tell(self, child: int, code: int) -> None:
         if child == self.keeper:
-            os._exit(0)
+            self._leave()
         if note := self.notes.pop(child, None):
             note.unlink(missing_ok=True)
         if line := self.asked_by.pop(child, None):
