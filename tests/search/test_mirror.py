@@ -185,6 +185,7 @@ def test_two_drivers_that_share_a_teacher_settle_on_one_run(
 ):
     uri = f"sqlite:///{tmp_path / 'shared.db'}"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    monkeypatch.chdir(tmp_path)  # such a store keeps artifacts where it is used
     new_store(tmp_path, "shared.db")  # its tables are made by one
     said, meet = [], threading.Barrier(2)
     trackers = [Tracker(tmp_path / name, say=said.append) for name in "ab"]

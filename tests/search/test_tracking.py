@@ -69,6 +69,7 @@ def test_another_store_gets_runs_of_its_own(runtime, output, new_store, tmp_path
     _send(experiment, "teacher", output, ended=True)
     other = f"sqlite:///{tmp_path / 'other.db'}"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", other)
+    monkeypatch.chdir(tmp_path)  # such a store keeps artifacts where it is used
     run = _send(experiment, "teacher", output, ended=True)
     assert run.info.status == "KILLED"
     assert MlflowClient(other).get_run(run.info.run_id).data.tags == run.data.tags
