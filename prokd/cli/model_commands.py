@@ -19,6 +19,7 @@ from prokd.cli.options import (
     separator_of,
 )
 from prokd.common.import_path import lean_imports
+from prokd.common.places import check_model
 from prokd.config import RuntimeConfig
 
 Folder = Annotated[Path, typer.Argument(help="A finished run or an export.")]
@@ -38,6 +39,7 @@ def evaluate(
     json_output: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Score a model on any labelled split: entity level, strict, by type, token level."""
+    check_model(folder)
     with lean_imports():
         from prokd.data.words import check_language
         from prokd.scoring.tagging import Tagger

@@ -15,7 +15,7 @@ from prokd.cli.model_commands import Folder
 from prokd.cli.options import Device, Model, Place, Valid, WordLanguage
 from prokd.common.files import write_atomically
 from prokd.common.import_path import lean_imports
-from prokd.common.places import check_file
+from prokd.common.places import check_file, check_model
 from prokd.errors import UserError
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ def predict(
     workers.
     """
     _check_given(text, file, form, output)
+    check_model(folder)
     if to is not None:
         check_file(to, "--to")
     with lean_imports():

@@ -11,6 +11,7 @@ from prokd.cli.model_commands import Folder
 from prokd.cli.options import Device, Model, WordLanguage
 from prokd.cli.serving.settings import ServingSettings
 from prokd.common.import_path import lean_imports
+from prokd.common.places import check_model
 from prokd.config import RuntimeConfig
 
 DEFAULT = ServingSettings()
@@ -51,6 +52,7 @@ def serve(
 
     Ctrl-C ends it when running requests have their answer.
     """
+    check_model(folder)
     settings = ServingSettings(
         batch_sentences=batch_sentences,
         batch_characters=batch_characters,

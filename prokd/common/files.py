@@ -14,6 +14,8 @@ from typing import Any
 logger = logging.getLogger(__name__)
 WEIGHTS_FILE = "weights.safetensors"
 """What was trained, in a run's folder."""
+STAGE_FILE = "stage.json"
+"""What is needed to put that on its encoder again, beside it."""
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:

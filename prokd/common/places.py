@@ -1,4 +1,4 @@
-"""Folders that are written to: where they are by default, and whether they can be written."""
+"""Folders: where those that are written to are by default, whether they can be written or read."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
+from prokd.common.files import STAGE_FILE
 from prokd.errors import UserError
 
 logger = logging.getLogger(__name__)
@@ -41,6 +42,19 @@ def _in_home(part: Path, otherwise: str) -> Path:
 def _user() -> str:
     """Return a name of whoever runs this, so that no two share a temporary folder."""
     return str(os.getuid()) if hasattr(os, "getuid") else getpass.getuser()
+
+
+def check_model(folder: Path) -> None:
+    """Make sure that a folder may hold a model; whoever loads it sees more, some seconds later.
+
+    Raises:
+        UserError: It is no run and no export.
+    """
+    if not any((folder / name).is_file() for name in (STAGE_FILE, "identity.json", "config.json")):
+        raise UserError(
+            f"a model folder must hold {STAGE_FILE} (a run) or config.json (an export), but "
+            f"{folder} holds neither."
+        )
 
 
 def check_file(path: Path, what: str) -> None:

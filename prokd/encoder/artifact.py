@@ -10,7 +10,14 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoConfig
 
-from prokd.common.files import WEIGHTS_FILE, file_sha256, read_json, write_atomically, write_json
+from prokd.common.files import (
+    STAGE_FILE,
+    WEIGHTS_FILE,
+    file_sha256,
+    read_json,
+    write_atomically,
+    write_json,
+)
 from prokd.config import EncoderConfig, ExperimentConfig, RuntimeConfig
 from prokd.data.labels import TagSet
 from prokd.encoder.classifier import TokenClassifier, build_classifier
@@ -21,8 +28,6 @@ from prokd.encoder.fingerprint import encoder_fingerprint
 from prokd.encoder.plain_model import plain_model, put_into
 from prokd.encoder.precision import loadable
 from prokd.errors import UserError
-
-STAGE_FILE = "stage.json"
 
 
 def save(

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 from transformers import AutoModelForTokenClassification, PreTrainedTokenizerFast
 
-from prokd.common.files import read_json
+from prokd.common.files import STAGE_FILE, read_json
+from prokd.common.places import check_model
 from prokd.config import EncoderConfig, RuntimeConfig
 from prokd.data import Corpus, EncodedCorpus, encode_corpus
 from prokd.data.inputs import raw_sentence
@@ -62,11 +63,12 @@ class Tagger:
     ) -> None:
         """Load the model."""
         folder = Path(folder)
+        check_model(folder)
         runtime = runtime or RuntimeConfig()
         self.model: TokenClassifier
         self.tokenizer: PreTrainedTokenizerFast
         description: dict[str, Any]
-        if (folder / artifact.STAGE_FILE).is_file():
+        if (folder / STAGE_FILE).is_file():
             description = artifact.describe(folder)
             name = encoder or description["encoder"]["name"]
             self.model = artifact.load(folder, EncoderConfig(name=name), runtime)
@@ -80,14 +82,9 @@ class Tagger:
                 f"a run must be finished before it can tag, but {folder} is not (running its "
                 f"command again goes on with it)."
             )
-        elif (folder / "config.json").is_file():
+        else:
             description = read_json(folder / "prokd.json") or {}
             self._load_export(folder, runtime, description)
-        else:
-            raise UserError(
-                f"a model folder must hold {artifact.STAGE_FILE} (a run) or config.json "
-                f"(an export), but {folder} holds neither."
-            )
         self.language = str(description.get("target") or "")
 
     def _load_export(

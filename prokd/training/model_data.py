@@ -8,10 +8,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from prokd.common.files import read_json
+from prokd.common.files import STAGE_FILE, read_json
 from prokd.config import ExperimentConfig
 from prokd.data import Corpus, load_corpus
-from prokd.encoder.artifact import STAGE_FILE
 from prokd.encoder.export_folder import MANIFEST
 from prokd.errors import UserError
 from prokd.methods import read_config

@@ -15,6 +15,7 @@ import tiny
 from prokd.cli.app import app
 from prokd.cli.running import run_app
 from prokd.config import RuntimeConfig
+from prokd.data.mini import ENCODER_PATH
 from prokd.methods import build_config
 from prokd.training.corpora import Corpora
 from prokd.training.exports import export
@@ -204,7 +205,7 @@ def test_a_wrong_language_is_told_with_the_pattern_as_it_is(
     status, _, said = type_line("data", "--lang", "en,n!")
     assert status == 2
     assert "target: string should match pattern '^[A-Za-z0-9]" in said
-    status, _, said = type_line("predict", ".", "--text", "a", "--lang", "n!")
+    status, _, said = type_line("predict", str(ENCODER_PATH), "--text", "a", "--lang", "n!")
     assert (status, "a language must be a code such as ar" in said) == (2, True)
 
 

@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from prokd.data.mini import ENCODER_PATH
 from tests import preloaded
 
 ROOT = Path(__file__).resolve().parents[2]
+ENCODER = str(ENCODER_PATH)
 GOES_ON = "interrupted; running the same command again goes on from here."
 AT_MODULES = """
 import os, runpy, signal, sys
@@ -63,7 +65,7 @@ def test_the_installed_script_begins_where_ctrl_c_is_answered() -> None:
     ],
 )
 def test_an_import_that_is_interrupted(entry: str, module: str, tmp_path: Path) -> None:
-    given = ["predict", ".", "--text", "Anna"]
+    given = ["predict", ENCODER, "--text", "Anna"]  # it must be loaded to see that it is no tagger
     process = start("-c", AT_MODULES, module, entry, *given, cwd=tmp_path)
     _, told = process.communicate(timeout=120)
     assert (process.returncode, told) == (130, "interrupted.\n")
@@ -74,7 +76,7 @@ def test_an_import_that_is_interrupted(entry: str, module: str, tmp_path: Path) 
     [
         (["train-teacher", "--preset", "mini"], GOES_ON),
         (["train-student", "--preset", "mini"], GOES_ON),
-        (["evaluate", ".", "--lang", "ar"], "interrupted."),
+        (["evaluate", ENCODER, "--lang", "ar"], "interrupted."),
         (["data", "--preset", "mini", "--lang", "ar"], "interrupted."),
     ],
     ids=lambda given: given[0] if isinstance(given, list) else "",
@@ -115,9 +117,9 @@ def test_who_ignores_ctrl_c_goes_on_to_do_so(tmp_path: Path) -> None:
     sent = "os.kill(os.getpid(), signal.SIGINT)"
     code = AT_MODULES.replace("signal.default_int_handler", "signal.SIG_IGN")
     code = code.replace(sent, f"{sent}; print('sent', file=sys.stderr)")
-    command = ["-c", code, "prokd.scoring.tagging", "prokd", "predict", ".", "--text", "Anna"]
+    command = ["-c", code, "prokd.scoring.tagging", "prokd", "predict", ENCODER, "--text", "Anna"]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     done = preloaded.run(command, cwd=tmp_path, env=environment, libraries_only=True)
     assert done.returncode == 2
     assert done.stderr.startswith("sent\n")
-    assert "a model folder must hold" in done.stderr
+    assert "must be a trained tagger, but is an encoder without one" in done.stderr

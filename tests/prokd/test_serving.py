@@ -265,12 +265,13 @@ def test_the_command_ends_by_signals(
     assert "Traceback" not in log.read_text()
 
 
-def test_mistakes_of_the_command_are_one_sentence(tmp_path: Path) -> None:
+def test_mistakes_of_the_command_are_one_sentence(trained: Any, tmp_path: Path) -> None:
+    model = str(trained[1])
     for arguments, sentence in (
         (["."], "error: a model folder must hold"),
-        ([".", "--lang", "n!"], "error: a language must be a code"),
-        ([".", "--host", "no host"], "error: --host must be an address"),
-        ([".", "--max-texts", "0"], "max-texts"),
+        ([model, "--lang", "n!"], "error: a language must be a code"),
+        ([model, "--host", "no host"], "error: --host must be an address"),
+        ([model, "--max-texts", "0"], "max-texts"),
     ):
         ended = preloaded.run(
             ["-m", "prokd", "serve", "--port", "0", *arguments], cwd=tmp_path, text=""
