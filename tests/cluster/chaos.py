@@ -259,8 +259,21 @@ def disk_full(world: World) -> None:
 
 def checkpoint_damaged(world: World) -> None:
     driver = world.start()
-    world.random_moment(driver)
-    driver.kill()
+    done = world.random.randrange(1 + TRIALS)  # of the teacher and the students
+
+    def struck() -> bool:
+        """Kill what trains once there is a checkpoint, which is gone when its run is done."""
+        workers = world.workers()
+        if len(list(world.runs.glob("*/DONE"))) < done:
+            return False
+        if not workers or not list(world.runs.glob("*/checkpoint-*.pt")):
+            return False
+        for process in workers:
+            os.kill(process, signal.SIGKILL)
+        driver.kill()
+        return True
+
+    is_there = world.wait_for(struck, driver)
     world.end(driver)
     world.wait_for_no_workers()
     damaged = 0
@@ -274,7 +287,8 @@ def checkpoint_damaged(world: World) -> None:
                 content = bytearray(path.read_bytes())
                 content[world.random.randrange(len(content))] ^= 0xFF
                 path.write_bytes(content)
-    world.notes.append(f"{damaged} damaged")
+    world.notes.append(f"after epoch {world.epochs()}, {damaged} damaged")
+    assert damaged or not is_there, "a checkpoint that was there is gone"
 
 
 def second_driver(world: World) -> None:
