@@ -240,7 +240,8 @@ def mlflow_down(world: World) -> None:
 
 def disk_full(world: World) -> None:
     world.runs.mkdir(parents=True)
-    mount = ["mount", "-t", "tmpfs", "-o", "size=512m", "none", str(world.runs)]
+    # Small: it is filled before the next epoch ends.
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64m", "none", str(world.runs)]
     subprocess.run(mount, check=True)
     driver = world.start()
     world.random_moment(driver)

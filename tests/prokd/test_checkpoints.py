@@ -2,6 +2,8 @@
 
 import logging
 import os
+import shutil
+import subprocess
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -10,9 +12,10 @@ import tiny
 import torch
 
 from prokd.config import ExperimentConfig, RuntimeConfig
+from prokd.encoder.artifact import write_weights
 from prokd.errors import UserError
 from prokd.methods import build_config
-from prokd.runs.checkpoints import KEPT, Checkpoints
+from prokd.runs.checkpoints import KEPT, Checkpoints, clear_about_space
 from prokd.runs.folder import RunFolder
 from prokd.training.run import StageRun
 
@@ -142,6 +145,30 @@ def test_full_disk(undisturbed, config, tiny_runtime):
         run.run()
         assert outcome(run) == undisturbed
         assert not list(run.folder.path.glob(".checkpoint*"))
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 64 kB."""
+    place = tmp_path / "small"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "none", str(place)]
+    if not shutil.which("mount") or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("needs the right to mount a small file system")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def test_a_disk_that_is_full_when_the_weights_are_saved(small_disk):
+    # Safetensors raises an error of its own, not the operating system's.
+    with (
+        pytest.raises(
+            UserError, match=r"needs space on the disk of .*small, but it is full \(No "
+        ),
+        clear_about_space(small_disk),
+    ):
+        write_weights(small_disk, {"weights": torch.zeros(100_000)})
+    assert not list(small_disk.iterdir())
 
 
 def test_a_state_that_changes_while_it_is_written_is_the_one_that_was_saved(folder):
