@@ -32,8 +32,10 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         sync(Path(name))
         os.replace(name, path)
         sync(path.parent)
-    except BaseException:
+    except BaseException as error:
         Path(name).unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = str(path)  # a full disk, say, names no file
         raise
 
 

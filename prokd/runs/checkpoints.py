@@ -8,7 +8,6 @@ for the one before it. Nothing but tensors and plain values is ever loaded (``we
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import io
 import logging
@@ -21,17 +20,15 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import torch
-from safetensors import SafetensorError
 
 from prokd.common.files import sync
+from prokd.common.full_disk import full_disk
 from prokd.errors import UserError
 from prokd.runs.folder import RunFolder
 
 logger = logging.getLogger(__name__)
 KEPT = 2
 """Checkpoints of an unfinished run on disk, the newest first choice."""
-FULL = (errno.ENOSPC, errno.EDQUOT)
-_NAMED_ERROR = re.compile(r"\(os error (\d+)\)")
 _NAME = re.compile(r"checkpoint-(\d+)-([0-9a-f]{64})\.pt")
 
 
@@ -117,23 +114,12 @@ def clear_about_space(folder: Path) -> Iterator[None]:
     except UserError:
         raise
     except Exception as error:
-        cause: BaseException | None = error
-        while cause is not None:
-            if (number := _errno(cause)) in FULL:
-                raise UserError(
-                    f"the run needs space on the disk of {folder}, but it is full "
-                    f"({os.strerror(number)}); what was finished before is kept: free some space "
-                    f"and run the same command again."
-                ) from None
-            cause = cause.__cause__ or cause.__context__
-        raise
-
-
-def _errno(error: BaseException) -> int:
-    """Return the number of an operating system's error, which safetensors only names; or 0."""
-    if isinstance(error, SafetensorError) and (named := _NAMED_ERROR.search(str(error))):
-        return int(named[1])
-    return (error.errno or 0) if isinstance(error, OSError) else 0
+        if (reason := full_disk(error)) is None:
+            raise
+        raise UserError(
+            f"the run needs space on the disk of {folder}, but it is full ({reason}); what was "
+            f"finished before is kept: free some space and run the same command again."
+        ) from None
 
 
 class _Hashing(io.RawIOBase):

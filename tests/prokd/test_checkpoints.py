@@ -2,8 +2,6 @@
 
 import logging
 import os
-import shutil
-import subprocess
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -145,18 +143,6 @@ def test_full_disk(undisturbed, config, tiny_runtime):
         run.run()
         assert outcome(run) == undisturbed
         assert not list(run.folder.path.glob(".checkpoint*"))
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-    """A file system of 64 kB."""
-    place = tmp_path / "small"
-    place.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "none", str(place)]
-    if not shutil.which("mount") or subprocess.run(mount, capture_output=True).returncode:
-        pytest.skip("needs the right to mount a small file system")
-    yield place
-    subprocess.run(["umount", "-l", str(place)], check=True)
 
 
 def test_a_disk_that_is_full_when_the_weights_are_saved(small_disk):

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import tiny
@@ -125,6 +126,29 @@ def test_mistakes_are_one_sentence(arguments: list[str], sentence: str, tmp_path
     assert sentence in result.stderr
     assert "Traceback" not in result.stderr
     assert result.stderr.strip().count("\n") == 0
+
+
+def test_a_full_disk_is_one_sentence_and_nothing_is_left_half_written(
+    trained: Any, small_disk: Path, tmp_path: Path
+) -> None:
+    (run, _), model, _ = trained
+    text = tmp_path / "text.txt"
+    text.write_text("anna woont in paris .\n" * 2000)
+    tagged = ["predict", model, "--file", text, "--quiet", "--workers", "1"]
+    for arguments, named in (
+        (["export", run, small_disk / "export"], "the disk must have space"),
+        (
+            [*tagged, "--to", small_disk / "tagged.txt"],
+            f"of {small_disk}/tagged.txt must",
+        ),
+    ):
+        done = prokd(*arguments, cwd=tmp_path)
+        assert done.returncode == 2
+        (line,) = done.stderr.splitlines()
+        assert line.startswith("error: ")
+        assert named in line
+        assert "it is full (No space left on device)" in line
+        assert not list(small_disk.iterdir())
 
 
 def test_the_embedded_default_is_counted(tmp_path: Path) -> None:
