@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import csv
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,27 +21,28 @@ from benchmarks.sizes import Sizes
 from benchmarks.table import Line
 
 EPOCHS = {"teacher.epochs": 2, "student.epochs": 2}
+DEV_SENTENCES = 200
+Job = Callable[[Path, int, int], dict[str, Any]]
+"""From the folder, the number of sentences and the seed of a trial to what its process reads."""
 
 
 def measure(setting: Setting, sizes: Sizes) -> list[Line]:
     """Return a line for each size and number of trials; write ``scaling.csv`` and a plot."""
     folder = setting.folder / "scaling"
     shutil.rmtree(folder, ignore_errors=True)
+    job = partial(_job, setting, min(DEV_SENTENCES, sizes.evaluated))
     by_size = [
-        _alone(setting, folder, sizes.scaling_base * factor, factor, sizes.scaling_evaluated)
-        for factor in sizes.factors
+        _alone(job, folder, sizes.scaling_base * factor, factor) for factor in sizes.factors
     ]
     num_sentences = sizes.scaling_base * sizes.factors[len(sizes.factors) // 2]
-    by_number = [
-        _at_once(setting, folder, num_sentences, n, sizes.scaling_evaluated) for n in sizes.at_once
-    ]
+    by_number = [_at_once(job, folder, num_sentences, n) for n in sizes.at_once]
     _write(setting.output, by_size, by_number)
     draw(setting.output / "scaling.png", by_size, by_number)
     return [*_size_lines(by_size), *_number_lines(by_number)]
 
 
 def _job(
-    setting: Setting, folder: Path, sentences: int, seed: int, evaluated: int
+    setting: Setting, evaluated: int, folder: Path, sentences: int, seed: int
 ) -> dict[str, Any]:
     config = setting.config(sentences, evaluated, seed=seed, **EPOCHS)
     runtime = setting.runtime("scaling").model_copy(update={"runs_dir": folder / "runs"})
@@ -50,25 +52,20 @@ def _job(
     }
 
 
-def _alone(
-    setting: Setting, folder: Path, sentences: int, factor: int, evaluated: int
-) -> dict[str, float]:
+def _alone(job: Job, folder: Path, sentences: int, factor: int) -> dict[str, float]:
     own = folder / f"sentences-{sentences}"
-    found, _ = run("stage_process", own / "job.json", _job(setting, own, sentences, 0, evaluated))
+    found, _ = run("stage_process", own / "job.json", job(own, sentences, 0))
     return found | {"sentences": sentences, "factor": factor}
 
 
-def _at_once(
-    setting: Setting, folder: Path, sentences: int, number: int, evaluated: int
-) -> dict[str, float]:
+def _at_once(job: Job, folder: Path, sentences: int, number: int) -> dict[str, float]:
     """Run trials that share the cache of corpora, each with a seed of its own."""
     own = folder / f"at-once-{number}"
-    jobs = [own / f"job-{seed}.json" for seed in range(number)]
+    files = [own / f"job-{seed}.json" for seed in range(number)]
     running = [
-        start("stage_process", job, _job(setting, own, sentences, seed, evaluated))
-        for seed, job in enumerate(jobs)
+        start("stage_process", file, job(own, sentences, seed)) for seed, file in enumerate(files)
     ]
-    found = [result(process, job) for process, job in zip(running, jobs, strict=True)]
+    found = [result(process, file) for process, file in zip(running, files, strict=True)]
     seconds = [x["teacher_seconds"] + x["student_seconds"] for x in found]
     return {
         "number": number,

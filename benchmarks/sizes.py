@@ -23,7 +23,6 @@ class Sizes:
         pruned_sentences: Of source and of target in that grid.
         pruned_epochs: Of its students.
         scaling_base: Sentences of the smallest size.
-        scaling_evaluated: Of dev at each size.
         factors: Of the sizes.
         at_once: Trials at the same time.
         predicted: Sentences of the file that is tagged.
@@ -44,7 +43,6 @@ class Sizes:
     pruned_sentences: int = 600
     pruned_epochs: int = 4
     scaling_base: int = 500
-    scaling_evaluated: int = 200
     factors: tuple[int, ...] = (1, 2, 4, 8)
     at_once: tuple[int, ...] = (1, 2, 4)
     predicted: int = 10_000
@@ -67,7 +65,6 @@ QUICK = replace(
     pruned_sentences=24,
     pruned_epochs=2,
     scaling_base=8,
-    scaling_evaluated=8,
     factors=(1,),
     at_once=(2,),
     predicted=20,

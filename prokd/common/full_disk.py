@@ -8,7 +8,7 @@ import re
 
 from safetensors import SafetensorError
 
-FULL = (errno.ENOSPC, errno.EDQUOT)
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 _NAMED = re.compile(r"\(os error (\d+)\)")
 
 
@@ -19,7 +19,7 @@ def full_disk(error: BaseException) -> str | None:
     """
     cause: BaseException | None = error
     while cause is not None:
-        if (number := _number(cause)) in FULL:
+        if (number := _number(cause)) in _FULL:
             return os.strerror(number)
         cause = cause.__cause__ or cause.__context__
     return None

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import errno
 import re
 
 import requests
+
+from prokd.common.full_disk import full_disk
 
 AWAY = {"INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED", "IO_ERROR"}
 REFUSED = {"PERMISSION_DENIED", "UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED"}
@@ -44,8 +45,7 @@ def is_away(error: BaseException) -> bool:
 
 def why_away(error: BaseException) -> str | None:
     """Return why the store takes nothing for now, as the end of a sentence; None = it does."""
-    is_full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-    if is_full or "disk is full" in str(error):
+    if full_disk(error) or "disk is full" in str(error):  # the second is SQLite's
         return NO_ROOM
     code = getattr(error, "error_code", None)  # of MLflow's own errors
     if code is not None:

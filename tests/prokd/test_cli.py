@@ -13,8 +13,6 @@ from typing import Any
 import pytest
 import tiny
 
-from prokd.cli.app import app
-from prokd.cli.running import run_app
 from prokd.config import RuntimeConfig
 from prokd.data.mini import ENCODER_PATH
 from prokd.methods import build_config
@@ -155,22 +153,6 @@ def test_the_embedded_default_is_counted(tmp_path: Path) -> None:
     result = prokd("data", "--preset", "mini", "--lang", "ar", "--lang", "en", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert "ar" in result.stdout
-
-
-@pytest.fixture
-def type_line(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., tuple[int, str, str]]:
-    """Run a command line in this process: exit status, standard output, standard error."""
-
-    def run(*arguments: str | Path) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["prokd", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            run_app(app)
-        printed = capsys.readouterr()
-        return int(ended.value.code or 0), printed.out, printed.err
-
-    return run
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,11 @@
 
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from prokd.cli.app import app
-from prokd.cli.running import run_app
 from prokd.data.translation.lexicon import read_lexicon
 from tests import preloaded
 from tests.preloaded import ROOT
@@ -19,21 +16,6 @@ def prokd(*arguments: object) -> subprocess.CompletedProcess[str]:
     """Run the command as a process."""
     words = ["-m", "prokd", "dictionary", *map(str, arguments)]
     return preloaded.run(words, cwd=ROOT, timeout=120)
-
-
-@pytest.fixture
-def refused(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., tuple[object, str]]:
-    """Run a command line that is a mistake, in this process: its status, what it says of it."""
-
-    def run(*arguments: object) -> tuple[object, str]:
-        monkeypatch.setattr(sys, "argv", ["prokd", "dictionary", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            run_app(app)
-        return ended.value.code, capsys.readouterr().err
-
-    return run
 
 
 @pytest.fixture
@@ -126,10 +108,13 @@ def test_word_vectors_become_a_dictionary(tmp_path):
         (["--merge", "bad.tsv"], "bad.tsv:2: a line must be source<TAB>target"),
     ],
 )
-def test_mistakes_are_one_sentence_and_nothing_is_written(refused, tmp_path, arguments, sentence):
+def test_mistakes_are_one_sentence_and_nothing_is_written(
+    type_line, tmp_path, arguments, sentence
+):
     (tmp_path / "bad.tsv").write_text("house\tHaus\ntree\n", encoding="utf-8")
     words = [tmp_path / word if word == "bad.tsv" else word for word in arguments]
-    status, said = refused(*words, "--lang", "de", "--output", tmp_path / "out" / "x.tsv")
+    place = ("--lang", "de", "--output", tmp_path / "out" / "x.tsv")
+    status, _, said = type_line("dictionary", *words, *place)
     assert status == 2
     (line,) = said.splitlines()
     assert line.startswith("error: ")
@@ -137,8 +122,9 @@ def test_mistakes_are_one_sentence_and_nothing_is_written(refused, tmp_path, arg
     assert not (tmp_path / "out").exists()
 
 
-def test_the_output_must_be_a_file(refused, tmp_path):
-    status, said = refused("--merge", "x", "--lang", "de", "--output", tmp_path)
+def test_the_output_must_be_a_file(type_line, tmp_path):
+    words = ("--merge", "x", "--lang", "de", "--output", tmp_path)
+    status, _, said = type_line("dictionary", *words)
     assert status == 2
     assert "--output must be a file, but got the folder" in said
 

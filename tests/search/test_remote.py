@@ -5,13 +5,13 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from prokd.errors import UserError
 from search.remote.submission import UNREACHABLE, project_folder, read_cluster, submit, tunnel
+from tests.preloaded import descendants
 
 ROOT = Path(__file__).resolve().parents[2]
 FILLED = """
@@ -90,7 +90,7 @@ def test_a_lost_connection_leaves_the_search_alone(tmp_path):
     while not log.exists():
         assert time.monotonic() < end
         time.sleep(0.02)
-    (search,) = _children(process.pid)
+    (search,) = descendants(process.pid)
     os.kill(search, signal.SIGSTOP)  # it has not ended when the connection is lost
     time.sleep(0.3)
     process.send_signal(signal.SIGHUP)
@@ -100,10 +100,3 @@ def test_a_lost_connection_leaves_the_search_alone(tmp_path):
     while "source and target must differ" not in log.read_text():
         assert time.monotonic() < end + 180, log.read_text()
         time.sleep(0.2)
-
-
-def _children(parent):
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):
-            if int(path.read_text().rpartition(")")[2].split()[1]) == parent:
-                yield int(path.parent.name)

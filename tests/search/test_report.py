@@ -146,8 +146,7 @@ def test_failed_pruned_and_unfinished_trials_are_listed_with_their_reasons(tmp_p
     assert "too few trials for importances" in page
 
 
-def test_an_oracle_is_shouted(tmp_path, monkeypatch):
-    monkeypatch.setattr("search.report.style.draw", lambda *_: "<svg></svg>")  # not looked at
+def test_an_oracle_is_shouted(tmp_path):
     name = study(tmp_path, LISTS, 2, "oracle-phrasebook-en-ar-tpe-00000000")
     page = write_report(find(name, tmp_path)).read_text(encoding="utf-8")
     assert '<p class="loud" role="alert">ORACLE' in page
