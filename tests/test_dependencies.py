@@ -10,6 +10,8 @@ import sys
 import tomllib
 from pathlib import Path
 
+from packaging.specifiers import SpecifierSet
+
 ROOT = Path(__file__).resolve().parents[1]
 OWN = {"prokd", "search", "ablations"}
 
@@ -45,6 +47,18 @@ def test_every_import_is_declared():
         assert names & declared, f"{file} imports {module} of {names}, which is not declared"
         checked += 1
     assert checked >= 14
+
+
+def test_every_locked_package_installs_on_each_python_that_the_project_admits():
+    oldest = "3.11.0"  # Debian 12, and with it what `ray up` finds there, has 3.11.2
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert oldest in SpecifierSet(project["requires-python"])
+    locked = re.findall(r"^([\w.-]+)==", (ROOT / "requirements.lock").read_text("utf-8"), re.M)
+    needs = {name: importlib.metadata.metadata(name)["Requires-Python"] for name in locked}
+    assert len(needs) > 100
+    assert not {
+        name: need for name, need in needs.items() if need and oldest not in SpecifierSet(need)
+    }
 
 
 QUICK_PYTHON = """#!/bin/sh
