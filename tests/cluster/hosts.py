@@ -103,6 +103,7 @@ def hosts(folder: Path, venv_home: Path, number: int) -> Iterator[Hosts]:
     names = [f"prokd-{index}" for index in range(number)]
     addresses = tuple(f"{NETWORK}.{10 + index}" for index in range(number))
     daemons: list[subprocess.Popen[bytes]] = []
+    _disconnect(names)  # what a play that was killed left
     try:
         _run("ip", "link", "add", BRIDGE, "type", "bridge")
         _run("ip", "addr", "add", f"{NETWORK}.1/24", "dev", BRIDGE)
@@ -117,10 +118,7 @@ def hosts(folder: Path, venv_home: Path, number: int) -> Iterator[Hosts]:
         for daemon in daemons:
             daemon.send_signal(signal.SIGKILL)  # its processes end with their namespace
             daemon.wait()
-        for name in names:  # the link first: a network namespace goes when the kernel has time
-            subprocess.run(["ip", "link", "del", f"{name}-o"], check=False, capture_output=True)
-            subprocess.run(["ip", "netns", "del", name], check=False, capture_output=True)
-        subprocess.run(["ip", "link", "del", BRIDGE], check=False, capture_output=True)
+        _disconnect(names)
 
 
 def _connect(name: str, address: str) -> None:
@@ -132,6 +130,13 @@ def _connect(name: str, address: str) -> None:
     _run(*inside, "link", "set", "lo", "up")
     _run(*inside, "link", "set", "eth0", "up")
     _run(*inside, "route", "add", "default", "via", f"{NETWORK}.1")
+
+
+def _disconnect(names: Sequence[str]) -> None:
+    for name in names:  # the link first: a network namespace goes when the kernel has time
+        subprocess.run(["ip", "link", "del", f"{name}-o"], check=False, capture_output=True)
+        subprocess.run(["ip", "netns", "del", name], check=False, capture_output=True)
+    subprocess.run(["ip", "link", "del", BRIDGE], check=False, capture_output=True)
 
 
 def _boot(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -182,6 +183,7 @@ def main() -> None:
     if lacks:
         print(f"ray up on separate hosts is NOT tested here; missing: {', '.join(lacks)}")
         return
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # hosts go first
     with tempfile.TemporaryDirectory(prefix="prokd-hosts-") as name:
         folder = Path(name)
         cache = os.environ.get("PROKD_HOSTS_VENV")
