@@ -18,6 +18,7 @@ from ablations.resampling import (
 )
 from ablations.significance import Spread, holm, paired_t_test, spread, wilcoxon_test
 from ablations.spec import AblationSpec
+from prokd.runs.known import known_counts
 from prokd.scoring.bootstrap import Counts
 from search.results import Row
 
@@ -201,7 +202,7 @@ class Scores:
         """Return the counts of all seeds, (S, N, 3); None where a file is missing or differs."""
         parts = []
         for seed in seeds:
-            path = self.row(variant, language, seed).experiment.result.counts(language)
+            path = known_counts(self.row(variant, language, seed).experiment.result, language)
             if not path.exists():
                 return None
             with np.load(path) as file:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ablations.spec import AblationSpec
-from prokd.config import ExperimentConfig, with_precision
+from prokd.config import ExperimentConfig, with_overrides, with_precision
 from prokd.config.settings import AutocastType
 from prokd.errors import UserError
 from prokd.methods import DEFAULT, graph_of
 from prokd.runs.folder import SOURCE_DEV, RunFolder
 from prokd.runs.identity import signature
+from search.choice import settings_of
 from search.experiments import DataDescriptions, languages_of
 from search.leaderboard_file import LEADERBOARD, First, read_first
 from search.spaces import Point
@@ -84,7 +84,6 @@ def best_point(
     """
     own = "" if config.method == DEFAULT else f"{config.method}-"
     pattern = f"{own}{config.data.dataset}-{languages_of(config)}-*/{LEADERBOARD}"
-    data = descriptions.training(config)
     found: list[tuple[float, Point, Path]] = []
     alone = set(exports.glob(pattern))
     for path in sorted(alone.union(exports.glob(f"*+*-{pattern.removeprefix(own)}"))):
@@ -92,7 +91,7 @@ def best_point(
         is_own = first is not None and (path in alone or first.method is not None)
         if first is None or not is_own or first.select != SOURCE_DEV:
             continue
-        if _read_the_same(first, config, data, descriptions.runtime.runs_dir):
+        if _read_the_same(first, config, descriptions):
             found.append((first.source_dev, first.point, path))
     if not found:
         raise UserError(
@@ -103,24 +102,24 @@ def best_point(
     return point, path
 
 
-def _read_the_same(
-    first: First, config: ExperimentConfig, data: Mapping[str, str], runs_dir: Path
-) -> bool:
+def _read_the_same(first: First, config: ExperimentConfig, descriptions: DataDescriptions) -> bool:
     """Tell whether the results on the first place were trained on this data and encoder."""
-    graph = graph_of(config)
-    kind = graph.stage(graph.result).kind
-    return all(
-        _read_by(runs_dir / f"{kind}-{name}", kind, runs_dir) == data for name in first.results
-    )
+    try:
+        best = with_overrides(config, settings_of(first.point))
+        data = descriptions.training(best)  # its point may read other text than the base does
+    except UserError:
+        return False
+    graph, runs_dir = graph_of(best), descriptions.runtime.runs_dir
 
+    def has_read(stage: str, signature: str) -> bool:
+        spec = graph.stage(stage)
+        identity = RunFolder(runs_dir, spec.kind, signature).identity()
+        if identity is None:
+            return False
+        read = {name: data[spec.corpus(name, best)] for name in spec.reads(spec.view(best))}
+        needs = list(zip(spec.needs, identity["needs"], strict=False))
+        is_whole = len(needs) == len(spec.needs) == len(identity["needs"])
+        same = is_whole and identity["fingerprints"] == read
+        return same and all(has_read(name, own) for name, own in needs)
 
-def _read_by(path: Path, kind: str, runs_dir: Path) -> dict[str, str]:
-    """Return the fingerprints of all that a run and those that it needs have read."""
-    identity = RunFolder(runs_dir, kind, path.name.removeprefix(f"{kind}-")).identity()
-    if identity is None:
-        return {}
-    found: dict[str, str] = {}
-    for signature_ in identity["needs"]:
-        for needed in runs_dir.glob(f"*-{signature_}"):
-            found |= _read_by(needed, needed.name.removesuffix(f"-{signature_}"), runs_dir)
-    return {**found, **identity["fingerprints"]}
+    return all(has_read(graph.result, signature) for signature in first.results)

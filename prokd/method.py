@@ -21,6 +21,8 @@ SOURCE_TRAIN, SOURCE_DEV, TARGET_TRAIN = "source_train", "source_dev", "target_t
 """Corpora that a stage may read: labelled source to train and to choose on, unlabelled target."""
 TRANSLATED_TRAIN, PAIRED_TRAIN = "translated_train", "paired_train"
 """The labelled source translated word by word; the source, then its translation in that order."""
+MADE_OF_SOURCE = {TRANSLATED_TRAIN: "translated into", PAIRED_TRAIN: "beside its translation into"}
+"""Corpora that have the source's labels, and how, in words before the target's language."""
 TRANSLATION = ("translation.mode", "translation.keep", "translation.casing")
 """Settings that act through the translated text, for `Method.indirect`."""
 ENCODER = "encoder"

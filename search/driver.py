@@ -173,8 +173,8 @@ class Search:
 
     def experiments(self, trial: FrozenTrial) -> list[Experiment]:
         """Return the experiments of a trial, one a seed."""
-        runs_dir = self.engine.runtime.runs_dir
-        return self.spec.experiments(f"trial {trial.number}", trial.params, self.data, runs_dir)
+        read, runs_dir = self.engine.descriptions.training, self.engine.runtime.runs_dir
+        return self.spec.experiments(f"trial {trial.number}", trial.params, read, runs_dir)
 
     def _summary(self, study: SearchStudy) -> SearchSummary:
         """Rank by the criterion; then look at the reports, export and register the best."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +12,7 @@ from prokd.config import ExperimentConfig, RuntimeConfig
 from prokd.method import Graph
 from prokd.methods import graph_of, method_of, reading_key
 from prokd.runs.folder import RunFolder
-from prokd.runs.identity import stage_signature
+from prokd.runs.identity import NONE, Parts, in_parts, stage_signature
 from prokd.runs.within_memory import noted, run_folder, within_memory
 
 if TYPE_CHECKING:
@@ -94,8 +94,7 @@ class DataDescriptions:
 
     @staticmethod
     def _name(config: ExperimentConfig) -> str:
-        encoder = config.encoder.name, config.encoder.frozen_layers
-        return repr((encoder, reading_key(config)))
+        return repr((config.encoder.frozen_layers, reading_key(config)))
 
 
 @dataclass(frozen=True)
@@ -168,11 +167,8 @@ class Experiment:
 
     @property
     def effective(self) -> ExperimentConfig:
-        """The settings that its runs go on with, where they did not fit into memory as asked."""
-        asked = [RunFolder(self.runs_dir, s.kind, self.key(s.name)) for s in self.graph.stages]
-        if all(noted(folder) is None for folder in asked):
-            return self.config  # without hashing anything anew
-        return within_memory(self.config, self.data, self.runs_dir)
+        """The settings that its result goes on with, where that did not fit into memory."""
+        return in_parts(self.config, self.result_stage, self._parts())
 
     def view(self, stage: str) -> ExperimentConfig:
         """Return the settings as a stage sees them."""
@@ -180,10 +176,10 @@ class Experiment:
 
     def folder(self, stage: str) -> RunFolder:
         """Return the folder of a stage's run: another one from when it did not fit into memory."""
-        config = self.effective
-        if config is self.config:
+        parts = self._parts()
+        if not parts:
             return RunFolder(self.runs_dir, self.graph.stage(stage).kind, self.key(stage))
-        return run_folder(self.runs_dir, config, stage, self.data)
+        return run_folder(self.runs_dir, self.config, stage, self.data, parts)
 
     def key(self, stage: str) -> str:
         """Return the signature of a stage's run as it was asked for, which never changes."""
@@ -206,6 +202,13 @@ class Experiment:
         """Return the number of epochs of a whole run."""
         return self.graph.stage(stage).settings(self.config).epochs
 
+    def _parts(self) -> Parts:
+        """Return which stages go on in parts, for they did not fit into memory as asked."""
+        asked = [RunFolder(self.runs_dir, s.kind, self.key(s.name)) for s in self.graph.stages]
+        if all(noted(folder) is None for folder in asked):
+            return NONE  # without hashing anything anew
+        return within_memory(self.config, self.data, self.runs_dir)
+
     @cached_property
     def _keys(self) -> dict[str, str]:
         return {name: stage_signature(self.config, name, self.data) for name in self.graph.names}
@@ -223,6 +226,21 @@ def stages_of(experiments: Sequence[Experiment]) -> list[str]:
 def languages_of(config: ExperimentConfig) -> str:
     """Return the languages of an experiment as names have them, e.g. "en-ar" or "en+de-ar"."""
     return f"{'+'.join(config.sources)}-{config.target}"
+
+
+def all_of(parts: Iterable[Mapping[str, str]]) -> dict[str, str]:
+    """Return all fingerprints of some, by name of what is read.
+
+    What another reads under the same name (other sentences, say) has its own in the name.
+
+    >>> all_of([{"encoder": "ab"}, {"encoder": "ab", "text": "cd"}, {"text": "ef"}])
+    {'encoder': 'ab', 'text': 'cd', 'text:ef': 'ef'}
+    """
+    found: dict[str, str] = {}
+    for name, value in (item for part in parts for item in part.items()):
+        if found.setdefault(name, value) != value:
+            found[f"{name}:{value}"] = value
+    return found
 
 
 def total(values: Sequence[float | None]) -> float | None:

@@ -86,10 +86,10 @@ class Feed:
     def _epochs_of_a_trial(self) -> dict[str, float]:
         """Return the epochs of each stage that a new trial takes, in the mean."""
         known = [trial.params for trial in self.study.trials()]
-        spec, data = self.search.spec, self.search.data
+        spec, read = self.search.spec, self.search.engine.descriptions.training
         points = stand_ins(spec, known, min(SAMPLE, self.left))
         runs_dir = self.search.engine.runtime.runs_dir
-        experiments = [e for p in points for e in spec.experiments("", p, data, runs_dir)]
+        experiments = [e for p in points for e in spec.experiments("", p, read, runs_dir)]
         left = epochs_left(experiments)
         return {stage: sum(runs.values()) / len(points) for stage, runs in left.items()}
 
@@ -103,4 +103,5 @@ def places(experiments: Sequence[Experiment]) -> dict[str, Any]:
             for name in experiments[0].graph.before(experiments[0].result_stage)
         },
         "folder": [str(e.result.path) for e in experiments],
+        "result_stage": experiments[0].result_stage,
     }

@@ -92,8 +92,8 @@ def needs_of(experiments: Sequence[Experiment], measured: Measured | None = None
 
 def _likeness(spec: StageSpec, experiment: Experiment) -> str:
     """What two runs share if their epochs take about equally long."""
-    seen = spec.view(experiment.config)
-    read = {name: experiment.data[spec.corpus(name, seen)] for name in spec.reads(seen)}
+    config = experiment.config  # a corpus is named by the whole of it, as `needed_corpora` does
+    read = {n: experiment.data[spec.corpus(n, config)] for n in spec.reads(spec.view(config))}
     return _alike(read, spec.settings(experiment.config).model_dump())
 
 

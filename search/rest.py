@@ -106,13 +106,13 @@ def is_settled(
     ended = [t for t in trials if t.state in (TrialState.COMPLETE, TrialState.PRUNED)]
     if len({key(trial.params) for trial in ended}) < min(spec.trials, size(spec.space) or 1 << 60):
         return False
-    data, runs_dir = spec.data(descriptions), descriptions.runtime.runs_dir.resolve()
+    read, runs_dir = descriptions.training, descriptions.runtime.runs_dir.resolve()
     oracle = compare or spec.select == ORACLE
     return all(
         is_finished(experiment, descriptions, oracle)
         for trial in ended
         if trial.state == TrialState.COMPLETE
-        for experiment in spec.experiments("", trial.params, data, runs_dir)
+        for experiment in spec.experiments("", trial.params, read, runs_dir)
         if experiment.result.done  # else its folder was removed, and its value is kept
     )
 

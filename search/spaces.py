@@ -22,7 +22,7 @@ from optuna.trial import Trial
 
 from prokd.config import ExperimentConfig, with_overrides
 from prokd.errors import UserError
-from prokd.methods import methods, needed_corpora
+from prokd.methods import contents_key, methods, needed_corpora
 from search.choice import METHOD, alternatives, is_drawn, settings_of
 from search.choice import Point as Point
 from search.choice import Space as Space
@@ -141,22 +141,26 @@ def extremes(values: BaseDistribution) -> tuple[Any, ...]:
 
 
 def readers(base: ExperimentConfig, space: Space) -> list[ExperimentConfig]:
-    """Return an experiment, and those with one setting at an end of its space that read more.
+    """Return an experiment, and those with one setting at an end of its space that read others.
+
+    More than it does, or others of the same name: another encoder, say.
 
     Args:
         base: What is not searched.
         space: Settings of its method, by dotted path or as a study calls them.
     """
-    found, known = [base], set(needed_corpora(base))
+    found, known, contents = [base], set(needed_corpora(base)), {contents_key(base)}
     for name, values in space.items():
         for end in extremes(values):
             try:
                 config = with_overrides(base, settings_of({name: end}))
             except UserError:  # beside other settings it is right
                 continue
-            if not known.issuperset(needed_corpora(config)):
-                known.update(needed_corpora(config))
-                found.append(config)
+            if contents_key(config) in contents and known.issuperset(needed_corpora(config)):
+                continue
+            contents.add(contents_key(config))
+            known.update(needed_corpora(config))
+            found.append(config)
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +13,7 @@ from optuna.trial import FrozenTrial
 
 from prokd.config import ExperimentConfig, with_overrides, with_precision
 from prokd.config.settings import AutocastType
-from prokd.methods import DEFAULT, graph_of, needed_corpora
+from prokd.methods import DEFAULT, graph_of
 from prokd.runs.effect import flatten
 from prokd.runs.folder import ORACLE, SOURCE_DEV
 from prokd.runs.identity import signature
@@ -27,11 +27,14 @@ from search.choice import (
     parameter,
     settings_of,
 )
-from search.experiments import DataDescriptions, Experiment, languages_of
+from search.experiments import DataDescriptions, Experiment, all_of, languages_of
 from search.plan import Measured, describe, needs_of
 from search.records.addresses import named_store
 from search.spaces import drawn, in_words, ordered, points, ranges, readers, symbols
 from search.study import read_points
+
+Reading = Callable[[ExperimentConfig], Mapping[str, str]]
+"""From an experiment to the fingerprints of what it reads: `DataDescriptions.training`."""
 
 
 @dataclass(frozen=True)
@@ -105,14 +108,11 @@ class SearchSpec:
 
     def data(self, descriptions: DataDescriptions) -> dict[str, str]:
         """Return the hashes of all that training reads, see `DataDescriptions.training`."""
-        found: dict[str, str] = {}
-        for config in self.readers:
-            found |= descriptions.training(config)
-        return found
+        return all_of(map(descriptions.training, self.readers))
 
     @cached_property
     def readers(self) -> list[ExperimentConfig]:
-        """The bases, and what reads more than they do: experiments at the ends of the space."""
+        """The bases, and what reads other things: experiments at the ends of the space."""
         found = []
         for name, space in alternatives(self.space).items():
             base = self.base_of({METHOD: name} if name else {})
@@ -150,23 +150,23 @@ class SearchSpec:
         return name if self.select == SOURCE_DEV else f"{self.select}-{name}"
 
     def experiments(
-        self, name: str, params: Mapping[str, Any], data: Mapping[str, str], runs_dir: Path
+        self, name: str, params: Mapping[str, Any], read: Reading, runs_dir: Path
     ) -> list[Experiment]:
         """Return the experiments of a trial, one for each seed.
 
         Args:
             name: What they are called, less the seed.
             params: The trial's parameters.
-            data: Fingerprints of what any of the methods reads.
+            read: Tells the fingerprints of what an experiment reads.
             runs_dir: Folder of all runs.
         """
         config = with_overrides(self.base_of(params), settings_of(params))
-        own = {corpus: data[corpus] for corpus in needed_corpora(config) if corpus in data}
+        data = read(config)  # of its own settings: some of them make other text
         return [
             Experiment(
                 name=f"{name} seed {seed}",
                 config=with_overrides(config, {"seed": seed}),
-                data=own,
+                data=data,
                 runs_dir=runs_dir,
             )
             for seed in self.seeds
@@ -179,13 +179,14 @@ def preview(spec: SearchSpec, descriptions: DataDescriptions, output: Path) -> l
     For TPE the points of trials that exist are known; the others are stood in for by points of
     the grid that no trial has, or by points drawn at random where there is a range.
     """
-    data = spec.data(descriptions)
     name = spec.study_name(descriptions)
     known = read_points(output / "studies" / f"{name}.journal", name)
     others = stand_ins(spec, known, max(1, spec.trials - len(known)))
     runs_dir = descriptions.runtime.runs_dir.resolve()
     chosen = [*known, *others][: max(spec.trials, len(known))]
-    return [e for point in chosen for e in spec.experiments("", point, data, runs_dir)]
+    return [
+        e for point in chosen for e in spec.experiments("", point, descriptions.training, runs_dir)
+    ]
 
 
 def stand_ins(spec: SearchSpec, known: Sequence[Point], number: int) -> list[Point]:

@@ -45,7 +45,7 @@ def export(
     with lean_imports():
         from prokd.encoder.export_folder import check_destination, is_export
         from prokd.encoder.onnx_files import check_installed
-        from prokd.runs.folder import run_in
+        from prokd.runs.known import run_in
         from prokd.training.exports import copy_export
         from prokd.training.exports import export as write_export
         from prokd.training.model_data import find_model, target_of

@@ -61,7 +61,9 @@ class OptimizationConfig(Frozen):
     epochs: int = Field(10, ge=1, description="E_max")
     learning_rate: float = Field(5e-5, gt=0)
     head_learning_rate_factor: float = Field(
-        1.0, gt=0, description="learning rate of the classifier over that of the encoder"
+        1.0,
+        gt=0,
+        description="learning rate of the last layer's classifier over that of all else",
     )
     optimizer: Literal["adam", "adamw"] = "adam"
     weight_decay: float = Field(0.0, ge=0, description="not on biases and normalisations")

@@ -7,8 +7,6 @@ carries a checksum, so a damaged file is known.
 from __future__ import annotations
 
 import logging
-import os
-import tempfile
 import zlib
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from prokd.common.files import write_atomically
+from prokd.common.full_disk import full_disk
 from prokd.errors import UserError
 
 logger = logging.getLogger(__name__)
@@ -38,20 +38,19 @@ def write_arrays(path: Path, arrays: Arrays) -> None:
         for name, array in arrays.items()
     }
     table = pa.table(columns).replace_schema_metadata({"checksum": _checksum(arrays)})
+
+    def write(part: Path) -> None:
+        with pa.ipc.new_file(str(part), table.schema) as writer:
+            writer.write_table(table)
+
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=".tmp")
+        write_atomically(path, write)
     except OSError as error:
+        if full_disk(error) is not None:
+            raise
         raise UserError(
             f"`cache_dir` must be a folder to write in, but got {path.parent} ({error.strerror})."
         ) from None
-    try:
-        with os.fdopen(handle, "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
-            writer.write_table(table)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def open_arrays(path: Path) -> Arrays | None:

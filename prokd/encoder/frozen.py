@@ -127,8 +127,9 @@ def _compute(
 ) -> None:
     shape = (len(encoded.input_ids), model.num_features)
     stored = np.lib.format.open_memmap(path, mode="w+", dtype=STORED[kind], shape=shape)
-    with path.open("r+b") as file:  # a full disk is an error now, not a signal later
-        os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    if hasattr(os, "posix_fallocate"):  # a full disk is an error now, not a signal later
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
     lengths = np.diff(encoded.offsets)
     for indices in evaluation_batches(encoded, model.device):
         batch = model.with_bottom(collate(encoded, indices, pad_token_id).to(model.device))

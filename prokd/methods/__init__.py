@@ -129,11 +129,15 @@ def _translates(config: ExperimentConfig) -> bool:
     return not {TRANSLATED_TRAIN, PAIRED_TRAIN}.isdisjoint(needed_corpora(config))
 
 
-def reading_key(config: ExperimentConfig) -> str:
-    """Return a text that experiments share which read the same: languages, data, translation."""
+def contents_key(config: ExperimentConfig) -> str:
+    """Return a text that experiments share if what they read of one name is the same."""
     translation = getattr(config, "translation", None)
-    read = needed_corpora(config)
-    return repr((config.sources, config.target, config.data, translation, read))
+    return repr((config.sources, config.target, config.data, translation, config.encoder.name))
+
+
+def reading_key(config: ExperimentConfig) -> str:
+    """Return a text that experiments share which read the same."""
+    return repr((contents_key(config), needed_corpora(config)))
 
 
 def read_config(tree: Mapping[str, Any]) -> ExperimentConfig:

@@ -28,7 +28,9 @@ _PASSING = re.compile(r"stages-[0-9a-f]{8}|\.stop-[0-9a-f]{12}")
 _CACHED = {
     re.compile(r"[0-9a-f]{16}\.arrow"): "subwords of a corpus",
     re.compile(r"[0-9a-f]{16}-[0-9a-f]{12}\.frozen\.npy"): "features of a corpus",
+    re.compile(r"[0-9a-f]{16}-[0-9a-f]{12}\.frozen\.lock"): "the lock of such features",
     re.compile(r"text-[0-9a-f]{16}"): "a corpus of raw text",
+    re.compile(r"translated-[0-9a-f]{16}\.parquet"): "a translated corpus",
 }
 """Names that the project gives; whatever else lies in these folders is somebody's."""
 

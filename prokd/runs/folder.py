@@ -22,7 +22,6 @@ from typing import Any
 from filelock import FileLock
 
 from prokd.common.files import WEIGHTS_FILE, file_sha256, read_json, write_json, write_text
-from prokd.errors import UserError
 
 SOURCE_DEV, ORACLE = "source_dev", "oracle"
 """What any result can be chosen by, higher is better: entity F1 on labelled source dev, and the
@@ -83,11 +82,16 @@ class RunFolder:
         """
         if not self.done or (damage := self.damage()) is None:
             return None
-        stale = [
-            self.path / name for name in ("DONE", "result.json", "report.json", "oracle.json")
-        ]
-        for path in [*stale, *self.path.glob("counts*.npz")]:
-            path.unlink(missing_ok=True)
+        for name in (
+            "DONE",
+            "result.json",
+            "report.json",
+            "oracle.json",
+            "counts*.npz",
+            "*-*.npy",
+        ):
+            for path in self.path.glob(name):
+                path.unlink(missing_ok=True)
         return f"{self.path}: {damage}; the run is trained again"
 
     @property
@@ -121,8 +125,7 @@ class RunFolder:
 
     def counts(self, target: str) -> Path:
         """Return the file of a target's counts of each sentence, see `metrics.sentence_counts`."""
-        own, former = self.path / f"counts-{target}.npz", self.path / "counts.npz"
-        return former if former.exists() and not own.exists() else own
+        return self.path / f"counts-{target}.npz"
 
     def write_report(
         self,
@@ -235,15 +238,3 @@ class RunFolder:
 def _language(measure: str) -> str:
     """Return the language in ``test/<language>/<measure>``, whatever stands for ``test``."""
     return measure.split("/")[1]
-
-
-def run_in(path: Path) -> RunFolder:
-    """Return the run in a folder.
-
-    Raises:
-        UserError: The folder has not the name of a run.
-    """
-    kind, _, signature = path.resolve().name.rpartition("-")
-    if not kind:
-        raise UserError(f"a run's folder must be called <stage>-<signature>, but got {path}.")
-    return RunFolder(path.resolve().parent, kind, signature)

@@ -13,26 +13,24 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from prokd.common.files import read_json, write_json
-from prokd.config import ExperimentConfig, with_overrides
+from prokd.config import ExperimentConfig
 from prokd.methods import graph_of
 from prokd.runs.folder import RunFolder
-from prokd.runs.identity import stage_signature
+from prokd.runs.identity import NONE, Parts, stage_signature
 
 NOTE, ASKED = "out_of_memory.json", "asked.json"
 
 
 def run_folder(
-    runs_dir: Path, config: ExperimentConfig, stage: str, data: Mapping[str, str]
+    runs_dir: Path, config: ExperimentConfig, stage: str, data: Mapping[str, str], parts: Parts
 ) -> RunFolder:
-    """Return the folder of a stage of an experiment, as it is configured."""
+    """Return the folder of a stage of an experiment, some of whose stages go on in parts."""
     kind = graph_of(config).stage(stage).kind
-    return RunFolder(runs_dir, kind, stage_signature(config, stage, data))
+    return RunFolder(runs_dir, kind, stage_signature(config, stage, data, parts))
 
 
-def within_memory(
-    config: ExperimentConfig, data: Mapping[str, str], runs_dir: Path
-) -> ExperimentConfig:
-    """Return the configuration that an experiment's runs go on with, as far as it is known.
+def within_memory(config: ExperimentConfig, data: Mapping[str, str], runs_dir: Path) -> Parts:
+    """Return which of an experiment's stages go on in parts of what size, as far as it is known.
 
     Args:
         config: The experiment as it was asked for.
@@ -45,22 +43,23 @@ def within_memory(
 
 def on_the_way(
     config: ExperimentConfig, data: Mapping[str, str], runs_dir: Path
-) -> Iterator[ExperimentConfig]:
-    """Yield a configuration and those that notes lead to from it, stage by stage.
+) -> Iterator[Parts]:
+    """Yield no parts, and those that notes lead to from it, stage by stage.
 
     Earlier stages come first, for their names are part of those of later ones. A finished run is
     followed no further: it did fit.
     """
-    yield config
+    parts: Parts = NONE
+    yield parts
     for spec in graph_of(config).stages:
         while True:
-            folder = run_folder(runs_dir, config, spec.name, data)
+            folder = run_folder(runs_dir, config, spec.name, data, parts)
             tokens = None if folder.done else noted(folder)
-            before = spec.settings(config).micro_batch_tokens
+            before = parts.get(spec.name, spec.settings(config).micro_batch_tokens)
             if tokens is None or (before is not None and tokens >= before):
                 break
-            config = with_overrides(config, {f"{spec.section}.micro_batch_tokens": tokens})
-            yield config
+            parts = {**parts, spec.name: tokens}
+            yield parts
 
 
 def noted(folder: RunFolder) -> int | None:
@@ -90,7 +89,7 @@ def remember_asked(
 ) -> None:
     """Write into a stage's folder by which other names it was asked for; older ones are kept."""
     path = on_the_way(config, data, runs_dir)
-    names = {stage_signature(each, stage, data) for each in path} - {folder.signature}
+    names = {stage_signature(config, stage, data, each) for each in path} - {folder.signature}
     known = set(asked_names(folder))
     if not names <= known:
         write_json(folder.path / ASKED, {"signatures": sorted(names | known)})

@@ -137,7 +137,8 @@ def estimate_f1(
     target = expectation(tempered(target_WC, temperature), target_lengths, tag_set)
     source_tags_W = likeliest_tags_of_long(source_WC, source_lengths).numpy()
     source_f1 = entity_f1(source_gold_W, source_tags_W, _sentence_of(source_lengths), tag_set)
-    found_share = (target_WC.argmax(dim=-1) > 0).double().mean().item()
+    target_tags_W = likeliest_tags_of_long(target_WC, target_lengths).numpy()
+    found_share = float((target_tags_W > 0).mean())
     shift = source_f1 - source.f1
     random = np.random.default_rng(0)
     samples = random.integers(len(target_lengths), size=(SAMPLES, len(target_lengths)))

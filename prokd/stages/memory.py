@@ -6,7 +6,8 @@ import ctypes
 import gc
 import resource
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import torch
@@ -82,6 +83,41 @@ def ran_out_of_memory(error: BaseException) -> bool:
     """Return whether an error says that a device, or the machine, has no memory left."""
     kinds = (torch.OutOfMemoryError, MemoryError)
     return isinstance(error, kinds) or "can't allocate memory" in str(error)
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of what an error says, its kind if it says nothing.
+
+    >>> first_line(MemoryError()), first_line(MemoryError("no room"))
+    ('MemoryError', 'no room')
+    """
+    return next(iter(str(error).splitlines()), type(error).__name__)
+
+
+@contextmanager
+def clear_about_memory(what: str, device: torch.device) -> Iterator[None]:
+    """Turn an error of memory within the block into a sentence.
+
+    Args:
+        what: What is done meanwhile, e.g. "scoring the student".
+        device: Whose memory it takes.
+
+    Raises:
+        UserError: Memory ran out.
+    """
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not ran_out_of_memory(error):
+            raise
+        told = first_line(error)
+    else:
+        return
+    release_memory()  # behind the block: the error holds what was in memory
+    raise UserError(
+        f"{what} must fit into the memory of {device}, but did not ({told}): run fewer trials on "
+        "one device, or lower data.max_length."
+    )
 
 
 def epoch_within_memory(stage: Stage) -> dict[str, float] | None:

@@ -90,11 +90,12 @@ class Optimization:
             )
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the state of optimiser, schedule and scaler."""
+        """Return the state of optimiser, schedule and scaler, and its skipped steps in a row."""
         return {
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),
             "scaler": self.scaler.state_dict(),
+            "skipped": self._skipped,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -102,6 +103,8 @@ class Optimization:
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
         self.scaler.load_state_dict(state["scaler"])
+        skipped = state.get("skipped", 0)  # checkpoints of before have none
+        self._skipped = torch.as_tensor(skipped, device=self._bad_losses.device)
 
 
 def _groups(model: TokenClassifier, config: OptimizationConfig) -> list[dict[str, Any]]:

@@ -42,6 +42,10 @@ def agreeing_neighbours(features_ND: Tensor, types_N: Tensor, *, num_neighbours:
     return counts_N
 
 
+SMALLEST = 2.0**-24
+"""The smallest weight: it is not zero when it is kept in float16 either."""
+
+
 def reliability(counts_N: Tensor, types_N: Tensor, *, sharpness: float) -> Tensor:
     """Return w_i = sigma(s (c_i - mean c)) over its largest value, each within i's type: (N,).
 
@@ -60,5 +64,5 @@ def reliability(counts_N: Tensor, types_N: Tensor, *, sharpness: float) -> Tenso
         is_kind_N = types_N == kind
         share = counts_N[is_kind_N].float() / counts_N[is_kind_N].max().clamp(min=1)
         values = torch.sigmoid(sharpness * (share - share.mean()))
-        weights_N[is_kind_N] = values / values.max()
+        weights_N[is_kind_N] = (values / values.max()).clamp_min(SMALLEST)
     return weights_N

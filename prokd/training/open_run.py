@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Self
 
 from filelock import FileLock, Timeout
@@ -18,10 +19,10 @@ from prokd.errors import CollapsedRun, GaveUpWaiting
 from prokd.methods import graph_of
 from prokd.runs.checkpoints import Checkpoints, clear_about_space
 from prokd.runs.folder import ESTIMATE, RunFolder
-from prokd.runs.identity import signature, stage_identity
+from prokd.runs.identity import Parts, in_parts, signature, stage_identity
 from prokd.runs.within_memory import remember_asked, run_folder, within_memory
 from prokd.stages.energy import EnergyMeter
-from prokd.stages.memory import PeakMemory, return_free_memory
+from prokd.stages.memory import PeakMemory, clear_about_memory, return_free_memory
 from prokd.stages.stage import Stage
 from prokd.training.corpora import Corpora
 
@@ -64,7 +65,7 @@ class OpenRun:
                 self.folder.path.mkdir(parents=True, exist_ok=True)
                 self._lock = FileLock(self.folder.path / ".lock")
                 self._wait_for_lock()
-            if self._within_memory() == self.config:
+            if self._within_memory() == self._parts:
                 break
             self._lock.release()  # whoever had it before has found that it does not fit
         with clear_about_space(self.folder.path):
@@ -88,22 +89,25 @@ class OpenRun:
                 logger.info("%s: another process trains it; waiting", self.folder.path)
                 is_told = True
 
-    def _within_memory(self) -> ExperimentConfig:
+    def _within_memory(self) -> Parts:
         return within_memory(self.asked, self.fingerprints, self.runtime.runs_dir)
 
-    def _become(self, config: ExperimentConfig) -> None:
-        """Become the run of a configuration; nothing of it is looked at yet."""
+    def _become(self, parts: Parts) -> None:
+        """Become the run that goes on in parts; nothing of it is looked at yet."""
         runs_dir, data = self.runtime.runs_dir, self.fingerprints
-        self.config, self.identity = config, stage_identity(config, self.name, data)
+        self._parts, self.config = parts, in_parts(self.asked, self.name, parts)
+        self.identity = stage_identity(self.asked, self.name, data, parts)
         self.folder = RunFolder(runs_dir, self.spec.kind, signature(self.identity))
-        self.needed = {name: run_folder(runs_dir, config, name, data) for name in self.spec.needs}
-        self.settings = self.spec.settings(config)
+        self.needed = {
+            name: run_folder(runs_dir, self.asked, name, data, parts) for name in self.spec.needs
+        }
+        self.settings = self.spec.settings(self.config)
         self.num_epochs = self.settings.epochs
         self.stage: Stage | None = None
         self._peak: PeakMemory | None = None
         self._peak_before = 0.0
         self._energy: EnergyMeter | None = None
-        self._joules_before = 0.0
+        self._joules_before: float | None = 0.0
 
     def _look_into_folder(self) -> None:
         if (damage := self.folder.discard_if_damaged()) is not None:
@@ -152,8 +156,8 @@ class OpenRun:
         target, source = self.corpora.config.target, self.corpora.config.source
         key = self.corpora.report_fingerprint()
         if self.folder.reported(target) != key:
-            model = self._trained_model()
-            with clear_about_space(self.folder.path):
+            with clear_about_space(self.folder.path), self._within_device("reporting on"):
+                model = self._trained_model()
                 metrics = self.corpora.report(model, self.folder.counts(target))
                 reasons = self.corpora.not_scored()
                 self.folder.write_report(key, metrics, reasons, target=target)
@@ -173,12 +177,26 @@ class OpenRun:
         known = self.folder.oracle()
         key = self.corpora.oracle_fingerprint()
         if known is None or known["fingerprint"] != key:
-            model = self._trained_model()
-            scores = self.corpora.scores(model, self.config.target, "dev")
+            with self._within_device("scoring"):
+                scores = self.corpora.scores(self._trained_model(), self.config.target, "dev")
             known = {"fingerprint": key, "target_dev_entity_f1": scores["entity_f1"]}
             with clear_about_space(self.folder.path):
                 write_json(self.folder.path / "oracle.json", known)
         return float(known["target_dev_entity_f1"])
+
+    def _peak_megabytes(self) -> float:
+        """Return the most memory that the run took, before it was interrupted too."""
+        now = 0.0 if self._peak is None else self._peak.megabytes()
+        return max(self._peak_before, now)
+
+    def _joules(self) -> float | None:
+        """Return the energy that the run took, before it was interrupted too; None if unknown."""
+        now = None if self._energy is None else self._energy.joules()
+        before = self._joules_before
+        return None if now is None or before is None else before + now
+
+    def _within_device(self, what: str) -> AbstractContextManager[None]:
+        return clear_about_memory(f"{what} the {self.name}", self.device)
 
     def _trained_model(self) -> TokenClassifier:
         """Load the model of the finished run; the stage that trained it is in memory no longer."""

@@ -15,7 +15,8 @@ from prokd.method import PAIRED_TRAIN, TRANSLATED_TRAIN
 from prokd.methods import build_config, graph_of, method_of, needed_corpora
 from prokd.methods.rates import with_suited_rates
 from prokd.runs.effect import check_effect, flatten
-from prokd.runs.folder import RunFolder, run_in
+from prokd.runs.folder import RunFolder
+from prokd.runs.known import run_in
 
 OPTIONS = {"data.dataset": "--dataset", "encoder.name": "--model"}
 """Settings with an option of their own."""

@@ -11,6 +11,7 @@ import numpy as np
 from prokd.config import ExperimentConfig
 from prokd.runs.estimates import estimate_in_words
 from prokd.runs.folder import RunFolder
+from prokd.runs.known import known_counts
 from prokd.scoring.bootstrap import f1_interval
 
 
@@ -49,7 +50,7 @@ def scores_of(folder: RunFolder, config: ExperimentConfig) -> Iterator[Score]:
             others = (metrics.get(f"{start}{way}") for way in ("_strict", "_viterbi"))
             strict, viterbi = ("-" if other is None else f"{other:.4f}" for other in others)
             score = Score(language, metrics[start], strict, viterbi)
-            path = folder.counts(language)
+            path = known_counts(folder, language)
             is_kept = language == config.target and path.is_file()
             yield _with_interval(score, path) if is_kept else score
 

@@ -67,11 +67,13 @@ class StageRun(OpenRun):
         while not self.done:
             with clear_about_space(self.folder.path):
                 if self.stage is None:
-                    self.stage = self._build_stage()
+                    with self._within_device("building"):
+                        self.stage = self._build_stage()
                 # All is trained if it was killed between its last epoch and DONE.
                 fits = self.epoch == self.num_epochs or self._train_epoch()
                 if fits and self.epoch == self.num_epochs:
-                    self._finish()
+                    with self._within_device("scoring"):
+                        self._finish()
             if fits:
                 break
             self._go_on_in_smaller_parts()
@@ -152,7 +154,7 @@ class StageRun(OpenRun):
             torch.set_num_threads(self.runtime.threads)
         self._peak_before = self._peak_megabytes()
         self._peak = PeakMemory(self.device)
-        self._joules_before = self._joules() or 0.0
+        self._joules_before = 0.0 if self._energy is None else self._joules()
         self._energy = EnergyMeter(self.device)
         stage = self._new_stage(self.corpora)
         self._resume(stage)
@@ -180,16 +182,6 @@ class StageRun(OpenRun):
             self.stage.model.load_state_dict(weights)
         return self.stage.criteria()
 
-    def _peak_megabytes(self) -> float:
-        """Return the most memory that the run took, before it was interrupted too."""
-        now = 0.0 if self._peak is None else self._peak.megabytes()
-        return max(self._peak_before, now)
-
-    def _joules(self) -> float | None:
-        """Return the energy that the run took, before it was interrupted too; None if unknown."""
-        now = None if self._energy is None else self._energy.joules()
-        return None if now is None else self._joules_before + now
-
     def _resume(self, stage: Stage) -> None:
         state = self._checkpoints.load()
         self.history = [] if state is None else state["history"]
@@ -199,7 +191,7 @@ class StageRun(OpenRun):
             return
         stage.load_state_dict(state["stage"])
         self._peak_before = max(self._peak_before, state.get("peak_memory_mb", 0.0))
-        self._joules_before = state.get("energy_joules") or 0.0
+        self._joules_before = state.get("energy_joules")
         logger.info("%s goes on after epoch %d", self.folder.path.name, self.epoch)
 
     def _finish(self) -> None:

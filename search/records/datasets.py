@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from prokd.config import ExperimentConfig
 from prokd.config.settings import JOINT
-from prokd.method import ENCODER, SOURCE_TRAIN, TARGET_TRAIN
+from prokd.method import (
+    ENCODER,
+    MADE_OF_SOURCE,
+    SOURCE_DEV,
+    SOURCE_TRAIN,
+    TARGET_TRAIN,
+    TRANSLATED_TRAIN,
+)
 from prokd.methods import graph_of
 
 if TYPE_CHECKING:  # slow imports
@@ -77,7 +84,7 @@ def read_by(
         readers[ORACLE, config.target, "dev"] = [graph.result]
     table = [(place, tuple(stages), _read(corpora, *place)) for place, stages in readers.items()]
     return tuple(
-        _described(place[0], stages, corpus, config)
+        _described(place, stages, corpus, config)
         for place, stages, corpus in table
         if corpus is not None
     )
@@ -90,22 +97,31 @@ def _place(name: str, config: ExperimentConfig) -> tuple[str, str, str] | None:
         return None
     if role == TARGET_TRAIN:
         return UNLABELLED, config.target, "train"
-    is_train = role == SOURCE_TRAIN
-    what, split = (TRAINING, "train") if is_train else (SELECTION, "dev")
+    if role in MADE_OF_SOURCE:
+        return TRAINING, config.target, role
+    assert role in (SOURCE_TRAIN, SOURCE_DEV), f"nothing is known of {role}"
+    what, split = (TRAINING, "train") if role == SOURCE_TRAIN else (SELECTION, "dev")
     return what, language or config.source, split
 
 
 def _read(corpora: Corpora, context: str, language: str, split: str) -> Corpus | None:
     if context == REPORT:
         return corpora.test(language)[0]
+    if split in MADE_OF_SOURCE:
+        return corpora.translated if split == TRANSLATED_TRAIN else corpora.paired
     return corpora.corpus(language, split, labelled=context != UNLABELLED)
 
 
 def _described(
-    context: str, stages: tuple[str, ...], corpus: Corpus, config: ExperimentConfig
+    place: tuple[str, str, str], stages: tuple[str, ...], corpus: Corpus, config: ExperimentConfig
 ) -> DataSet:
+    context, language, split = place
     name = f"{config.data.dataset}/{corpus.language}/{corpus.split}"
     source_type, source = _source(corpus)
+    if split in MADE_OF_SOURCE:
+        name = f"{config.data.dataset}/{config.source}/train, {MADE_OF_SOURCE[split]} {language}"
+        source_type, source = "code", {"tags": {"mlflow.source.name": name}}
+    has_source_labels = split in MADE_OF_SOURCE or corpus.language in config.sources
     return DataSet(
         context=context,
         stages=stages,
@@ -114,7 +130,7 @@ def _described(
         source_type=source_type,
         source=json.dumps(source),
         schema=json.dumps({"mlflow_colspec": list(_columns(corpus))}),
-        profile=json.dumps(_profile(corpus, is_source=corpus.language in config.sources)),
+        profile=json.dumps(_profile(corpus, is_source=has_source_labels)),
     )
 
 

@@ -40,12 +40,12 @@ def run_attached(arguments: Sequence[str], logs: Path) -> int:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    latest = logs / "latest.log"
-    latest.unlink(missing_ok=True)
-    latest.symlink_to(log.name)
     signal.signal(signal.SIGINT, lambda *_: search.send_signal(signal.SIGINT))
     signal.signal(signal.SIGTERM, lambda *_: search.send_signal(signal.SIGTERM))
     signal.signal(signal.SIGHUP, lambda *_: os._exit(129))  # the search has no part in it
+    link = logs / f".latest-{os.getpid()}"  # put in place in one step: another may start now
+    link.symlink_to(log.name)
+    link.replace(logs / "latest.log")
     with log.open("rb") as shown:
         while True:
             has_ended = search.poll() is not None

@@ -66,13 +66,13 @@ class AblationData:
     def _result(self, row: dict[str, str]) -> Result:
         folder, runs_dir = Path(row["folder"]), self.output / "runs"
         stages = {
-            name: run_of(runs_dir, own, str(folder.parent / f"{name}-{own}"))
+            name: run_of(runs_dir, own, folder)
             for name, own in row.items()
             if own and _is_signature(own) and "/" not in name
         }
         last = folder.name[-SIGNATURE_LENGTH:]
         own = next((name for name, run in stages.items() if run.signature == last), None)
-        result = run_of(runs_dir, last, str(folder))
+        result = run_of(runs_dir, last, folder)
         before = {name: run for name, run in stages.items() if name != own}
         return Result({**before, own or result.kind: result})
 

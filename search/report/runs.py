@@ -12,7 +12,7 @@ from typing import Any
 from prokd.common.files import read_json
 from prokd.runs.effect import flatten
 from prokd.runs.folder import SOURCE_DEV, RunFolder
-from search.experiments import total
+from search.experiments import all_of, total
 
 Points = tuple[tuple[float, float], ...]
 SOURCE_DEV_F1 = "source-dev F1"
@@ -85,25 +85,23 @@ class Result:
 
     def fingerprints(self) -> dict[str, str]:
         """Return the hashes of all that its runs have read."""
-        found: dict[str, str] = {}
-        for folder in self.stages.values():
-            found |= (folder.identity() or {}).get("fingerprints", {})
-        return found
+        identities = [folder.identity() or {} for folder in self.stages.values()]
+        return all_of(identity.get("fingerprints", {}) for identity in identities)
 
 
-def run_of(runs_dir: Path, signature: str, otherwise: str = "") -> RunFolder:
+def run_of(runs_dir: Path, signature: str, result: Path) -> RunFolder:
     """Return the folder of a run, known by its signature.
 
     Args:
         runs_dir: Folder of all runs.
         signature: Of the run.
-        otherwise: The folder's path when it was written, looked at if it is not in `runs_dir`.
+        result: Where its experiment's result lay when that was written: the run is looked for
+            beside it if it is not in `runs_dir`.
     """
-    for path in [*runs_dir.glob(f"*-{signature}"), Path(otherwise or "nowhere")]:
-        if path.is_dir() and path.name.endswith(f"-{signature}"):
-            return RunFolder(path.parent, path.name.removesuffix(f"-{signature}"), signature)
-    kind = Path(otherwise).name.removesuffix(f"-{signature}") or "run"
-    return RunFolder(runs_dir, kind, signature)
+    for place in (runs_dir, result.parent):
+        for path in place.glob(f"*-{signature}"):
+            return RunFolder(place, path.name.removesuffix(f"-{signature}"), signature)
+    return RunFolder(runs_dir, result.name.rpartition("-")[0] or "run", signature)
 
 
 def curves(label: str, results: Sequence[Result]) -> list[Curve]:

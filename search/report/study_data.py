@@ -13,13 +13,14 @@ from optuna.trial import FrozenTrial, TrialState
 from prokd.errors import UserError
 from prokd.runs.folder import ORACLE, SOURCE_DEV
 from search.choice import METHOD, method_in, point_of
+from search.experiments import all_of
 from search.report.effects import Group, groups
 from search.report.origin import read_origin
 from search.report.runs import Curve, Result, curves, mean_of, run_of
 from search.results import heading
 from search.study import read_trials
 
-SIGNATURE, FOLDER = "signature", "folder"
+SIGNATURE, FOLDER, STAGE = "signature", "folder", "result_stage"
 BEST = 5
 """Trials whose training curves are shown."""
 
@@ -138,12 +139,12 @@ class StudyData:
         for place, signature in enumerate(attributes.get(SIGNATURE, [])):
             path = Path(attributes[FOLDER][place])
             stages = {
-                name: run_of(runs_dir, own, str(path.with_name(f"{name}-{own}")))
+                name: run_of(runs_dir, own, path)
                 for name in before
                 for own in attributes[f"{name}_{SIGNATURE}"][place : place + 1]
             }
-            last = run_of(runs_dir, signature, str(path))
-            found.append(Result({**stages, last.kind: last}))
+            last = run_of(runs_dir, signature, path)
+            found.append(Result({**stages, attributes.get(STAGE, last.kind): last}))
         return tuple(found)
 
     def criteria(self) -> list[str]:
@@ -186,5 +187,5 @@ class StudyData:
         if not found:
             for place in self.places[:BEST]:
                 for result in place.results:
-                    found |= result.fingerprints()
+                    found = all_of([found, result.fingerprints()])
         return found

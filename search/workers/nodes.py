@@ -12,8 +12,11 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
+from filelock import FileLock
+
 import prokd
 import search
+from prokd.common.files import write_text
 from prokd.errors import UserError
 
 PACKAGES = ("torch", "transformers", "datasets", "ray", "optuna", "mlflow", "numpy")
@@ -53,11 +56,9 @@ def mark_storage(output: Path) -> dict[str, str]:
     """Write a mark into the output folder, if there is none, and return where and what it is."""
     output.mkdir(parents=True, exist_ok=True)
     file = output.resolve() / MARK
-    try:
-        with file.open("x", encoding="utf-8") as new:
-            new.write(uuid.uuid4().hex)
-    except FileExistsError:
-        pass
+    with FileLock(f"{file}.lock"):  # of two drivers that start at once one writes it, whole
+        if not file.exists() or not file.read_text(encoding="utf-8"):
+            write_text(file, uuid.uuid4().hex)
     return {"file": str(file), "content": file.read_text(encoding="utf-8")}
 
 

@@ -148,11 +148,11 @@ class StageWorker:
         except UserError as error:
             result = self._end(REFUSED, str(error))
         except (MemoryError, RuntimeError) as error:  # torch's errors of memory are RuntimeErrors
-            from prokd.stages.memory import ran_out_of_memory
+            from prokd.stages.memory import first_line, ran_out_of_memory
 
             if not ran_out_of_memory(error):
                 raise
-            result = self._end(REFUSED, f"out of memory: {str(error).splitlines()[0]}")
+            result = self._end(REFUSED, f"out of memory: {first_line(error)}")
         took = {"busy": time.monotonic() - started, "processor": time.process_time() - before}
         return result | took
 

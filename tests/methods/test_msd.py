@@ -209,6 +209,9 @@ def test_what_cannot_act_is_no_part_of_the_name(config):
     no_heads = with_overrides(config, {"student.heads_weight": 0.0})
     alike = with_overrides(no_heads, {"heads.weights": "uniform"})
     assert effective_student(alike) == effective_student(no_heads)
+    turned = [with_overrides(config, {"heads.layers": layers}) for layers in ([1, 2], [2, 1])]
+    for stage in ("teacher", "student"):
+        assert name_of(turned[0], stage) == name_of(turned[1], stage) != name_of(config, stage)
 
 
 @pytest.mark.parametrize(

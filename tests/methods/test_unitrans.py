@@ -138,6 +138,9 @@ def test_what_cannot_act_is_no_part_of_the_name(config):
     hard = without(config, "SL")
     other = with_overrides(hard, {"student.distillation_reduction": "sum"})
     assert name_of(other, "student") == name_of(hard, "student")
+    votes = with_overrides(config, {"student.distillation_weight": 0.0})
+    printed = with_overrides(votes, {"student.loss_reduction": "sentences"})
+    assert name_of(printed, "student") == name_of(votes, "student")
 
 
 @pytest.mark.parametrize(

@@ -57,11 +57,14 @@ def test_a_run_whose_weights_are_damaged_is_trained_again(
     folder, _ = _train("teacher", few_config, runtime)
     weights = folder / "weights.safetensors"
     before = file_sha256(weights)
+    made_of_it = list(folder.glob("probabilities-*.npy"))
+    assert made_of_it  # by the student
     assert read_json(folder / "DONE")["weights_sha256"] == before
     _damage(weights, how)
     with caplog.at_level(logging.WARNING):
         again, trained = _train("teacher", few_config, runtime)
     assert (again, trained) == (folder, few_config.teacher.epochs)
+    assert not any(path.exists() for path in made_of_it)
     assert "the run is trained again" in caplog.text
     assert file_sha256(weights) == before
     assert _train("teacher", few_config, runtime)[1] == 0

@@ -39,6 +39,20 @@ def test_what_is_not_counted_is_unknown(tmp_path):
     assert EnergyMeter(CPU, tmp_path).joules() is None
 
 
+def test_what_was_taken_before_is_unknown_where_nothing_counted_it(
+    few_config, tiny_runtime, tmp_path, monkeypatch
+):
+    counters = tmp_path / "counters"
+    monkeypatch.setattr(runs, "EnergyMeter", partial(EnergyMeter, counters=counters))
+    with runs.StageRun("teacher", few_config, tiny_runtime) as run:
+        run.step()
+        run.flush()
+    counters.mkdir()
+    _package(counters, "intel-rapl:0", 0)
+    with runs.StageRun("teacher", few_config, tiny_runtime) as run:
+        assert run.run()["energy_joules"] is None
+
+
 def test_a_run_adds_up_what_was_taken_before_it_was_interrupted(
     few_config, tiny_runtime, tmp_path, monkeypatch
 ):

@@ -34,7 +34,8 @@ from prokd.encoder.export_folder import is_export
 from prokd.encoder.licence import encoder_licence
 from prokd.errors import UserError
 from prokd.methods import build_config
-from prokd.runs.folder import ORACLE, SOURCE_DEV, RunFolder, run_in
+from prokd.runs.folder import ORACLE, SOURCE_DEV, RunFolder
+from prokd.runs.known import run_in
 from prokd.scoring.tagging import Tagger
 from prokd.training.chosen import Chosen
 from prokd.training.exports import config_of, export, has_card, renew_card

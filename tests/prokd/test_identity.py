@@ -152,6 +152,26 @@ class TestSettingsThatCannotAct:
         off = {"teacher.alignment.weight": 0.0}
         assert not changed(with_overrides(BASE, off), overrides)[0]
 
+    @pytest.mark.parametrize(
+        ("given", "path"),
+        [
+            ({"refresh": "epoch"}, "teacher.alignment.start"),
+            ({"source": "batch", "gradient": "literal"}, "prototypes.update_rate_acts_on"),
+        ],
+    )
+    def test_averages_that_nothing_is_compared_with(
+        self, given: dict[str, Any], path: str
+    ) -> None:
+        config = with_overrides(
+            LITERAL, {f"teacher.alignment.{name}": value for name, value in given.items()}
+        )
+        assert not changed(config, {path: altered(path, value_at(config, path))})[0]
+
+    def test_a_constant_weight_of_one_is_distillation_alone(self) -> None:
+        alone = with_overrides(BASE, PROKD.components["ST"])
+        one = {"student.schedule": "constant", "student.constant_distillation_weight": 1.0}
+        assert signatures(with_overrides(BASE, one)) == signatures(alone)
+
     def test_teacher_without_alignment_sees_no_target_text(self) -> None:
         config = with_overrides(BASE, PROKD.components["CA"])
         other = DATA | {"target_train": "other"}

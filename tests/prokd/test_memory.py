@@ -110,6 +110,37 @@ def test_parts_do_change_the_numbers(
     assert curves[0] != curves[1]
 
 
+@pytest.mark.parametrize("what", ["building", "scoring", "reporting on"])
+def test_memory_that_runs_out_beside_training_is_one_sentence(
+    what: str,
+    few_config: ExperimentConfig,
+    tiny_runtime: RuntimeConfig,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    places = {
+        "building": (StageRun, "_new_stage"),
+        "scoring": (StageRun, "_criteria"),
+        "reporting on": (Corpora, "report"),
+    }
+
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory\nand so on")
+
+    with StageRun("teacher", few_config, tiny_runtime) as run:
+        monkeypatch.setattr(*places[what], full)
+
+        def to_the_end() -> None:
+            run.run()
+            run.report()
+
+        with pytest.raises(UserError, match=rf"^{what} the teacher must fit into the .* of cpu"):
+            to_the_end()
+        assert noted(run.folder) is None
+        monkeypatch.undo()
+        run.run()  # it goes on
+        assert run.report()
+
+
 def test_run_goes_on_where_it_is_led(
     few_config: ExperimentConfig, tiny_runtime: RuntimeConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -60,3 +60,9 @@ def test_one_token_has_no_neighbour():
     assert counts.tolist() == [0]
     weights = reliability(counts, torch.zeros(1, dtype=torch.int64), sharpness=6.0)
     assert weights.tolist() == [1.0]
+
+
+def test_no_weight_is_zero_even_when_it_is_kept_in_half_precision():
+    weights = reliability(torch.tensor([0, 9]), torch.tensor([1, 1]), sharpness=200.0)
+    assert (weights.half() > 0).all()
+    assert weights[0] < 1e-7

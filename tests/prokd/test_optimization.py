@@ -10,7 +10,7 @@ import torch
 from prokd.config import ExperimentConfig, RuntimeConfig, with_overrides
 from prokd.encoder.classifier import build_classifier
 from prokd.errors import CollapsedRun
-from prokd.stages.optimization import Optimization
+from prokd.stages.optimization import MOST_SKIPPED, Optimization
 from prokd.training.run import StageRun
 
 
@@ -49,6 +49,26 @@ def test_finite_steps_pass(tiny_config: ExperimentConfig) -> None:
     for _ in range(3):
         optimization.step(_losses(optimization)["good"])
     optimization.check("teacher", 1)
+
+
+def test_steps_that_are_skipped_in_a_row_are_counted_on_when_a_run_goes_on(
+    tiny_config: ExperimentConfig,
+) -> None:
+    state = None
+    for _ in range(3):  # killed twice
+        optimization = _optimization(tiny_config)
+        optimization.scaler = torch.amp.GradScaler("cpu", enabled=True)  # fp16 is for GPUs alone
+        if state is not None:
+            optimization.load_state_dict(state)
+        for _ in range(MOST_SKIPPED // 2):
+            optimization.step(_losses(optimization)["infinite gradient"])
+        optimization.check("student", 1)
+        state = optimization.state_dict()
+        if int(state["skipped"]) == MOST_SKIPPED:
+            break
+    optimization.step(_losses(optimization)["infinite gradient"])
+    with pytest.raises(CollapsedRun, match="the gradient is not finite"):
+        optimization.check("student", 2)
 
 
 def test_weights_that_left_the_range_in_the_last_step_are_a_collapse(

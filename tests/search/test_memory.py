@@ -92,7 +92,7 @@ def test_a_search_reads_runs_where_they_lie_now(open_engine, output, runtime, mo
     engine = open_engine()
     search = Search(spec, engine, output)
     first = search.spec.experiments(
-        "x", {"student.fusion_weight": 0.7}, search.data, runtime.runs_dir
+        "x", {"student.fusion_weight": 0.7}, engine.descriptions.training, runtime.runs_dir
     )
     asked = first[0].key("teacher"), first[0].key("student")
     teacher = _run_out(first[0], engine.runtime, "teacher", monkeypatch)

@@ -29,7 +29,9 @@ def make_trial(tmp_path):
 
     def make(trial, seeds=1):
         spec = tiny_spec(space=SPACE, seeds=range(seeds))
-        return spec.experiments(f"trial {trial.number}", trial.params, DATA, tmp_path)
+        return spec.experiments(
+            f"trial {trial.number}", trial.params, lambda config: DATA, tmp_path
+        )
 
     return make
 

@@ -86,6 +86,14 @@ def test_a_node_that_sees_another_storage_is_named(tmp_path):
         nodes.check(nodes.description(), storage)
 
 
+def test_a_mark_that_was_begun_and_never_written_is_written(tmp_path):
+    storage = nodes.mark_storage(tmp_path)
+    Path(storage["file"]).write_text("")  # as a driver leaves it that is killed here
+    again = nodes.mark_storage(tmp_path)
+    assert again["content"]
+    nodes.check(nodes.description(), again)
+
+
 def _teacher(config, runtime, **settings):
     data = DataDescriptions(runtime).training(config)
     return StageTrainable(job("teacher", config, runtime, data=data, **settings))

@@ -49,6 +49,17 @@ def test_a_teacher_then_its_student_then_nothing_left(make_job, runtime):
     student.cleanup()
 
 
+def test_memory_that_runs_out_without_a_word_is_refused(make_job, monkeypatch):
+    trainable = StageTrainable(config=make_job("teacher", tiny_config()))
+
+    def full(self):
+        raise MemoryError
+
+    monkeypatch.setattr(StageRun, "step", full)
+    (result,) = _steps(trainable)
+    assert (result["state"], result["reason"]) == ("refused", "out of memory: MemoryError")
+
+
 def test_out_of_time_it_pauses_and_goes_on_in_another_worker(make_job, runtime, monkeypatch):
     config = tiny_config()
     deadline = time.time() + 3600

@@ -52,7 +52,7 @@ def effective_teacher(config: ComposedConfig) -> dict[str, Any]:
     tree = prokd.effective_teacher(as_prokd(config))
     if config.teacher.heads_weight > 0:
         tree["teacher"]["heads_weight"] = config.teacher.heads_weight
-        tree["heads"] = config.heads.model_dump(mode="json")
+        tree["heads"] = msd.effective_heads(config.heads)
     if is_paired(config) or contrasts(config):
         tree["teacher"]["contrast"] = concner.effective_contrast(
             as_concner(config).teacher.contrast

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from prokd.config.shared import shared_settings, source_settings
-from prokd.methods.msd.config import MSDConfig
+from prokd.methods.msd.config import HeadsConfig, MSDConfig
 from prokd.stages.effective import effective_distillation, effective_tagger
 
 
@@ -19,13 +19,18 @@ def distils_alone(config: MSDConfig) -> bool:
     return config.student.heads_weight == 0 and not draws_features(config)
 
 
+def effective_heads(config: HeadsConfig) -> dict[str, Any]:
+    """Return the layers that have a classifier: in which order they are named does not matter."""
+    return config.model_dump(mode="json") | {"layers": sorted(config.layers)}
+
+
 def effective_teacher(config: MSDConfig) -> dict[str, Any]:
     """Return the settings that a teacher's numbers depend on."""
     if config.teacher.heads_weight == 0:
         return effective_tagger(config)
     return source_settings(config) | {
         "teacher": config.teacher.model_dump(),
-        "heads": config.heads.model_dump(mode="json"),
+        "heads": effective_heads(config.heads),
     }
 
 
@@ -36,7 +41,7 @@ def effective_student(config: MSDConfig) -> dict[str, Any]:
     student = config.student.model_dump()
     tree = shared_settings(config) | {"student": student}
     if config.student.heads_weight > 0:
-        tree["heads"] = config.heads.model_dump(mode="json")
+        tree["heads"] = effective_heads(config.heads)
     if not draws_features(config):
         for name in ("mmd_features", "mmd_kernels"):
             del student[name]

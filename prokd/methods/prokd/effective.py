@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from prokd.config.shared import shared_settings
-from prokd.methods.prokd.config import ProKDConfig, PrototypeConfig
+from prokd.methods.prokd.config import AlignmentConfig, ProKDConfig, PrototypeConfig
 from prokd.stages.effective import effective_distillation, effective_tagger
 
 
@@ -17,7 +17,9 @@ def aligns(config: ProKDConfig) -> bool:
 
 def self_trains(config: ProKDConfig) -> bool:
     """Tell whether the student ever learns from pseudo-labels (Eq. 11)."""
-    return config.student.schedule != "distillation"
+    student = config.student
+    never = student.schedule == "constant" and student.constant_distillation_weight == 1
+    return student.schedule != "distillation" and not never
 
 
 def effective_teacher(config: ProKDConfig) -> dict[str, Any]:
@@ -28,13 +30,11 @@ def effective_teacher(config: ProKDConfig) -> dict[str, Any]:
     tree["teacher"] = config.teacher.model_dump()
     alignment = tree["teacher"]["alignment"]
     tree["prototypes"] = _effective_prototypes(config.prototypes)
+    for name in _idle_averages(config.teacher.alignment):
+        tree["prototypes"].pop(name, None)
+        alignment.pop(name, None)
     if config.prototypes.weights == "hard" or alignment["gradient"] == "none":
         del alignment["weight_gradient"]
-    if config.teacher.alignment.is_batchwise:
-        for name in ("start", "refresh"):
-            del alignment[name]
-        for name in ("update_rate", "update_rate_weighs", "update_rate_acts_on"):
-            del tree["prototypes"][name]
     if alignment["least_entity_share"] == 0:
         del alignment["share_update_rate"]
     if alignment["summation"] == "inside_log":
@@ -42,6 +42,15 @@ def effective_teacher(config: ProKDConfig) -> dict[str, Any]:
     if alignment["negatives"] == "none":
         del alignment["positive_in_denominator"]
     return tree
+
+
+def _idle_averages(alignment: AlignmentConfig) -> list[str]:
+    """Return the settings of averaged prototypes (Eq. 5) that do not act."""
+    if alignment.is_batchwise:
+        names = ["update_rate", "update_rate_weighs", "update_rate_acts_on"]
+        return ["start", "refresh", *names]
+    idle = ["update_rate_acts_on"] if alignment.source == "batch" else []
+    return idle + (["start"] if alignment.refresh == "epoch" else [])
 
 
 def effective_student(config: ProKDConfig) -> dict[str, Any]:

@@ -54,6 +54,7 @@ def effective_student(config: UniTransConfig) -> dict[str, Any]:
         own |= settings.model_dump(include={"voted_weight", "vote", "voted_confidence"})
         if own["vote"] == "majority" and len(teachers_of(config)) == 2:
             own["vote"] = "all"  # more than half of two
+    own = optimization_settings(settings) | own
     if settings.distillation_weight == 0:
-        del own["distillation_reduction"]
-    return shared_settings(config) | {"student": optimization_settings(settings) | own}
+        del own["distillation_reduction"], own["loss_reduction"]
+    return shared_settings(config) | {"student": own}
