@@ -15,10 +15,9 @@ from ablations.spec import AblationSpec, Variant
 from ablations.tables import PublishedRows, aligned, score_table, share
 from prokd.common.files import write_text
 from prokd.common.latex import PACKAGES
-from prokd.common.names import ending
+from prokd.common.names import ending, flatten
 from prokd.common.tables import Table, as_csv, as_markdown
 from prokd.errors import UserError
-from prokd.runs.effect import flatten
 
 REFERENCES = ("tsl", "prokd")
 """The first of them that is there is what the others are tested against."""

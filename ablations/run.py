@@ -147,6 +147,8 @@ def ablation(
     if from_best:
         bases, more = with_best_points(bases, [*fixed, *spec.base], descriptions, output)
         notes += more
+        for line in more:
+            typer.echo(line)
     plan = AblationPlan(spec, tuple(bases), parse_seeds(seeds) if seeds else tuple(spec.seeds))
     for base in bases:
         missing = descriptions.not_scored(base)

@@ -21,6 +21,7 @@ SOURCE_TRAIN, SOURCE_DEV, TARGET_TRAIN = "source_train", "source_dev", "target_t
 """Corpora that a stage may read: labelled source to train and to choose on, unlabelled target."""
 TRANSLATED_TRAIN, PAIRED_TRAIN = "translated_train", "paired_train"
 """The labelled source translated word by word; the source, then its translation in that order."""
+CORPORA = (SOURCE_TRAIN, SOURCE_DEV, TARGET_TRAIN, TRANSLATED_TRAIN, PAIRED_TRAIN)
 MADE_OF_SOURCE = {TRANSLATED_TRAIN: "translated into", PAIRED_TRAIN: "beside its translation into"}
 """Corpora that have the source's labels, and how, in words before the target's language."""
 TRANSLATION = ("translation.mode", "translation.keep", "translation.casing")
@@ -92,9 +93,15 @@ class StageSpec:
         return f"{name}/{self.source}" if is_source and own else name
 
     def function(self) -> Callable[..., Any]:
-        """Import what builds the stage."""
+        """Import what builds the stage; UserError if it cannot be imported."""
         module, _, name = self.build.partition(":")
-        found: Callable[..., Any] = getattr(importlib.import_module(module), name)
+        rule = f"the build of the stage {self.name} must be module:function, but {self.build}"
+        try:
+            found: Callable[..., Any] = getattr(importlib.import_module(module), name)
+        except (ImportError, AttributeError, ValueError) as error:
+            raise UserError(f"{rule} cannot be imported: {error}.") from None
+        if not callable(found):
+            raise UserError(f"{rule} is {found!r}.")
         return found
 
 
@@ -109,13 +116,20 @@ class Graph:
     stages: tuple[StageSpec, ...]
 
     def __post_init__(self) -> None:
-        """Check that names differ and that each stage needs earlier ones alone."""
-        known: set[str] = set()
+        """Check that names differ and that each stage needs earlier ones alone; UserError else."""
+        known: dict[str, None] = {}
         for spec in self.stages:
-            assert spec.name not in known, f"the stage {spec.name} is there twice"
-            assert known.issuperset(spec.needs), f"{spec.name} must need earlier stages"
-            known.add(spec.name)
-        assert self.stages, "a method has a stage"
+            if spec.name in known:
+                raise UserError(
+                    f"the stages of a graph must differ, but {spec.name} is there twice."
+                )
+            for need in spec.needs:
+                if need not in known:
+                    rule = f"the stage {spec.name} must need stages before it"
+                    raise UserError(f"{rule}, {ending(need, known)}")
+            known[spec.name] = None
+        if not self.stages:
+            raise UserError("a graph must have a stage, but has none.")
 
     @cached_property
     def names(self) -> tuple[str, ...]:

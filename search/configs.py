@@ -116,7 +116,9 @@ def searched(
             spaces[base.method] = free_space(name, base, fixed[base.method])
     space = joined(spaces)
     if not space:
-        raise UserError("one of the searched settings must be free, but --set fixes all of them.")
+        given = any(paths for paths in fixed.values())
+        why = "--set fixes all that have an effect" if given else "none has an effect"
+        raise UserError(f"one of the searched settings must be free, but {why} (space {name}).")
     return space
 
 
@@ -129,15 +131,29 @@ def naming(method: str, *, if_several: Sized) -> Iterator[None]:
         raise (UserError(f"{method}: {error}") if len(if_several) > 1 else error) from None
 
 
-def free_space(name: str, base: ExperimentConfig, fixed: Iterable[str]) -> Space:
-    """Return the space of one method less what ``--set`` fixes, see `searched`."""
+def free_space(
+    name: str,
+    base: ExperimentConfig,
+    fixed: Iterable[str],
+    say: Callable[[str], object] = lambda line: None,
+) -> Space:
+    """Return the space of one method less what ``--set`` fixes, see `searched`.
+
+    What a space that comes with a method loses for it has no effect is told by ``say``.
+    """
     space = without(load_space(name, base), fixed)
     idle = idle_settings(space, base, name)
-    if idle and name not in named_spaces(base):
+    if not idle:
+        return space
+    none = "has none beside the other settings"
+    if name not in named_spaces(base):
         raise UserError(
-            f"the space {name}: the setting {idle[0]} must have an effect, but has none beside "
-            f"the other settings; leave it out, or set what it belongs to (docs/papers.md)."
+            f"the space {name}: the setting {idle[0]} must have an effect, but {none}; leave it "
+            f"out, or set what it belongs to."
         )
+    say(
+        f"{base.method}: not searched of the space {name}, since without effect: {', '.join(idle)}"
+    )
     return without(space, idle)
 
 

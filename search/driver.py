@@ -144,7 +144,8 @@ class Search:
             study.tell(number, value)
             self.engine.progress.result(label, value)
         elif collapsed or broken:
-            reason = (collapsed or broken)[0].reason
+            lacks = f"its result has no {heading(self.spec.select)}"
+            reason = (collapsed or broken)[0].reason or lacks
             study.fail(number, reason, retry=not collapsed)
             self.engine.progress.result(label, None, reason)
         elif pruned:

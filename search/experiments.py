@@ -152,7 +152,7 @@ class Experiment:
     def transfer_stage(self) -> str | None:
         """The stage whose score on the target stands beside the result's, if there is one."""
         name = method_of(self.config).transfer
-        return None if name == self.result_stage else name
+        return name if name in self.graph.names and name != self.result_stage else None
 
     @property
     def result(self) -> RunFolder:

@@ -7,10 +7,10 @@ from typing import Any
 
 import typer
 
+from prokd.common.names import flatten
 from prokd.config import ExperimentConfig
 from prokd.method import TARGET_TRAIN
 from prokd.methods import graph_of
-from prokd.runs.effect import flatten
 
 _OF_UPDATES = (".epochs", ".batch_sentences", ".batch_tokens")
 

@@ -10,12 +10,12 @@ from typing import Any
 import typer
 
 from prokd.cli.options import codes
-from prokd.common.names import ending, nearest
+from prokd.common.names import ending, flatten, nearest
 from prokd.config import ExperimentConfig, RuntimeConfig
 from prokd.config.settings import JOINT
 from prokd.errors import UserError
 from prokd.methods import build_config, lacking, method_named, methods
-from prokd.runs.effect import acting, flatten
+from prokd.runs.effect import acting
 from search.configs import base_configs, free_space, given_settings, naming
 from search.fairness import comparable
 from search.spaces import readers
@@ -122,7 +122,7 @@ def able(
     found = []
     for base in bases:
         with naming(base.method, if_several=bases):
-            space = free_space(space_name, base, fixed[base.method])
+            space = free_space(space_name, base, fixed[base.method], say)
         reasons = [lacking(config, runtime) for config in readers(base, space)]
         reason = next(filter(None, reasons), None)
         if reason is None:
@@ -187,7 +187,7 @@ def _settings(
         if not any(path in own for own in found.values()):
             raise UserError(
                 f"the setting {path} must have an effect, but has none beside the other settings "
-                f"of {', '.join(names)}: leave it out, or set what it belongs to (docs/papers.md)."
+                f"of {', '.join(names)}: leave it out, or set what it belongs to."
             )
     return {name: [texts[path] for path in own] for name, own in found.items()}
 

@@ -25,12 +25,12 @@ from optuna.distributions import (
 )
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from prokd.common.names import ending
+from prokd.common.names import ending, flatten
 from prokd.config import ExperimentConfig, validation_sentence, with_overrides
 from prokd.config.yaml_files import read_mapping, with_numbers
 from prokd.errors import UserError
 from prokd.methods import method_of, methods
-from prokd.runs.effect import acting, flatten
+from prokd.runs.effect import acting
 from search.choice import METHOD, Space
 from search.spaces import extremes
 
@@ -142,8 +142,8 @@ def _parse(place: str, setting: str, values: Any, base: ExperimentConfig) -> Bas
         raise UserError(f"{start} must be given by {options[setting]}, not by a space.")
     known = flatten(base.model_dump())
     if setting not in known:
-        with_overrides(base, {setting: None})  # says what there is
-        raise UserError(f"{start} is no setting.")
+        rule = f"the space {place} must name settings of {base.method}"
+        raise UserError(f"{rule}, {ending(setting, known)}")
     if isinstance(values, list):
         found = with_numbers(values)
         if not found or len({repr(value) for value in found}) < len(found):

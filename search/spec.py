@@ -11,10 +11,10 @@ from typing import Any
 from optuna.distributions import distribution_to_json
 from optuna.trial import FrozenTrial
 
+from prokd.common.names import flatten
 from prokd.config import ExperimentConfig, with_overrides, with_precision
 from prokd.config.settings import AutocastType
 from prokd.methods import DEFAULT, graph_of
-from prokd.runs.effect import flatten
 from prokd.runs.folder import ORACLE, SOURCE_DEV
 from prokd.runs.identity import signature
 from search.choice import (

@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 from ablations.run import app as ablations_app
 from prokd.cli.added_commands import added, load
 from prokd.cli.app import app as prokd_app
+from prokd.common.names import flatten
 from prokd.methods import methods
-from prokd.runs.effect import flatten
 from search.run import app as search_app
 
 ROOT = Path(__file__).resolve().parents[1]

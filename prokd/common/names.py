@@ -1,9 +1,10 @@
-"""Names that people type: the nearest of those that there are."""
+"""Names that people type: the nearest of those that there are; dotted paths of settings."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 CUTOFF = 0.6
 """Likeness, in [0, 1], from which on a name may be what was meant."""
@@ -28,3 +29,16 @@ def ending(name: str, known: Iterable[str]) -> str:
     """
     meant = nearest(name, known)
     return f"but got {name!r}; did you mean {meant}?" if meant else f"but got {name!r}."
+
+
+def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested settings by dotted path.
+
+    >>> flatten({"a": {"b": 1}, "c": 2})
+    {'a.b': 1, 'c': 2}
+    """
+    flat: dict[str, Any] = {}
+    for name, value in tree.items():
+        path = f"{prefix}{name}"
+        flat |= flatten(value, f"{path}.") if isinstance(value, dict) else {path: value}
+    return flat

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Iterable, Mapping
 from functools import cache
-from importlib.metadata import entry_points
 from typing import Any
 
 from pydantic import ValidationError
@@ -16,51 +16,43 @@ from prokd.config.settings import JOINT
 from prokd.config.shared import narrowed
 from prokd.errors import UserError
 from prokd.method import PAIRED_TRAIN, TARGET_TRAIN, TRANSLATED_TRAIN, Graph, Method
-from prokd.methods.advpicker.method import ADVPICKER
-from prokd.methods.baseline.method import BASELINE
-from prokd.methods.colada.method import COLADA
-from prokd.methods.composed.method import COMPOSED
-from prokd.methods.concner.method import CONCNER
-from prokd.methods.msd.method import MSD
-from prokd.methods.prokd.method import PROKD
-from prokd.methods.tsl.method import TSL
-from prokd.methods.unitrans.method import UNITRANS
+from prokd.methods.found import DEFAULT as DEFAULT
+from prokd.methods.found import found_methods
 
-GROUP = "prokd.methods"
-"""Entry points of other packages: each is a `Method`, or a module-level name that is one."""
-DEFAULT = PROKD.name
-_OWN = (PROKD, TSL, MSD, UNITRANS, CONCNER, ADVPICKER, COLADA, COMPOSED, BASELINE)
+logger = logging.getLogger(__name__)
 
 
-@cache
 def methods() -> dict[str, Method]:
-    """Return all methods by name: our own, then those of other packages.
+    """Return all methods by name: our own, then those of other packages that are whole."""
+    return found_methods().known
 
-    Raises:
-        UserError: An entry point that cannot be loaded, is no method, or has a name that is taken.
-    """
-    found = {method.name: method for method in _OWN}
-    for entry in entry_points(group=GROUP):
-        place = f"the entry point {entry.name} = {entry.value} of the group {GROUP}"
-        try:
-            method = entry.load()
-        except Exception as error:
-            raise UserError(f"{place} cannot be loaded: {error}") from None
-        if not isinstance(method, Method):
-            raise UserError(f"{place} must be a prokd.method.Method, but is {method!r}.")
-        if found.get(method.name, method) is not method:
-            raise UserError(f"{place}: the name {method.name} must be new, but is taken.")
-        found[method.name] = method
-    return found
+
+def method_packages() -> dict[str, str]:
+    """Return name and version of the package of each method that is not ours."""
+    return dict(found_methods().packages)
 
 
 def method_named(name: str) -> Method:
-    """Return a method by its name; UserError, with what there is, if there is none."""
-    known = methods()
-    if name not in known:
-        rule = f"the method must be one of {', '.join(known)}"
-        raise UserError(f"{rule}, {ending(name, known)}")
-    return known[name]
+    """Return a method by its name.
+
+    Raises:
+        UserError: There is none, with what there is, or that of another package is not whole.
+    """
+    known, _, refused = found_methods()
+    if name in known:
+        if name in refused:
+            _tell(refused[name])
+        return known[name]
+    if name in refused:
+        raise UserError(refused[name])
+    rule = f"the method must be one of {', '.join(known)}"
+    others = "".join(f" Not among them: {sentence}" for sentence in refused.values())
+    raise UserError(f"{rule}, {ending(name, known)}{others}")
+
+
+@cache
+def _tell(sentence: str) -> None:
+    logger.warning("%s", sentence)
 
 
 def method_of(config: ExperimentConfig) -> Method:

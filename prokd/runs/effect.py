@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
+from prokd.common.names import flatten
 from prokd.config import ExperimentConfig, with_overrides, with_precision
 from prokd.errors import UserError
 from prokd.methods import graph_of, method_of
 
 BY_CONTENT = ("method", "encoder.name", "data.dataset", "source", "target")
 """Settings that act through the text and the weights that they lead to."""
-
-
-def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return nested settings by dotted path.
-
-    >>> flatten({"a": {"b": 1}, "c": 2})
-    {'a.b': 1, 'c': 2}
-    """
-    flat: dict[str, Any] = {}
-    for name, value in tree.items():
-        path = f"{prefix}{name}"
-        flat |= flatten(value, f"{path}.") if isinstance(value, dict) else {path: value}
-    return flat
 
 
 def acting(config: ExperimentConfig) -> set[str]:
@@ -52,7 +40,7 @@ def check_effect(config: ExperimentConfig, paths: Iterable[str], where: str = ""
             raise UserError(
                 f"{where}the setting {path} must have an effect, but has none beside the other "
                 f"settings of this experiment: leave it out, or set what it belongs to "
-                f"(docs/papers.md)."
+                "."
             )
 
 

@@ -26,6 +26,8 @@ from prokd.common.files import WEIGHTS_FILE, file_sha256, read_json, write_json,
 SOURCE_DEV, ORACLE = "source_dev", "oracle"
 """What any result can be chosen by, higher is better: entity F1 on labelled source dev, and the
 oracle, which looks at labels of target dev. Methods add what needs no label."""
+TRACEBACK = "traceback.txt"
+"""Where an error in a stage's code came up, that has ended its process."""
 ESTIMATE = "estimate"
 """Beginning of the names of a report's numbers that are no scores: estimates without labels."""
 
@@ -210,6 +212,7 @@ class RunFolder:
         write_json(self.path / "result.json", result)
         mark = {"signature": self.signature, "weights_sha256": digest}
         write_json(self.path / "DONE", mark)
+        (self.path / TRACEBACK).unlink(missing_ok=True)
         self.drop_checkpoints()
 
     def mark_failed(self, reason: str) -> None:

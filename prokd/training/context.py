@@ -14,7 +14,8 @@ from prokd.config import ExperimentConfig
 from prokd.data import EncodedCorpus
 from prokd.encoder import artifact
 from prokd.encoder.classifier import TokenClassifier, build_classifier
-from prokd.method import SOURCE_TRAIN, TARGET_TRAIN, StageSpec
+from prokd.errors import UserError
+from prokd.method import SOURCE_DEV, SOURCE_TRAIN, TARGET_TRAIN, StageSpec
 from prokd.runs.folder import RunFolder
 from prokd.scoring.evaluation import LabelledSplit, mean_features
 from prokd.stages.context import Output, Prepare
@@ -45,7 +46,7 @@ class StageContext:
     ) -> None:
         """Take the parts; nothing is loaded yet."""
         self.config: Any = config
-        self.name = spec.name
+        self.name, self._spec = spec.name, spec
         self.corpora, self.device, self.needed = corpora, device, needed
 
     @property
@@ -66,11 +67,12 @@ class StageContext:
             seed=self.config.seed,
         ).to(self.device)
         if start is not None:
-            artifact.load_into(model, self.needed[start].path, self.config.encoder)
+            artifact.load_into(model, self._needed(start).path, self.config.encoder)
         return model
 
     def corpus(self, name: str, model: TokenClassifier) -> EncodedCorpus:
         """Return what a stage learns from, prepared for a model's frozen part."""
+        self._check_read(name)
         return self.corpora.prepared(model, self.corpora.training(name))
 
     def source_train(self, model: TokenClassifier) -> EncodedCorpus:
@@ -79,6 +81,7 @@ class StageContext:
 
     def source_dev(self, model: TokenClassifier) -> LabelledSplit:
         """Return the labelled source sentences to score on, prepared likewise."""
+        self._check_read(SOURCE_DEV)
         return self.corpora.prepared_split(model, self.corpora.source_dev)
 
     def target_train(self, model: TokenClassifier) -> EncodedCorpus:
@@ -94,7 +97,26 @@ class StageContext:
         prepare: Prepare | None = None,
     ) -> npt.NDArray[np.float16]:
         """Return what a needed stage's model makes of a corpus, see `outputs.outputs`."""
-        return outputs(self.needed[need], output, self.corpora, corpus=corpus, prepare=prepare)
+        self._check_read(corpus)
+        return outputs(self._needed(need), output, self.corpora, corpus=corpus, prepare=prepare)
+
+    def _needed(self, name: str) -> RunFolder:
+        """Return the run of a stage that this one needs; UserError unless it says so."""
+        if name not in self.needed:
+            raise UserError(
+                f"the stage {self.name} must need what it builds on, but its needs "
+                f"({', '.join(self.needed) or 'none'}) do not name {name}."
+            )
+        return self.needed[name]
+
+    def _check_read(self, corpus: str) -> None:
+        """Refuse a corpus that is no part of the run's identity."""
+        read = self._spec.reads(self.config)
+        if corpus not in read:
+            raise UserError(
+                f"the stage {self.name} must say what it reads, but its reads "
+                f"({', '.join(read) or 'none'}) do not name {corpus}."
+            )
 
     def sentence_vectors(self, languages: Sequence[str]) -> list[Tensor]:
         """Return the mean feature of each training sentence, by the encoder before any training.
@@ -115,5 +137,9 @@ def new_stage(context: StageContext, spec: StageSpec) -> Stage:
         UserError: The encoder cannot be loaded, or a stage that is needed is not trained.
     """
     seed_everything(context.config.seed, 0)
-    stage: Stage = spec.function()(context)
+    stage: Stage | None = spec.function()(context)
+    if stage is None:
+        raise UserError(
+            f"the stage {spec.name} must be built by {spec.build}, but that returns None."
+        )
     return stage

@@ -29,6 +29,7 @@ from prokd.errors import (
     UserError,
 )
 from prokd.method import PAIRED_TRAIN, SOURCE_TRAIN, TARGET_TRAIN, TRANSLATED_TRAIN
+from prokd.methods import graph_of
 from prokd.runs.folder import ESTIMATE
 from prokd.scoring.evaluation import LabelledSplit, probabilities
 from prokd.scoring.f1_estimate import estimate_f1
@@ -72,6 +73,8 @@ class Corpora(Texts):
                 encoder that cannot be loaded, trained or exported.
         """
         source, target = self.config.source, self.config.target
+        for spec in graph_of(self.config).stages:
+            spec.function()  # what builds it can be imported
         read = [self.corpus(language, "train") for language in self.config.sources]
         for train in read:
             if not train.entity_types:

@@ -21,7 +21,7 @@ from prokd.data.labels import AGGREGATION
 from prokd.encoder import artifact
 from prokd.encoder.licence import encoder_licence
 from prokd.method import TARGET_TRAIN
-from prokd.methods import graph_of, method_of, needed_corpora
+from prokd.methods import graph_of, method_of, method_packages, needed_corpora
 from prokd.runs.folder import RunFolder
 from prokd.scoring.bootstrap import REPLICATES
 from prokd.training.chosen import Chosen
@@ -93,7 +93,7 @@ def _facts(folder: RunFolder, config: ExperimentConfig, local: bool | None) -> d
         "command": train_command(config, folder.kind, local=local),
         "local": local,
         "fingerprints": list(_fingerprints(folder)),
-        "versions": ", ".join(f"{name} {version}" for name, version in _versions()),
+        "versions": ", ".join(f"{name} {version}" for name, version in _versions(config.method)),
         "settings": yaml.safe_dump(settings_of(config), sort_keys=False).rstrip(),
     }
 
@@ -162,8 +162,11 @@ def _fingerprints(folder: RunFolder) -> Iterator[tuple[str, str, str]]:
             yield name, read.replace("_", " "), digest
 
 
-def _versions() -> Iterator[tuple[str, str]]:
+def _versions(method: str) -> Iterator[tuple[str, str]]:
     yield "Python", platform.python_version()
+    if (package := method_packages().get(method)) is not None:
+        name, _, version = package.rpartition(" ")
+        yield name, version
     for package in ("prokd", *PACKAGES):
         try:
             yield package, importlib.metadata.version(package)

@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from prokd.common.names import flatten
 from prokd.config import ExperimentConfig
 from prokd.config.presets import PRESETS
 from prokd.errors import UserError
 from prokd.method import PAIRED_TRAIN, TRANSLATED_TRAIN
 from prokd.methods import build_config, graph_of, method_of, needed_corpora
 from prokd.methods.rates import with_suited_rates
-from prokd.runs.effect import check_effect, flatten
+from prokd.runs.effect import check_effect
 from prokd.runs.folder import RunFolder
 from prokd.runs.known import run_in
 

@@ -12,7 +12,7 @@ import torch
 from prokd.config import ExperimentConfig, RuntimeConfig
 from prokd.encoder import artifact
 from prokd.encoder.files import load_tokenizer
-from prokd.errors import CollapsedRun
+from prokd.errors import CollapsedRun, UserError
 from prokd.method import ENCODER
 from prokd.methods import graph_of, method_of
 from prokd.runs.checkpoints import clear_about_space
@@ -172,15 +172,23 @@ class StageRun(OpenRun):
         text, which takes the place of the trained one.
         """
         assert self.stage is not None, "only a trained stage is judged"
-        is_result = self.name == graph_of(self.config).result and method_of(self.config).criteria
-        held_out = on_held_out(self.corpora) if is_result else None
+        is_result = self.name == graph_of(self.config).result
+        wants = is_result and method_of(self.config).criteria
+        held_out = on_held_out(self.corpora) if wants else None
         if held_out is not None:
             weights = {name: value.cpu() for name, value in self.stage.model.state_dict().items()}
             self.stage = None  # a GPU need not hold two
             release_memory()
             self.stage = self._new_stage(held_out)
             self.stage.model.load_state_dict(weights)
-        return self.stage.criteria()
+        found = self.stage.criteria()
+        for name in method_of(self.config).criteria if is_result else ():
+            if name not in found:
+                raise UserError(
+                    f"the stage {self.name} must give each criterion of its method, but gives "
+                    f"({', '.join(found) or 'none'}) no {name}."
+                )
+        return found
 
     def _resume(self, stage: Stage) -> None:
         state = self._checkpoints.load()

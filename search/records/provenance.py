@@ -11,6 +11,7 @@ import sys
 from functools import cache
 from pathlib import Path
 
+from prokd.methods import method_packages
 from search.records.store_errors import without_secrets
 from search.workers.nodes import PACKAGES
 
@@ -31,6 +32,7 @@ def environment() -> dict[str, str]:
             found[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             continue
+    found |= {f"method.{name}": package for name, package in method_packages().items()}
     found |= git_state(Path(__file__).parent)
     found["command"] = without_secrets(shlex.join(sys.orig_argv))[:LONGEST]
     found["mlflow.source.type"] = "LOCAL"

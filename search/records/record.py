@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prokd.common.files import read_json
+from prokd.common.names import flatten
 from prokd.config import ExperimentConfig
-from prokd.runs.effect import flatten
 from prokd.runs.folder import ORACLE, RunFolder
 from search.experiments import Experiment, languages_of
 from search.records import datasets

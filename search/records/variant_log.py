@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from prokd.common.names import flatten
 from prokd.config import ExperimentConfig
-from prokd.runs.effect import flatten
 from search.records.notes import ablation_note, variant_note
 from search.records.record import (
     FAILED,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from prokd.common.files import read_json
-from prokd.runs.effect import flatten
+from prokd.common.names import flatten
 from prokd.runs.folder import SOURCE_DEV, RunFolder
 from search.experiments import all_of, total
 

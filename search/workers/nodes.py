@@ -62,6 +62,15 @@ def mark_storage(output: Path) -> dict[str, str]:
     return {"file": str(file), "content": file.read_text(encoding="utf-8")}
 
 
+def check_same(what: str, expected: str, own: str | None) -> None:
+    """Make sure that this node has what the driver has; UserError else."""
+    if own != expected:
+        raise UserError(
+            f"all nodes must have the same {what}, but the driver has {expected} and the node "
+            f"{socket.gethostname()} has {own}."
+        )
+
+
 def check(expected: Mapping[str, str], storage: Mapping[str, str]) -> None:
     """Make sure that this node is like the one that drives the search.
 
@@ -74,12 +83,7 @@ def check(expected: Mapping[str, str], storage: Mapping[str, str]) -> None:
     """
     host, own = socket.gethostname(), description()
     for name, value in expected.items():
-        if own.get(name) != value:
-            what = "code of prokd" if name == "code" else name
-            raise UserError(
-                f"all nodes must have the same {what}, but the driver has {value} and the node "
-                f"{host} has {own.get(name)}."
-            )
+        check_same("code of prokd" if name == "code" else name, value, own.get(name))
     for _ in range(20):  # network file systems show new files after a moment
         try:
             if Path(storage["file"]).read_text(encoding="utf-8") == storage["content"]:

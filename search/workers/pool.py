@@ -19,15 +19,13 @@ from search.workers.cluster import (  # first: it sets the environment that Ray 
 
 # isort: split
 import ray
-from ray.exceptions import RayError, RayTaskError
+from ray.exceptions import RayError
 
+from search.workers.failures import LOST, why
 from search.workers.trainables import ERROR, PRUNED, TRAINING, StageWorker
 
 IDLE_SECONDS = 60.0
 """After so long without a job, a process gives its place back to the cluster."""
-LOST = "the worker was lost (its process was killed, or its machine is gone)"
-LONGEST = 400
-"""Most characters of an error that are shown."""
 
 
 class Event(NamedTuple):
@@ -86,7 +84,7 @@ class Pool:
         """From key, epoch and criterion to the reason to stop a judged run; None = it goes on."""
         self._actors: list[_Actor] = []
         self._waiting: list[dict[str, Any]] = []
-        self._failures: dict[str, int] = {}
+        self._failures: dict[str, list[str]] = {}
         self._events: list[Event] = []
 
     @property
@@ -232,19 +230,13 @@ class Pool:
         job = actor.job or (self._waiting.pop(0) if self._waiting else None)
         if job is None:
             return []
-        key = job["key"]
-        self._failures[key] = self._failures.get(key, 0) + 1
-        if self._failures[key] <= self.max_failures:
+        key, reason = job["key"], why(error)
+        before = self._failures.setdefault(key, [])
+        # The same mistake twice is one that stays; a process may be lost more often.
+        is_over = reason != LOST and reason in before
+        before.append(reason)
+        if len(before) <= self.max_failures and not is_over:
             self._waiting.insert(0, job)
             return []
         del self._failures[key]
-        return [Event(key, "ended", ERROR, _why(error))]
-
-
-def _why(error: RayError) -> str:
-    """Return what a worker raised, class and text in a line; or that it was lost."""
-    if isinstance(error, RayTaskError) and type(error.cause) is not RayError:
-        return f"{type(error.cause).__name__}: {' '.join(str(error.cause).split())}"[:LONGEST]
-    if isinstance(error, RayTaskError) or getattr(error, "actor_init_failed", False):
-        return str(error).strip().splitlines()[-1].strip()[:LONGEST]
-    return LOST
+        return [Event(key, "ended", ERROR, reason)]

@@ -9,16 +9,20 @@ from __future__ import annotations
 import gc
 import json
 import time
+import traceback
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from prokd.common.files import write_text
 from prokd.config import ExperimentConfig, RuntimeConfig
 from prokd.errors import CollapsedRun, GaveUpWaiting, UserError
-from prokd.methods import graph_of, read_config
+from prokd.methods import graph_of, method_packages, read_config
+from prokd.runs.folder import TRACEBACK
 from prokd.runs.identity import stage_signature
-from search.workers.nodes import check
+from search.workers.nodes import check, check_same
 
 if TYPE_CHECKING:
     from prokd.training.run import StageRun
@@ -78,6 +82,7 @@ def job(
         "stop": str(stop) if stop else None,
         "judged": judged,
         "nodes": nodes,
+        "package": _package(config),
     }
     # One text: Tune looks into nested values for search spaces of its own and copies them around.
     key = stage_signature(config, stage, data)
@@ -153,6 +158,9 @@ class StageWorker:
             if not ran_out_of_memory(error):
                 raise
             result = self._end(REFUSED, f"out of memory: {first_line(error)}")
+        except Exception:
+            self._keep_traceback()
+            raise
         took = {"busy": time.monotonic() - started, "processor": time.process_time() - before}
         return result | took
 
@@ -185,16 +193,24 @@ class StageWorker:
         return STOPPED if stop is not None and Path(stop).exists() else None
 
     def _open(self, job: dict[str, Any]) -> StageRun:
+        config = read_config(job["config"])
         if job["nodes"] is not None:
             check(**job["nodes"])
+            check_same(f"package of {config.method}", job["package"], _package(config))
         self._run = stage_run_class()(
             job["stage"],
-            read_config(job["config"]),
+            config,
             RuntimeConfig.model_validate(job["runtime"]),
             fingerprints=job["data"],
             give_up=lambda: self._why_over() is not None,
         )
         return self._run
+
+    def _keep_traceback(self) -> None:
+        """Write where a mistake in a stage's code came up: what is told of it is one line."""
+        if self._run is not None:
+            with suppress(OSError):
+                write_text(self._run.folder.path / TRACEBACK, traceback.format_exc())
 
     def _end(self, state: str, reason: str, trained: int = 0) -> dict[str, Any]:
         epoch = self.epoch
@@ -213,3 +229,8 @@ def absolute(runtime: RuntimeConfig) -> RuntimeConfig:
             "dictionaries": tuple(Path(file).resolve() for file in runtime.dictionaries),
         }
     )
+
+
+def _package(config: ExperimentConfig) -> str:
+    """Return name and version of the package that brings an experiment's method."""
+    return method_packages().get(config.method, "prokd")

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from prokd.common.names import flatten
 from prokd.config import EncoderConfig, ExperimentConfig, OptimizationConfig
 from prokd.methods import build_config, graph_of, methods
-from prokd.runs.effect import flatten
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMON = {

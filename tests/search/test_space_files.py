@@ -67,7 +67,7 @@ def test_lists_ranges_and_multiples(write):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("student.beta: [1]", r"'student\.beta' does not exist"),
+        ("student.beta: [1]", r"must name settings of prokd, but got 'student\.beta'"),
         ("student.epochs: [1, 1]", "a list of different values"),
         ("student.epochs: []", "a list of different values"),
         ("student.epochs: 3", "must have a list of values, {low"),

@@ -9,7 +9,7 @@ import mlflow
 import pytest
 from mlflow.tracking import MlflowClient
 
-from prokd.runs.effect import flatten
+from prokd.common.names import flatten
 from prokd.training.run import StageRun
 from search.experiments import DataDescriptions, Experiment
 from search.plan import describe, duration, need

@@ -7,6 +7,7 @@ from typing import ClassVar
 import pytest
 
 from prokd.runs import checkpoints
+from prokd.runs.folder import TRACEBACK
 from prokd.training.run import StageRun
 from search.experiments import DataDescriptions
 from search.workers.trainables import StageWorker, job
@@ -58,6 +59,18 @@ def test_memory_that_runs_out_without_a_word_is_refused(make_job, monkeypatch):
     monkeypatch.setattr(StageRun, "step", full)
     (result,) = _steps(trainable)
     assert (result["state"], result["reason"]) == ("refused", "out of memory: MemoryError")
+
+
+def test_where_a_stage_fails_is_kept_until_it_does_not(make_job, runtime, monkeypatch):
+    trainable = StageTrainable(config=make_job("teacher", tiny_config()))
+    with monkeypatch.context() as patch:
+        patch.setattr(StageRun, "_build_stage", lambda self: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            trainable.step()
+    (kept,) = runtime.runs_dir.glob(f"teacher-*/{TRACEBACK}")
+    assert "ZeroDivisionError" in kept.read_text()
+    assert [r["state"] for r in _steps(trainable)] == ["training", "done"]
+    assert not kept.exists()
 
 
 def test_out_of_time_it_pauses_and_goes_on_in_another_worker(make_job, runtime, monkeypatch):
