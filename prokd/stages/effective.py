@@ -7,9 +7,14 @@ from typing import Any
 from prokd.config.shared import optimization_settings, shared_settings, source_settings
 
 
-def effective_tagger(config: Any) -> dict[str, Any]:
-    """Return the settings of a tagger trained on labelled source text alone (`TaggerStage`)."""
-    return source_settings(config) | {"teacher": optimization_settings(config.teacher)}
+def effective_tagger(config: Any, section: str = "teacher") -> dict[str, Any]:
+    """Return the settings of a tagger trained on labelled source text alone (`TaggerStage`).
+
+    Args:
+        config: The experiment, as the stage sees it.
+        section: Its part of the settings.
+    """
+    return source_settings(config) | {section: optimization_settings(getattr(config, section))}
 
 
 def effective_distillation(config: Any) -> dict[str, Any]:

@@ -49,19 +49,24 @@ class TaggerStage(OneCorpusStage):
 
 
 def parts_of_tagger(
-    context: Context, model: TokenClassifier, *, corpus: str = SOURCE_TRAIN
+    context: Context,
+    model: TokenClassifier,
+    *,
+    corpus: str = SOURCE_TRAIN,
+    section: str = "teacher",
 ) -> dict[str, Any]:
-    """Return what a tagger whose settings are the section ``teacher`` is built from.
+    """Return what a tagger is built from.
 
     Args:
         context: Of the stage.
         model: The classifier to train.
         corpus: What it learns from, labelled: a name of `prokd.method`.
+        section: Its part of the settings.
     """
     return {
         "model": model,
         "config": context.config,
-        "settings": context.config.teacher,
+        "settings": getattr(context.config, section),
         "source_train": context.corpus(corpus, model),
         "source_dev": context.source_dev(model),
         "pad_token_id": context.pad_token_id,
