@@ -105,6 +105,9 @@ class AblationSpec(_Frozen):
         """Read ``full:`` with nothing behind it as a variant that changes nothing."""
         if not isinstance(value, dict):
             return value
+        for name in value:
+            if isinstance(name, str) and not (name.strip() and name.isprintable()):
+                raise ValueError(f"a variant must have a name of one line, but got {name!r}")
         return {name: {} if variant is None else variant for name, variant in value.items()}
 
     @field_validator("base", mode="after")

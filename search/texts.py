@@ -76,6 +76,8 @@ def paths_by_language(given: Sequence[str], languages: Sequence[str]) -> dict[st
                 f"{languages[0]}={text}, but got {text!r}."
             )
         own = path if is_named else text
+        if not own:
+            raise UserError(f"--text must name a file, a folder or -, but got {text!r}.")
         # A pipe of the shell (/dev/fd/63) is a link to what is no file: it is not followed.
         place = Path(own) if own == "-" else Path(own).expanduser().absolute()
         found.setdefault(code if is_named else languages[0], []).append(place)

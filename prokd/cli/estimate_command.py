@@ -76,7 +76,7 @@ def estimate(
         words, origin = corpus.words, corpus.origin
     else:
         found = sentences_of(read_input(file), str(file), language=language)[:limit]
-        words, origin = [[word.text for word in item.words] for item in found], str(file)
+        words, origin = [item.tokens for item in found], str(file)
     if not words:
         raise UserError(f"{origin}: the text must have a sentence, but has none.")
     tagger = Tagger(folder, RuntimeConfig(device=device), model)

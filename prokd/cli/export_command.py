@@ -43,7 +43,7 @@ def export(
             "--file must go with --onnx or --quantised, whose files are checked on it."
         )
     with lean_imports():
-        from prokd.encoder.export_folder import check_destination, is_export
+        from prokd.encoder.export_folder import MANIFEST, check_destination, check_export
         from prokd.encoder.onnx_files import check_installed
         from prokd.runs.known import run_in
         from prokd.training.exports import copy_export
@@ -53,11 +53,14 @@ def export(
 
     check_destination(folder)
     source = find_model(run, runs_dir)
+    if folder.resolve().is_relative_to(source.resolve()) and folder.resolve() != source.resolve():
+        raise UserError(f"an export must go to a folder of its own, but {folder} is in {source}.")
     wanted = None
     if onnx or quantised:
         check_installed()
         wanted = OnnxExport(sentences_to_check(file, target_of(source)), quantised=quantised)
-    if is_export(source):
+    if (source / MANIFEST).is_file():
+        check_export(source)
         copy_export(source, folder, beside=wanted)
     else:
         write_export(run_in(source), folder, beside=wanted)

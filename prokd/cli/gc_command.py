@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from prokd.cli.options import Output
+from prokd.errors import UserError
 from prokd.runs.cleaning import cached, find_waste, remove
 
 
@@ -24,6 +25,8 @@ def gc(
     yes: Annotated[bool, typer.Option("--yes", help="Remove without asking.")] = False,
 ) -> None:
     """Remove what no study, export or report needs; lists it and asks first."""
+    if not output.is_dir():
+        raise UserError(f"--output must be a folder of runs, but {output} is not there.")
     waste = [*find_waste(output), *(cached(cache_dir) if cache_dir else ())]
     for item in waste:
         typer.echo(f"{item.num_bytes / 1e6:10.1f} MB  {item.path}  ({item.reason})")

@@ -16,6 +16,8 @@ from prokd.methods import DEFAULT, build_config, method_named
 from prokd.methods.rates import with_suited_rates
 from prokd.runs.effect import check_effect
 
+OWN_OPTIONS = {"source": "--source", "target": "--lang", "seed": "--seed"}
+"""Settings that have options of their own."""
 SEPARATORS = {"tab": "\t", "\\t": "\t", "space": " "}
 """Names of separators that are hard to type."""
 
@@ -124,6 +126,9 @@ def experiment(
     if model is not None:
         overrides["encoder.name"] = encoder_name(model)
     given = parse_overrides(settings)
+    for path, option in OWN_OPTIONS.items():
+        if path in given:
+            raise UserError(f"the setting {path!r} must be given by {option}, not by --set.")
     config = build_config(preset, reading, overrides | given, method=method)
     config = with_suited_rates(config, preset, overrides | given, say)
     check_effect(config, given)
@@ -191,6 +196,9 @@ def runtime_of(
     Raises:
         UserError: An unknown separator, or a cache that cannot be written.
     """
+    for path in dictionaries:
+        if not path.exists():
+            raise UserError(f"--dictionary must be a file or a folder, but {path} is not there.")
     return RuntimeConfig(
         runs_dir=runs_dir,
         cache_dir=writable_cache(cache_dir),

@@ -15,7 +15,8 @@ from prokd.cli.model_commands import Folder
 from prokd.cli.options import Device, Model, Place, Valid, WordLanguage
 from prokd.common.files import write_atomically
 from prokd.common.import_path import lean_imports
-from prokd.common.places import check_file, check_model
+from prokd.common.places import check_model, given_file
+from prokd.common.streams import write_out
 from prokd.errors import UserError
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def predict(
     output: Annotated[str, typer.Option("--format", help="conll or json.")] = "conll",
     to: Annotated[
         Place,
-        typer.Option(resolve_path=True, help="File, whole or none; else standard output."),
+        typer.Option(help="File, whole or none; else standard output."),
     ] = None,
     workers: Annotated[
         Optional[int],  # noqa: UP045
@@ -61,7 +62,7 @@ def predict(
     _check_given(text, file, form, output)
     check_model(folder)
     if to is not None:
-        check_file(to, "--to")
+        to = given_file(to, "--to")
     with lean_imports():
         from prokd.config import RuntimeConfig
         from prokd.data.input_chunks import Chunk, read_chunks
@@ -98,7 +99,7 @@ def _write(path: Path, parts: Iterable[str]) -> None:
 def _print(parts: Iterable[str]) -> None:
     try:
         for part in parts:
-            sys.stdout.write(part)
+            write_out(part)
         sys.stdout.flush()
     except BrokenPipeError:  # whoever reads it has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

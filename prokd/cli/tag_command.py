@@ -23,7 +23,7 @@ from prokd.cli.options import (
 )
 from prokd.common.files import write_text
 from prokd.common.import_path import lean_imports
-from prokd.common.places import check_file
+from prokd.common.places import given_file
 from prokd.config import RuntimeConfig
 from prokd.errors import UserError
 
@@ -40,9 +40,7 @@ def tag(
     gold: Annotated[
         bool, typer.Option("--gold", help="Read the labels of the split, and write them too.")
     ] = False,
-    to: Annotated[
-        Place, typer.Option(resolve_path=True, help="File; else standard output.")
-    ] = None,
+    to: Annotated[Place, typer.Option(help="File; else standard output.")] = None,
     valid: Valid = True,
     limit: Limit = None,
     runs_dir: Runs = Path("runs"),
@@ -58,7 +56,7 @@ def tag(
     if form not in ("conll", "jsonl"):
         raise UserError(f"the format must be conll or jsonl, but got {form!r}.")
     if to is not None:
-        check_file(to, "--to")
+        to = given_file(to, "--to")
     with lean_imports():
         from prokd.data.inputs import of_words
         from prokd.data.words import check_language

@@ -9,14 +9,22 @@ import typer
 
 from prokd.cli.aligned import shown
 from prokd.common.places import check_writable
+from prokd.errors import UserError
 
 _WIDTH = 100
 """Characters of an example."""
 
 
+def _given(path: str) -> Path:
+    """Read a path; an empty one, of a variable that is not set, is not the working folder."""
+    if not path:
+        raise UserError("a text must be a file, a folder or -, but got an empty path.")
+    return Path(path)
+
+
 def text(
     paths: Annotated[
-        list[Path],
+        list[str],
         typer.Argument(
             metavar="PATH...",
             help="Files or folders of raw text, a paragraph a line; .gz or .xz too; - = standard "
@@ -45,7 +53,7 @@ def text(
     check_writable(folder, "--to")
     place = folder / check_language(language)
     check_place(place)
-    with open_sources(paths) as sources:
+    with open_sources([_given(path) for path in paths]) as sources:
         counts = write_text_corpus(folder, sources, language, rules, examples=examples)
     for line in table(place):
         typer.echo(line)

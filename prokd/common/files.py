@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import tempfile
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,19 +17,28 @@ WEIGHTS_FILE = "weights.safetensors"
 """What was trained, in a run's folder."""
 STAGE_FILE = "stage.json"
 """What is needed to put that on its encoder again, beside it."""
+OPEN = ("/dev/stdout", "/dev/stderr")
+"""Links to what a process has open."""
+_parts: set[str] = set()
+_looking = threading.Lock()
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     """Let ``write`` fill a file beside ``path``, then put it in place in one step.
 
-    When this returns, the file and its name are on the disk, not in its cache alone.
+    When this returns, the file and its name are on the disk, not in its cache alone. A pipe or a
+    device is no file that another could take the place of: it is written into.
     """
+    if is_special(path):
+        write(path)
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     os.close(handle)
+    _parts.add(name)
     try:
         write(Path(name))
-        os.chmod(name, 0o644)
+        os.chmod(name, 0o666 & ~_umask())
         sync(Path(name))
         os.replace(name, path)
         sync(path.parent)
@@ -37,6 +47,28 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         if isinstance(error, OSError) and error.filename is None:
             error.filename = str(path)  # a full disk, say, names no file
         raise
+    finally:
+        _parts.discard(name)
+
+
+def is_special(path: Path) -> bool:
+    """Tell whether a path is a pipe, a device or a socket, or leads to what a process has open."""
+    leads = path.parts[:2] == ("/", "proc") or str(path) in OPEN or str(path.parent) == "/dev/fd"
+    return leads or (path.exists() and not path.is_file() and not path.is_dir())
+
+
+def remove_parts() -> None:
+    """Remove what this process has half written: it ends without an exception."""
+    for name in list(_parts):
+        Path(name).unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    """Return which rights new files do not get."""
+    with _looking:  # it can be looked at only by setting it
+        mask = os.umask(0o022)
+        os.umask(mask)
+    return mask
 
 
 def sync(path: Path) -> None:
@@ -62,6 +94,15 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write JSON, indented, atomically."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
+
+
+def read_record(path: Path) -> dict[str, Any] | None:
+    """Read a JSON object; None if the file is not there, or is damaged, which is told."""
+    found = read_json(path)
+    if found is None or isinstance(found, dict):
+        return found
+    logger.warning("%s is damaged (no JSON object) and is passed over", path)
+    return None
 
 
 def read_json(path: Path) -> Any:

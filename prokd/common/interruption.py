@@ -94,15 +94,23 @@ def end_now(
         signal.signal(number, signal.SIG_IGN)
     _within_seconds(before)
     for stream in (sys.stdout, sys.stderr):
-        _within_seconds(stream.flush)
-    line_end = "\n" if sys.stderr.isatty() else ""  # the terminal shows ^C before
+        if stream is not None:  # it may have been closed from the start
+            _within_seconds(stream.flush)
+    on_terminal = sys.stderr is not None and sys.stderr.isatty()
+    line_end = "\n" if on_terminal else ""  # the terminal shows ^C before
     os.write(2, f"{line_end}{sentence}\n".encode())
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for handle in (1, 2):
         os.dup2(nowhere, handle)
-    for action in after:
+    for action in (*after, _remove_parts):
         _within_seconds(action)
     os._exit(STATUS)
+
+
+def _remove_parts() -> None:
+    """Remove what is half written, where anything can be by now."""
+    if (files := sys.modules.get("prokd.common.files")) is not None:
+        files.remove_parts()
 
 
 def _within_seconds(action: Callable[[], object]) -> None:

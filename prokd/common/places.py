@@ -11,7 +11,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-from prokd.common.files import STAGE_FILE
+from prokd.common.files import STAGE_FILE, is_special
 from prokd.errors import UserError
 
 logger = logging.getLogger(__name__)
@@ -69,7 +69,18 @@ def check_file(path: Path, what: str) -> None:
     """
     if path.is_dir():
         raise UserError(f"{what} must be a file, but {path} is a folder.")
-    check_writable(path.parent, f"the folder of {what}")
+    if not is_special(path):
+        check_writable(path.parent, f"the folder of {what}")
+
+
+def given_file(path: Path, what: str) -> Path:
+    """Return the place that a file is written to, absolute: see `check_file`.
+
+    A pipe or a device keeps the name that it was given by: ``/dev/stdout`` is a link to none.
+    """
+    found = path if is_special(path) else path.resolve()
+    check_file(found, what)
+    return found
 
 
 def check_writable(folder: Path, what: str) -> None:

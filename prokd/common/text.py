@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import gzip
 import re
+import unicodedata
 import zlib
 
 from prokd.errors import UserError
 
 _LINE_END = re.compile(r"\r*\n|\r")
+_BLANK_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u200b]")
+_INVISIBLE = re.compile("[\u00ad\u034f\u061c\u180e\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
 
 
 def split_lines(text: str) -> list[str]:
@@ -48,8 +51,10 @@ def decode_text(content: bytes, name: str) -> str:
             else "if the file is latin-1, as the German CoNLL-2003 is, convert it with "
             "`iconv -f latin1 -t utf-8`"
         )
+        before = content[: error.start]
+        place = f":{before.count(10) + 1}" if b"\n" in content and "UTF-16" not in advice else ""
         raise UserError(
-            f"{name}: the text must be UTF-8, but byte {error.start} is "
+            f"{name}{place}: the text must be UTF-8, but byte {error.start} is "
             f"0x{content[error.start]:02x} ({advice})."
         ) from None
     if "\0" in text:
@@ -74,3 +79,17 @@ def check_text(text: str, what: str) -> None:
     if lone_surrogate(text) is not None:
         shown = repr(text if len(text) <= 60 else text[:57] + "...")
         raise UserError(f"{what} must be UTF-8, but got {shown}.")
+
+
+def cleaned(line: str) -> str:
+    r"""Return a line in Unicode's normal form C, without what nobody sees.
+
+    Control characters and zero-width blanks become blanks, runs of blanks become one; soft
+    hyphens, marks of direction and the like fall out. The joiners of Indic and Persian letters
+    stay, for they are spelling.
+
+    >>> cleaned("\tCafe\u0301 Ver\u00adein\u00a0\u200e 12\x07")
+    'Café Verein 12'
+    """
+    line = _INVISIBLE.sub("", _BLANK_CONTROL.sub(" ", line))
+    return " ".join(unicodedata.normalize("NFC", line).split())

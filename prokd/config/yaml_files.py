@@ -50,6 +50,9 @@ def read_mapping(path: Path, what: str) -> dict[str, Any]:
         raise UserError(f"{path} must be YAML, but {' '.join(str(error).split())}.") from None
     if not isinstance(tree, dict):
         raise UserError(f"{path} must hold a mapping ({what}), but got {tree!r}.")
+    for key in tree:
+        if not isinstance(key, str):
+            raise UserError(f"{path} must hold a mapping ({what}), but got the name {key!r}.")
     return tree
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from io import BufferedReader, RawIOBase
@@ -10,6 +9,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import IO, NamedTuple, cast
 
+from prokd.common.streams import standard_input
 from prokd.data.inputs import (
     Sentence,
     check_form,
@@ -63,7 +63,7 @@ def read_chunks(path: Path, form: str = "auto") -> Iterator[Chunk]:
     name = "standard input" if path == STANDARD_INPUT else str(path)
     with ExitStack() as until_the_end:
         file = (
-            _peekable(sys.stdin.buffer)
+            _peekable(standard_input())
             if path == STANDARD_INPUT
             else until_the_end.enter_context(opened(path, name))
         )

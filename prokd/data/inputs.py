@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
-from prokd.common.text import decode_text, split_lines
+from prokd.common.streams import standard_input
+from prokd.common.text import cleaned, decode_text, split_lines
 from prokd.data.columns import parse_columns
 from prokd.data.readers import parse_json_lines
 from prokd.data.schemes import clean_tag, is_tag
@@ -28,11 +29,20 @@ class Sentence:
         text: The line as it was given, or the words of tokenised input joined by blanks.
         words: Its words, with their places in the text.
         line: Number, from 1, of the line where it begins.
+        is_raw: Whether nobody has split it into words before.
     """
 
     text: str
     words: list[Word]
     line: int
+    is_raw: bool = False
+
+    @property
+    def tokens(self) -> list[str]:
+        """The words as a model sees them: those of raw text as corpora of raw text have them."""
+        if not self.is_raw:
+            return [word.text for word in self.words]
+        return [cleaned(word.text) or word.text for word in self.words]
 
 
 def read_input(file: Path) -> str:
@@ -42,7 +52,7 @@ def read_input(file: Path) -> str:
         UserError: It cannot be read, or is no UTF-8.
     """
     if str(file) == "-":
-        return decode_text(sys.stdin.buffer.read(), "standard input")
+        return decode_text(standard_input().read(), "standard input")
     try:
         return decode_text(file.read_bytes(), str(file))
     except OSError as error:
@@ -125,14 +135,15 @@ def raw_sentence(
     text: str, line: int = 1, *, language: str = UNDETERMINED, split: bool = True
 ) -> Sentence:
     """Return raw text as one sentence, as `sentences_of` does with a line."""
-    return Sentence(text, split_words(text, language) if split else blank_words(text), line)
+    words = split_words(text, language) if split else blank_words(text)
+    return Sentence(text, words, line, is_raw=split)
 
 
 def detected_form(text: str, name: str) -> str:
     r"""Return "text", "conll" or "jsonl".
 
     A suffix that tells the form goes first. Else lines that are all JSON objects with words are
-    JSON lines, and lines in columns of which the last or second is a tag throughout are CoNLL.
+    JSON lines, and lines of which most are columns whose last or second is a tag are CoNLL.
 
     >>> detected_form("Anna\tB-PER\nlives\tO\n", "x.txt"), detected_form("Anna lives", "x.txt")
     ('conll', 'text')
@@ -144,10 +155,12 @@ def detected_form(text: str, name: str) -> str:
     if lines and all(_is_record(line) for line in lines):
         return "jsonl"
     rows = [line.split() for line in lines if not line.startswith(("# ", "-DOCSTART-"))]
-    if rows and all(len(row) == len(rows[0]) > 1 for row in rows):
-        for column in {1, len(rows[0]) - 1}:
-            if all(is_tag(clean_tag(row[column])) for row in rows):
-                return "conll"
+    width = Counter(map(len, rows)).most_common(1)[0][0] if rows else 0
+    own = [row for row in rows if len(row) == width > 1]
+    for column in {1, width - 1} if own else ():
+        # A line that is no such row is a mistake to be told, not a sign that this is raw text.
+        if 2 * sum(is_tag(clean_tag(row[column])) for row in own) > len(rows):
+            return "conll"
     return "text"
 
 

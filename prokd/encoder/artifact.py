@@ -15,6 +15,7 @@ from prokd.common.files import (
     WEIGHTS_FILE,
     file_sha256,
     read_json,
+    read_record,
     write_atomically,
     write_json,
 )
@@ -66,13 +67,15 @@ def write_weights(folder: Path, state: Mapping[str, torch.Tensor]) -> None:
 
 def describe(folder: Path) -> dict[str, Any]:
     """Return what a stage folder says of itself; UserError if it is none."""
-    description = read_json(folder / STAGE_FILE)
+    description = read_record(folder / STAGE_FILE)
     if description is None or not (folder / WEIGHTS_FILE).is_file():
         raise UserError(
             f"a trained stage must hold {STAGE_FILE} and {WEIGHTS_FILE}, but {folder} does not."
         )
-    result: dict[str, Any] = description
-    return result
+    for name in ("encoder", "entity_types", "max_length"):
+        if name not in description:
+            raise UserError(f"{folder / STAGE_FILE} must be as a run wrote it, but has no {name}.")
+    return description
 
 
 def load(

@@ -87,12 +87,13 @@ def _checked(name: str) -> nn.Module:
             f"it: {str(error).splitlines()[0]}"
         ) from None
     check_takes(plain, encoder)
-    _check_vocabulary(encoder, tokenizer.get_vocab(), name)
+    check_vocabulary(encoder, tokenizer.get_vocab(), name)
     _check_shapes(encoder, folder)
     return encoder
 
 
-def _check_vocabulary(encoder: nn.Module, vocabulary: dict[str, int], name: str) -> None:
+def check_vocabulary(encoder: nn.Module, vocabulary: dict[str, int], name: str) -> None:
+    """Make sure that an encoder has a row for each subword; UserError if not."""
     rows = int(encoder.get_input_embeddings().weight.shape[0])  # type: ignore[operator]
     largest = max(vocabulary.values())
     if largest >= rows:

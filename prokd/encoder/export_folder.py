@@ -37,6 +37,24 @@ def check_destination(destination: Path) -> None:
         )
 
 
+def check_export(folder: Path) -> None:
+    """Make sure that a folder is an export, whole, with nothing added to it.
+
+    Raises:
+        UserError: It is none, or what it lacks or holds besides.
+    """
+    if not (folder / MANIFEST).is_file():
+        raise UserError(
+            f"an export must hold {MANIFEST}, but {folder} does not: `prokd export RUN FOLDER` "
+            f"writes one."
+        )
+    if strange := _strange(folder):
+        raise UserError(
+            f"an export must be as it was written, whole and with nothing added, but {folder} "
+            f"holds {', '.join(strange[:3])}{' ...' if strange[3:] else ''}."
+        )
+
+
 def is_export(folder: Path) -> bool:
     """Tell whether a folder is an export, whole, with nothing added to it."""
     return folder.is_dir() and not folder.is_symlink() and _strange(folder) == []

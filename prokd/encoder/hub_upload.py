@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from prokd.common.files import read_json
-from prokd.encoder.export_folder import MANIFEST, is_export
+from prokd.encoder.export_folder import MANIFEST, check_export
 from prokd.errors import UserError
 
 OF_THE_HUB = ".gitattributes"
@@ -47,11 +47,7 @@ def publish(folder: Path, repository: str, *, private: bool, revision: str | Non
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", repository, re.ASCII):
         rule = "a repository must be called ACCOUNT/NAME, of letters, digits, - _ and ."
         raise UserError(f"{rule}, but got {repository!r}.")
-    if not is_export(folder):
-        raise UserError(
-            f"only an export can be published, whole and with nothing added, but {folder} is none "
-            f"(`prokd export RUN FOLDER` writes one)."
-        )
+    check_export(folder)
     with _sentences(repository):
         token = get_token()
         if not token:

@@ -120,7 +120,7 @@ def cores() -> int:
 def _tagged(tagger: Tagger, job: TaggingJob, chunk: Chunk) -> Tagged:
     code = job.language or tagger.language or UNDETERMINED
     sentences = sentences_in(chunk, language=code, split=job.split)
-    words = [[word.text for word in sentence.words] for sentence in sentences]
+    words = [sentence.tokens for sentence in sentences]
     tagged = tagger.tag(words, valid=job.valid)
     if job.output == "conll":
         text = as_conll(tagged)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from transformers import AutoModelForTokenClassification, PreTrainedTokenizerFast
 
-from prokd.common.files import STAGE_FILE, read_json
+from prokd.common.files import STAGE_FILE, read_record
 from prokd.common.places import check_model
 from prokd.config import EncoderConfig, RuntimeConfig
 from prokd.data import Corpus, EncodedCorpus, encode_corpus
@@ -22,7 +22,7 @@ from prokd.data.labels import TagSet
 from prokd.data.windows import likeliest_tags_of_long, windows_of
 from prokd.data.words import UNDETERMINED, check_language
 from prokd.encoder import artifact
-from prokd.encoder.check import check_weights
+from prokd.encoder.check import check_vocabulary, check_weights
 from prokd.encoder.classifier import TokenClassifier
 from prokd.encoder.device import device_of
 from prokd.encoder.files import encoder_settings, load_tokenizer
@@ -36,6 +36,7 @@ Compute = Callable[[TokenClassifier, EncodedCorpus, int], Tensor]
 STREAMED = 256
 """Texts that are tagged together where there are many."""
 UNNAMED = re.compile(r"LABEL_\d+")
+_LAYER = re.compile(r"\.layers?\.\d+\.")
 """What transformers calls the classes of a model that nobody trained to tell any."""
 
 
@@ -83,7 +84,7 @@ class Tagger:
                 f"command again goes on with it)."
             )
         else:
-            description = read_json(folder / "prokd.json") or {}
+            description = read_record(folder / "prokd.json") or {}
             self._load_export(folder, runtime, description)
         self.language = str(description.get("target") or "")
 
@@ -99,6 +100,7 @@ class Tagger:
         self.model.classifier.load_state_dict(plain.classifier.state_dict())
         self.model = self.model.to(device_of(runtime)).eval()
         self.tokenizer = load_tokenizer(str(folder))
+        check_vocabulary(self.model.encoder, self.tokenizer.get_vocab(), str(folder))
         longest = most_subwords(plain.config, self.tokenizer)
         self.max_length = description.get("max_length", longest)
 
@@ -125,7 +127,7 @@ class Tagger:
         code = self.language or UNDETERMINED if language is None else check_language(language)
         texts = [text] if isinstance(text, str) else text
         sentences = [raw_sentence(given, language=code) for given in texts]
-        tagged = self.tag([[word.text for word in given.words] for given in sentences])
+        tagged = self.tag([given.tokens for given in sentences])
         found = [text_entities(*pair) for pair in zip(sentences, tagged, strict=True)]
         return found[0] if isinstance(text, str) else found
 
@@ -215,5 +217,11 @@ def _load_plain(folder: Path) -> Any:
         raise UserError(
             f"the weights in {folder} must be those of a trained tagger, but {missing[0]} is "
             f"missing."
+        )
+    strange = sorted(name for name in report["unexpected_keys"] if _LAYER.search(name))
+    if strange:
+        raise UserError(
+            f"the weights in {folder} must be those that its config.json describes, but "
+            f"{strange[0]} is none of them."
         )
     return plain

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from shlex import quote
@@ -15,6 +16,8 @@ from prokd.data.windows import likeliest_tags_of_long
 from prokd.errors import UserError
 from prokd.scoring.evaluation import scores_in_two_ways
 from prokd.scoring.tagging import Tagger
+
+logger = logging.getLogger(__name__)
 
 
 def parse_mapping(texts: Iterable[str]) -> dict[str, str]:
@@ -52,6 +55,8 @@ def with_mapped_types(corpus: Corpus, mapping: Mapping[str, str], tag_set: TagSe
             raise UserError(
                 f"--map must lead to O or a type of the model ({known}), but got {kind}={other}."
             )
+    for kind in set(mapping) - set(corpus.entity_types):
+        logger.warning("--map %s=%s: %s has no type %s", kind, mapping[kind], corpus.origin, kind)
     strange = [
         kind
         for kind in corpus.entity_types

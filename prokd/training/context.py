@@ -46,7 +46,7 @@ class StageContext:
     ) -> None:
         """Take the parts; nothing is loaded yet."""
         self.config: Any = config
-        self.name, self._spec = spec.name, spec
+        self.name, self._read = spec.name, tuple(spec.reads(config))
         self.corpora, self.device, self.needed = corpora, device, needed
 
     @property
@@ -111,11 +111,10 @@ class StageContext:
 
     def _check_read(self, corpus: str) -> None:
         """Refuse a corpus that is no part of the run's identity."""
-        read = self._spec.reads(self.config)
-        if corpus not in read:
+        if corpus not in self._read:
             raise UserError(
                 f"the stage {self.name} must say what it reads, but its reads "
-                f"({', '.join(read) or 'none'}) do not name {corpus}."
+                f"({', '.join(self._read) or 'none'}) do not name {corpus}."
             )
 
     def sentence_vectors(self, languages: Sequence[str]) -> list[Tensor]:

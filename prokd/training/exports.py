@@ -9,6 +9,7 @@ from pathlib import Path
 from prokd.common.files import read_json, write_text
 from prokd.config import ExperimentConfig, RuntimeConfig
 from prokd.encoder import artifact
+from prokd.encoder.check import check_weights
 from prokd.encoder.export_folder import (
     CARD,
     MANIFEST,
@@ -77,6 +78,7 @@ def copy_export(
     if not has_card(place):
         raise UserError(f"an export must have {CARD}, but {place} is older: export its run again.")
     check_destination(destination)
+    check_weights(place)
     description = read_json(place / MANIFEST) or {}
     with new_folder(destination, description) as part:
         for name in description["files"]:

@@ -100,7 +100,7 @@ def sentences_to_check(file: Path | None, language: str) -> list[list[str]]:
         generated = generate(embedded, "test", num_sentences=NUM_SENTENCES)
         return [list(words) for words, _ in generated]
     found = sentences_of(read_input(file), str(file), language=language or UNDETERMINED)
-    sentences = [[word.text for word in sentence.words] for sentence in found if sentence.words]
+    sentences = [sentence.tokens for sentence in found if sentence.words]
     if not sentences:
         raise UserError(f"{file} must have a sentence to check ONNX files on, but has none.")
     return sentences

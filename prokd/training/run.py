@@ -182,11 +182,11 @@ class StageRun(OpenRun):
             self.stage = self._new_stage(held_out)
             self.stage.model.load_state_dict(weights)
         found = self.stage.criteria()
-        for name in method_of(self.config).criteria if is_result else ():
+        for name in method_of(self.config).criteria if is_result and found else ():
             if name not in found:
                 raise UserError(
                     f"the stage {self.name} must give each criterion of its method, but gives "
-                    f"({', '.join(found) or 'none'}) no {name}."
+                    f"no {name} ({', '.join(found)})."
                 )
         return found
 

@@ -135,6 +135,10 @@ def test_names_and_paths():
         (("student.epochs: 2", "student.epochs: -2"), r"variants\.other: student\.epochs: .*-2"),
         (("student.epochs: 2", "seed: 2"), r"variants\.other\.set must leave seed and target"),
         (("  full: {}\n", ""), r"variants: .*at least 2"),
+        (
+            ("  full: {}", '  full: {}\n  "": {}'),
+            "a variant must have a name of one line, but got ''",
+        ),
         (("[PK]", "PK"), r"variants\.other\.without: .*list, but got 'PK'"),
         (("claim:", "seeds: 3\nclaim:"), r"seeds: .*list, but got 3"),
         (("full: {}", "whole: {}"), r"reference must name one of the variants .* got 'full'"),

@@ -50,4 +50,4 @@ def test_an_added_command_runs_and_a_broken_one_is_told_when_it_is_called(prokd)
 
 
 def test_an_own_command_is_not_replaced(prokd, tmp_path):
-    assert "0 to remove" in prokd("gc", "--output", str(tmp_path / "out"), "--dry-run").stdout
+    assert "0 to remove" in prokd("gc", "--output", str(tmp_path), "--dry-run").stdout

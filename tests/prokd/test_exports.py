@@ -312,7 +312,7 @@ def test_an_export_is_published_in_one_commit_and_replaced(
             "does not know the token",
             "needs a token of the Hugging Face hub that may write: set HF_TOKEN",
             "a repository must be called ACCOUNT/NAME",
-            "only an export can be published",
+            "an export must hold prokd.json",
         ]
         for (status, _, said), sentence in zip(results[3:], sentences, strict=True):
             assert (status, said.count("\n")) == (2, 1), said

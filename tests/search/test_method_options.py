@@ -160,7 +160,7 @@ def test_a_file_has_a_section_for_each_method(space_file):
         ("tsl: {student.epochs: [1, 2]}", "have a section of settings for msd, but has sections"),
         ("tsl: {student.epochs: [1, 2]}\nmsd: [1]", r"for msd, but has \[1\]"),
         ("tsl: {}\nmds: {}", "each section .* must be one of .* did you mean msd"),
-        ("student.mmd_model: [0.1, 0.2]", r"tsl: the setting 'student\.mmd_model' does not exist"),
+        ("student.mmd_model: [0.1, 0.2]", r"must name settings of tsl, but got 'student\.mmd_mo"),
         ("tsl: {method: [tsl]}\nmsd: {}", "tsl: .* method must be given by --method"),
         ("paper", "tsl: a space must be one of default or the path of a YAML file"),
     ],

@@ -86,6 +86,7 @@ def test_lists_ranges_and_multiples(write):
         ("student.epochs: [1, 2]\nstudent.epochs: [3]", r"mine\.yaml:2 must be YAML, but the key"),
         ("{}", "must vary a setting"),
         ("[1]", "must hold a mapping"),
+        ("1: [2]", r"must hold a mapping .*, but got the name 1\."),
     ],
 )  # fmt: skip
 def test_mistakes(text, message, write):

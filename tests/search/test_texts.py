@@ -53,6 +53,8 @@ def test_a_text_that_nothing_reads_is_told(arguments, raw):
     [
         (["news.txt"], ["ar", "hi"], "--text must say which of ar, hi it is, such as ar=news.txt"),
         (["sw=news.txt"], ["ar"], r"--text must name a language of --lang \(ar\), but got 'sw="),
+        ([""], ["ar"], "--text must name a file, a folder or -, but got ''"),
+        (["ar="], ["ar", "hi"], "--text must name a file, a folder or -, but got 'ar='"),
     ],
 )
 def test_a_text_must_have_a_language(given, languages, message):

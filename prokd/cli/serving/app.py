@@ -70,7 +70,7 @@ def serving_app(
     async def tag(request: TagRequest) -> TagResponse:
         """Tag one text, several, or sentences of words."""
         sentences = await asyncio.to_thread(sentences_of, request, code, settings)
-        words = [[word.text for word in sentence.words] for sentence in sentences]
+        words = [sentence.tokens for sentence in sentences]
         tagged = await batcher.tag(words)
         return await asyncio.to_thread(response_of, request, sentences, tagged)
 

@@ -57,7 +57,11 @@ def _made(
 def _is_whole(place: Path) -> bool:
     """Tell whether a corpus is there as it was written."""
     known = read_json(place / COUNTS) or {}
-    files = (place / SENTENCES, "sha256"), (place / HELD_OUT, "held_out_sha256")
+    files = [(place / SENTENCES, "sha256")]
+    if known.get("counts", {}).get("held_out"):  # of few sentences none is
+        files.append((place / HELD_OUT, "held_out_sha256"))
+    elif (place / HELD_OUT).exists():
+        return False
     return all(path.is_file() and known.get(key) == file_sha256(path) for path, key in files)
 
 

@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from prokd.common.files import file_sha256, write_atomically, write_json, write_text
+from prokd.common.text import cleaned
 from prokd.data.corpus import SPLIT_NAMES
 from prokd.data.text.boilerplate import paragraph_fault, sentence_fault
 from prokd.data.text.duplicates import Seen
 from prokd.data.text.languages import LanguageSample
 from prokd.data.text.rules import OF_PARAGRAPHS, OF_SENTENCES, TextRules
-from prokd.data.text.sentences import cleaned, split_sentences, words_of
+from prokd.data.text.sentences import split_sentences, words_of
 from prokd.data.text.sources import Source, read_lines
 from prokd.errors import UserError
 
@@ -122,7 +123,10 @@ def write_text_corpus(
         }
         # Before the sentences: whatever is killed in between is seen, and made anew.
         write_json(place / COUNTS, _described(sources, language, rules, counts) | hashes)
-        write_text(place / HELD_OUT, "".join(held_out))
+        if held_out:
+            write_text(place / HELD_OUT, "".join(held_out))
+        else:  # a corpus has a split or none, never an empty one
+            (place / HELD_OUT).unlink(missing_ok=True)
 
     try:
         write_atomically(place / SENTENCES, write)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Iterator
 
 from icu4py.breakers import SentenceBreaker
@@ -14,22 +12,6 @@ UNMARKED = ("th", "lo")
 """Languages whose sentences end in a blank, as phrases do: nothing tells one from the other."""
 PHRASES = 120
 """Characters of such text that are taken for a sentence, to the next blank."""
-_BLANK_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u200b]")
-_INVISIBLE = re.compile("[\u00ad\u034f\u061c\u180e\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
-
-
-def cleaned(line: str) -> str:
-    r"""Return a line in Unicode's normal form C, without what nobody sees.
-
-    Control characters and zero-width blanks become blanks, runs of blanks become one; soft
-    hyphens, marks of direction and the like fall out. The joiners of Indic and Persian letters
-    stay, for they are spelling.
-
-    >>> cleaned("\tCafe\u0301 Ver\u00adein\u00a0\u200e 12\x07")
-    'Café Verein 12'
-    """
-    line = _INVISIBLE.sub("", _BLANK_CONTROL.sub(" ", line))
-    return " ".join(unicodedata.normalize("NFC", line).split())
 
 
 def split_sentences(paragraph: str, language: str) -> Iterator[str]:

@@ -9,7 +9,6 @@ import gzip
 import lzma
 import os
 import shutil
-import sys
 import tempfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -19,6 +18,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import IO, NamedTuple
 
+from prokd.common.streams import standard_input
 from prokd.common.text import decode_text, split_lines
 from prokd.data.inputs import detected_form
 from prokd.errors import UserError
@@ -51,7 +51,7 @@ def open_sources(paths: Sequence[Path]) -> Iterator[list[Source]]:
         sources = []
         for path in dict.fromkeys(paths):
             if path == STANDARD_INPUT:
-                copy = copies.enter_context(_copied(sys.stdin.buffer))
+                copy = copies.enter_context(_copied(standard_input()))
                 sources.append(Source("standard input", copy))
             elif os.path.isdir(path):  # of a name that is too long, too, this is no error
                 sources += [Source(str(file), file) for file in _files_in(path)]

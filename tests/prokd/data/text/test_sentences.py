@@ -2,8 +2,9 @@
 
 import pytest
 
+from prokd.common.text import cleaned
 from prokd.data.inputs import raw_sentence
-from prokd.data.text.sentences import PHRASES, cleaned, split_sentences, words_of
+from prokd.data.text.sentences import PHRASES, split_sentences, words_of
 from prokd.errors import UserError
 
 
