@@ -62,10 +62,7 @@ def test_a_second_teacher_of_its_own_section_as_it_is_printed(
     tiny_encoder, kept_runtime, monkeypatch
 ):
     text = (outside.ROOT / "docs" / "methods.md").read_text(encoding="utf-8")
-    begin, end = (
-        text.index("      def build_second("),
-        text.index("  `prokd/stages` has the parts"),
-    )
+    begin, end = text.index("    def build_second("), text.index("`prokd/stages` has the parts")
     names = {
         "TaggerStage": TaggerStage,
         "parts_of_tagger": parts_of_tagger,
