@@ -36,7 +36,7 @@ from prokd.cli.options import (
 from prokd.cli.running import run_app
 from prokd.common.places import check_output
 from prokd.config import RuntimeConfig
-from prokd.methods import DEFAULT, idle_dictionaries, idle_texts
+from prokd.methods import DEFAULT, idle_dictionaries, idle_texts, refused_methods
 from prokd.runs.folder import ORACLE, SOURCE_DEV
 from search import space_files
 from search.configs import check_criterion, how_many, searched
@@ -154,6 +154,8 @@ def search(
     read = cache_dir, data_dirs, dictionaries, separator, tag_column
     runtime = runtime_of(output / "runs", *read)
     specs, say = [], cache(typer.echo)  # one sentence for all targets
+    for sentence in refused_methods() if wanted.is_all else ():
+        say(f"left out: {sentence}")
     for row in rows:
         kind = {"is_all": wanted.is_all, "by_source": select == SOURCE_DEV}
         bases = able(row, runtime, space_name, fixed, say=say, **kind)

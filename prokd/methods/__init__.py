@@ -32,6 +32,11 @@ def method_packages() -> dict[str, str]:
     return dict(found_methods().packages)
 
 
+def refused_methods() -> list[str]:
+    """Return why methods of other packages are not among the known ones, a sentence each."""
+    return list(found_methods().refused.values())
+
+
 def method_named(name: str) -> Method:
     """Return a method by its name.
 

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 from mlflow.tracking import MlflowClient
+from typer.testing import CliRunner
 
 from prokd.errors import UserError
 from prokd.methods import build_config, method_named, methods, read_config
@@ -13,10 +14,11 @@ from prokd.methods.check import check_method
 from prokd.methods.found import found_methods
 from prokd.runs.folder import RunFolder
 from prokd.training.run import data_fingerprints
+from search.run import app as search
 from tests import tiny
 from tests.methods import outside
 from tests.methods.training import trained
-from tests.search.conftest import write_corpus
+from tests.search.conftest import TIMED_ELSEWHERE, write_corpus
 
 SPEC = """
 name: sure
@@ -155,6 +157,16 @@ def test_a_method_that_is_not_whole_is_told_where_somebody_wants_it(name, broken
     with pytest.raises(UserError, match="Not among them: the entry point broken"):
         method_named("something else")
     assert method_named("tsl") is methods()["tsl"]  # in nobody else's way
+
+
+def test_all_methods_are_searched_without_one_that_is_not_whole(broken, tmp_path):
+    broken({"needs=": "need="})
+    arguments = ["--method", "all", "--preset", "mini", "--lang", "nl", "--dry-run"]
+    result = CliRunner().invoke(search, [*arguments, "--output", str(tmp_path), *TIMED_ELSEWHERE])
+    assert result.exit_code == 0, result.output
+    (told,) = [line for line in result.stdout.splitlines() if "broken" in line]
+    assert told.startswith("left out: the entry point broken = broken:HARD_LABELS")
+    assert "unexpected keyword argument 'need' (" in told
 
 
 def test_our_own_methods_are_whole():
