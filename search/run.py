@@ -141,6 +141,7 @@ def search(
     budget = None if time_budget is None else parse_seconds(time_budget)
     seed_list = parse_seeds(seeds)
     wanted = chosen(methods)
+    _tell_refused(wanted.is_all)
     rows, fixed = bases_of(
         wanted.names,
         preset=preset,
@@ -154,8 +155,6 @@ def search(
     read = cache_dir, data_dirs, dictionaries, separator, tag_column
     runtime = runtime_of(output / "runs", *read)
     specs, say = [], cache(typer.echo)  # one sentence for all targets
-    for sentence in refused_methods() if wanted.is_all else ():
-        say(f"left out: {sentence}")
     for row in rows:
         kind = {"is_all": wanted.is_all, "by_source": select == SOURCE_DEV}
         bases = able(row, runtime, space_name, fixed, say=say, **kind)
@@ -220,6 +219,12 @@ def search(
         compare=compare_criteria,
     )
     check_results(without_ray_first(run, at_rest))
+
+
+def _tell_refused(is_all: bool) -> None:
+    """Say of all methods which of other packages are not among them, and why."""
+    for sentence in refused_methods() if is_all else ():
+        typer.echo(f"left out: {sentence}")
 
 
 def _tell_differences(specs: Sequence[SearchSpec], runtime: RuntimeConfig) -> None:
