@@ -40,7 +40,7 @@ class Sentence:
     @property
     def tokens(self) -> list[str]:
         """The words as a model sees them: those of raw text as corpora of raw text have them."""
-        if not self.is_raw:
+        if not self.is_raw or cleaned(self.text) == self.text:
             return [word.text for word in self.words]
         return [cleaned(word.text) or word.text for word in self.words]
 
