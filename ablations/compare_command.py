@@ -17,7 +17,7 @@ def compare(
     ] = None,
     reference: Annotated[
         str | None,
-        typer.Option(help="Row that the others are tested against; else tsl, or the first."),
+        typer.Option(help="Row that the others are tested against; else tsl, prokd or the first."),
     ] = None,
     output: Output = Path(),
     to: Annotated[

@@ -110,14 +110,13 @@ class Scores:
         return spread(list(self.values(variant, column, measure).values()))
 
     def source_dev(self, variant: str) -> Spread:
-        """Return the spread of source-dev entity F1, over languages and seeds."""
-        return spread(
-            [
-                row.objective
-                for row in self.rows
-                if row.experiment.variant == variant and row.objective is not None
-            ]
-        )
+        """Return the spread of source-dev entity F1, over languages and seeds, each run once."""
+        found = {
+            row.experiment.result.signature: row.objective
+            for row in self.rows
+            if row.experiment.variant == variant and row.objective is not None
+        }
+        return spread(list(found.values()))
 
     def difference(self, variant: str, column: str, measure: str) -> float:
         """Return a measure less the reference's, mean over common seeds; nan without any."""

@@ -78,6 +78,7 @@ def train(
         written: Writes reports of the rows; returns what MLflow gets of them.
     """
     from ablations.report import report_stem
+    from prokd.runs.cleaning import nothing_removed
     from search.variants import run_variants
 
     folder = engine.tracker.output / "reports"
@@ -90,16 +91,19 @@ def train(
         found = [(row, places[row.experiment.variant][0]) for row in rows]
         return [replace(r, experiment=replace(r.experiment, variant=v)) for r, v in found]
 
-    rows = run_variants(
-        engine,
-        f"ablation {plan.spec.name}",
-        configs,
-        plan.seeds,
-        name=f"{plan.stem}-{plan.signature}",
-        labels={label: variant for label, (variant, _) in places.items()},
-        report=folder / f"{report_stem(folder, plan.stem, plan.signature)}.md",
-        written=lambda rows: written(by_variant(rows)),
-    )
+    name = f"{plan.stem}-{plan.signature}"
+    with nothing_removed(engine.tracker.output, name):
+        rows = run_variants(
+            engine,
+            f"ablation {plan.spec.name}",
+            configs,
+            plan.seeds,
+            name=name,
+            reference=plan.spec.reference,
+            labels={label: variant for label, (variant, _) in places.items()},
+            report=folder / f"{report_stem(folder, plan.stem, plan.signature)}.md",
+            written=lambda rows: written(by_variant(rows)),
+        )
     return by_variant(rows)
 
 

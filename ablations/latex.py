@@ -36,7 +36,7 @@ def latex_table(
     theirs = [_figures(name, row, columns) for name, row in (published or {}).items()]
     caption = (
         f"{escaped(scores.spec.title)}: {escaped(title)}, in percent, mean and standard "
-        f"deviation over {len(scores.seeds)} seed(s)."
+        f"deviation over {len(scores.seeds)} seed(s), less those that a cell names."
     )
     if measure == ENTITY:
         caption += STARS % escaped(scores.spec.reference)
@@ -61,6 +61,8 @@ def _cell(scores: Scores, variant: str, column: str, measure: str) -> str:
         shown = bold(shown)
     if result.num > 1:
         shown += f" {{\\scriptsize $\\pm$ {100 * result.std:.1f}}}"
+    if lacks := missing(scores, variant, column):
+        shown += f" {{\\scriptsize ({escaped(lacks)})}}"
     if variant != scores.spec.reference and measure == ENTITY:
         stars = mark(scores.comparisons[variant, column])
         shown += f"$^{{{stars}}}$" if stars else ""

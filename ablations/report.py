@@ -121,8 +121,8 @@ def comparability(spec: AblationSpec, base: ExperimentConfig) -> list[str]:
     encoder = base.encoder.name.rstrip("/").rsplit("/", 1)[-1]
     if encoder != PAPER_ENCODER:
         reasons.append(f"the encoder is {encoder}, the paper's is {PAPER_ENCODER}")
-    if base.source != "en":
-        reasons.append(f"the source language is {base.source}, the paper's is en")
+    if tuple(base.sources) != ("en",):
+        reasons.append(f"the source language is {', '.join(base.sources)}, the paper's is en")
     data = base.data
     for name in ("source_train_limit", "target_train_limit", "evaluation_limit"):
         if (limit := getattr(data, name)) is not None:
@@ -141,7 +141,7 @@ def markdown(scores: Scores, base: ExperimentConfig, notes: Sequence[str] = ()) 
         "",
         f"Claim: {spec.claim}",
         "",
-        f"- data: {base.data.dataset}, source {base.source}, "
+        f"- data: {base.data.dataset}, source {', '.join(base.sources)}, "
         f"targets {', '.join(scores.languages)}",
         f"- encoder: {base.encoder.name}",
         f"- seeds: {seeds}; numbers are mean ± standard deviation over them"

@@ -69,7 +69,8 @@ def ablation(
         str,
         typer.Option(
             "--spec",
-            help="table4, components, methods, a method's name or a YAML file of your own.",
+            help="table4, components, methods, msd, unitrans, concner, advpicker, colada, or a "
+            "YAML file of your own.",
         ),
     ] = "table4",
     preset: Annotated[Text, typer.Option(help="paper, fast or mini (embedded, offline).")] = None,

@@ -106,8 +106,10 @@ class AblationSpec(_Frozen):
         if not isinstance(value, dict):
             return value
         for name in value:
-            if isinstance(name, str) and not (name.strip() and name.isprintable()):
-                raise ValueError(f"a variant must have a name of one line, but got {name!r}")
+            is_plain = isinstance(name, str) and name.strip() and name.isprintable()
+            if isinstance(name, str) and (not is_plain or set(name) & set("|<>*`\\")):
+                rule = "a variant must have a name of one line without | < > * ` and \\"
+                raise UserError(f"{rule}, but got {name!r}.")
         return {name: {} if variant is None else variant for name, variant in value.items()}
 
     @field_validator("base", mode="after")

@@ -198,7 +198,7 @@ def _published(scores: Scores) -> dict[str, dict[str, float]]:
 
 def source_dev_table(scores: Scores) -> Table:
     """Return source-dev entity F1 of each variant, over languages and seeds."""
-    table = [["variant", f"source dev ({scores.rows[0].experiment.config.source})"]]
+    table = [["variant", f"source dev ({', '.join(scores.rows[0].experiment.config.sources)})"]]
     for variant in scores.spec.variants:
         result = scores.source_dev(variant)
         deviation = f" ± {share(result.std)}" if result.num > 1 else ""
@@ -207,8 +207,9 @@ def source_dev_table(scores: Scores) -> Table:
 
 
 def cost_table(scores: Scores) -> Table:
-    """Return what the finished runs of each variant took, all stages of a run together."""
-    done = [row.experiment for row in scores.rows if row.outcome.state == DONE]
+    """Return what each variant's finished runs took, all stages together, a shared run once."""
+    results = [row.experiment for row in scores.rows if row.outcome.state == DONE]
+    done = list({(one.variant, one.result.signature): one for one in results}.values())
     known = [(row.variant, cost) for row in done if (cost := row.cost()) is not None]
     is_measured = all(cost.energy_joules is not None for _, cost in known) and bool(known)
     table = [["variant", "epochs", "seconds", "most memory, MB"]]

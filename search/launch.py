@@ -8,8 +8,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from rich.console import Console
-
 from prokd.common.interruption import STATUS, ending_at_once
 from prokd.config import RuntimeConfig
 from prokd.config.settings import AutocastType
@@ -21,7 +19,7 @@ from search.engine import Engine
 from search.experiments import DataDescriptions
 from search.exports import finds_nothing
 from search.interruption import stopping_cleanly
-from search.leaderboard import estimate_line, table
+from search.leaderboard import estimate_line, print_table, table
 from search.method_shares import shares_table
 from search.progress import Progress
 from search.records.addresses import address_of, named_store
@@ -217,13 +215,12 @@ def _show(progress: Progress, spec: SearchSpec, summary: SearchSummary) -> None:
     say("")
     say(f"{spec.title}: study {summary.study}")
     target, select = spec.base.target, spec.select
-    wide = progress.console if progress.console.is_terminal else Console(width=120)
-    wide.file = progress.console.file
     if summary.standings:
-        wide.print(table(summary.standings[:SHOWN], target, select, summary.pruned[:SHOWN]))
+        shown = table(summary.standings[:SHOWN], target, select, summary.pruned[:SHOWN])
+        print_table(progress.console, shown)
         if len(summary.shares) > 1:
             say("")
-            wide.print(shares_table(summary.shares, target, select))
+            print_table(progress.console, shares_table(summary.shares, target, select))
         say(f"leaderboard: {summary.csv}")
     for number, reason in summary.failed.items():
         say(f"trial {number} failed: {reason}")
@@ -237,7 +234,7 @@ def _show(progress: Progress, spec: SearchSpec, summary: SearchSummary) -> None:
     if summary.exports:
         say(f"load it: {how_to_load(summary.exports[0])}")
     if summary.choices:
-        wide.print(comparison_table(summary.choices, target, select))
+        print_table(progress.console, comparison_table(summary.choices, target, select))
         say(f"criteria: {summary.csv.with_name('criteria.csv')}")
     elif summary.choices is not None:
         say("the criteria are not compared: the oracle has scored no trial yet")

@@ -6,7 +6,9 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rich.table import Table
+from rich.console import Console, RenderableType
+from rich.measure import Measurement
+from rich.table import Column, Table
 
 from prokd.runs.estimates import estimate_in_words
 from prokd.runs.folder import SOURCE_DEV
@@ -188,3 +190,20 @@ def mean_and_deviation(found: tuple[float, float] | None, seeds: int) -> str:
         return "not scored"
     mean, deviation = found
     return f"{mean:.4f} ± {deviation:.4f}" if seeds > 1 else f"{mean:.4f}"
+
+
+def print_table(console: Console, shown: Table) -> None:
+    """Print a table; in a file, which has no width of its own, no heading is cut."""
+    if not console.is_terminal:
+        endless = Console(width=100_000)
+        for column in shown.columns:
+            if column.no_wrap:
+                cells = [Measurement.get(endless, endless.options, c) for c in _cells(column)]
+                column.min_width = max(cell.maximum for cell in cells)
+        least = Measurement.get(endless, endless.options, shown).minimum
+        console = Console(width=max(120, least), file=console.file)
+    console.print(shown)
+
+
+def _cells(column: Column) -> list[RenderableType]:
+    return [column.header, *column.cells]

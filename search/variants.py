@@ -50,6 +50,7 @@ def run_variants(
     seeds: Sequence[int],
     *,
     name: str,
+    reference: str | None = None,
     labels: Mapping[str, str] | None = None,
     report: Path | None = None,
     written: Callable[[list[Row]], Mapping[str, Path]] | None = None,
@@ -67,6 +68,7 @@ def run_variants(
         variants: Configurations by name, of any languages and data sets.
         seeds: Of each variant.
         name: Of the whole: running again under the same name goes on in the same MLflow runs.
+        reference: Label of the variant that the others are compared with; None = the first.
         labels: What MLflow calls each name, where it is not the name itself: one
             variant has a name for each of several languages.
         report: Where the tables will be written, for MLflow to name.
@@ -81,7 +83,9 @@ def run_variants(
     variants = {name: with_precision(config, automatic) for name, config in variants.items()}
     labels = labels or {name: name for name in variants}
     data = {name: engine.descriptions.training(config) for name, config in variants.items()}
-    log = VariantLog(engine.tracker, title, name, variants, labels, report)
+    log = VariantLog(
+        engine.tracker, title, name, variants, labels, reference=reference, report=report
+    )
     log.open()
     experiments = _logged(experiments_of(engine.runtime.runs_dir, variants, seeds, data), log)
 

@@ -94,10 +94,10 @@ def features(
     check_writable(place, "--output")
     form = separator_of(separator), tag_column, limit
     models = [ModelData(folder, dataset, tuple(data_dirs), *form) for folder in folders]
-    source = source or models[0].sources[0]
+    source = check_language(source) if source else models[0].sources[0]
     found = feature_map(
         models,
-        (models[0].corpus(check_language(source), split), models[0].corpus(language, split)),
+        (models[0].corpus(source, split), models[0].corpus(language, split)),
         names=names,
         choice=Choice(tokens, classes == "types", outside, seed),
         mapping=mapping,

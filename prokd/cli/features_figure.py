@@ -70,6 +70,7 @@ def write_figure(found: FeatureMap, stem: Path) -> list[Path]:
 def _styled() -> Iterator[None]:
     settings: Any = {
         "font.size": 10,
+        "text.parse_math": False,  # names are shown as they are given
         "svg.fonttype": "none",
         "svg.hashsalt": "features",
         "pdf.fonttype": 42,

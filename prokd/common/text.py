@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import lzma
 import re
 import unicodedata
 import zlib
@@ -28,20 +29,25 @@ def split_lines(text: str) -> list[str]:
 
 
 def decode_text(content: bytes, name: str) -> str:
-    """Return the text of a file in UTF-8, which gzip may have packed.
+    """Return the text of a file in UTF-8, which gzip or xz may have packed.
 
     Args:
         content: All bytes of the file.
         name: Of the file, for messages.
 
     Raises:
-        UserError: The bytes are no UTF-8, or damaged gzip.
+        UserError: The bytes are no UTF-8, or damaged gzip or xz.
     """
     if content.startswith(b"\x1f\x8b"):
         try:
             content = gzip.decompress(content)
         except (OSError, EOFError, zlib.error) as error:
             raise UserError(f"{name}: the gzip file must be whole, but got: {error}.") from None
+    if content.startswith(b"\xfd7zXZ\0"):
+        try:
+            content = lzma.decompress(content)
+        except lzma.LZMAError as error:
+            raise UserError(f"{name}: the xz file must be whole, but got: {error}.") from None
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:

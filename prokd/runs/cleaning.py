@@ -7,9 +7,11 @@ the run that it goes on as, and the other way round. A run that somebody trains 
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,7 +53,7 @@ class Waste:
 
 
 def needed(output: Path) -> set[str]:
-    """Return the signatures of all runs that a study, an export or a report needs."""
+    """Return the signatures of runs that a study, an export, a report or a run at work needs."""
     names: set[str] = set()
     for folder in NAMING:
         for path in (output / folder).rglob("*"):
@@ -60,16 +62,43 @@ def needed(output: Path) -> set[str]:
                 text = path.read_text(encoding="utf-8", errors="replace")
                 names |= set(_SIGNATURE.findall(text))
     runs = list(_run_folders(output))
+    at_work = [run for run in runs if not run.done and _is_trained(run)]
     while True:  # what a needed run needs is needed, under whatever name it was asked for
         more = set(names)
         for run in runs:
             own = {run.signature, *asked_names(run)}
-            if own & more:
+            if own & more or run in at_work:
                 identity = run.identity() or {}
                 more |= own | set(identity.get("needs", ()))
         if more == names:
             return names
         names = more
+
+
+@contextmanager
+def nothing_removed(output: Path, name: str) -> Iterator[None]:
+    """Let nobody remove runs of an output folder (`find_waste`) for as long as the block lasts.
+
+    Args:
+        output: The folder.
+        name: Of what is at work there, whose runs no file names before its end.
+    """
+    lock = output / "studies" / f"{name}-{os.getpid()}.lock"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(lock):
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)
+
+
+def _is_trained(run: RunFolder) -> bool:
+    """Tell whether a process has a run open."""
+    try:
+        with FileLock(run.path / ".lock", timeout=0):
+            return False
+    except Timeout:
+        return True
 
 
 def _run_folders(output: Path) -> Iterator[RunFolder]:
@@ -84,7 +113,7 @@ def find_waste(output: Path) -> list[Waste]:
     """Return all that nothing in an output folder needs; nothing is removed.
 
     Raises:
-        UserError: A search is running there.
+        UserError: A search or an ablation is running there.
     """
     for lock in (output / "studies").glob("*.lock"):
         try:
@@ -92,7 +121,8 @@ def find_waste(output: Path) -> list[Waste]:
                 pass
         except Timeout:
             raise UserError(
-                f"nothing may be removed while a search runs, but {lock.stem} is running."
+                f"nothing may be removed while a search or an ablation runs, but {lock.stem} is "
+                f"running."
             ) from None
     return [*_runs(output), *_passing(output)]
 

@@ -30,6 +30,8 @@ Float = npt.NDArray[np.float64]
 TEMPERATURES = np.geomspace(0.5, 6.0, 40)
 """Those that `fitted_temperature` tries."""
 SAMPLES = 1000
+BLOCK = 4_000_000
+"""Sentences that are drawn at a time, of all samples together."""
 """Bootstrap samples of sentences behind an interval."""
 COVERAGE = 0.95
 """Share of the samples in the interval."""
@@ -141,8 +143,11 @@ def estimate_f1(
     found_share = float((target_tags_W > 0).mean())
     shift = source_f1 - source.f1
     random = np.random.default_rng(0)
-    samples = random.integers(len(target_lengths), size=(SAMPLES, len(target_lengths)))
-    drawn = np.sort(target.sampled_f1(samples))
+    number = len(target_lengths)
+    block = max(1, BLOCK // number)  # a long text is not drawn from a thousand times at once
+    sizes = [min(block, SAMPLES - first) for first in range(0, SAMPLES, block)]
+    parts = [target.sampled_f1(random.integers(number, size=(rows, number))) for rows in sizes]
+    drawn = np.sort(np.concatenate(parts))
     outside = int(SAMPLES * (1 - COVERAGE) / 2)
     middle = target.f1 + shift / 2
     found = F1Estimate(

@@ -107,11 +107,11 @@ def ablation_note(
     rows: Mapping[str, Mapping[str, float]],
     files: Mapping[str, Path],
 ) -> str:
-    """Return the description of an ablation: its table, against the first variant.
+    """Return the description of an ablation: its table, against one variant.
 
     Args:
         what: What it compares, in words.
-        first: Name of the first variant.
+        first: Name of that variant.
         target: The target language.
         rows: Means over seeds of each variant that has them (`search.results.means`).
         files: Where more is written, by what it is.

@@ -33,6 +33,7 @@ class VariantLog:
         name: Of the whole.
         variants: Configurations by name.
         labels: What MLflow calls each name.
+        reference: Label of the variant that others are compared with; None = the first.
         report: Where the tables will be written, if they will be.
     """
 
@@ -43,11 +44,13 @@ class VariantLog:
         name: str,
         variants: Mapping[str, ExperimentConfig],
         labels: Mapping[str, str],
+        *,
+        reference: str | None = None,
         report: Path | None = None,
     ) -> None:
         """Name the runs; nothing is logged yet."""
         self.tracker, self.title, self.name = tracker, title, name
-        self.variants, self.labels = variants, labels
+        self.variants, self.labels, self.reference = variants, labels, reference
         self.files = {"tables": report} if report is not None else {}
         self._reports: Mapping[str, Path] = {}
         """Of the ended ablation: files and folders by the name that MLflow gives them."""
@@ -83,7 +86,7 @@ class VariantLog:
     def _parents(self, status: str) -> None:
         for where in {experiment_name(config) for config in self.variants.values()}:
             name, own = self.name, self._beside(where)
-            first, target = self.labels[own[0]], self.variants[own[0]].target
+            first, target = self.labels[self._first(where)], self.variants[own[0]].target
             note = ablation_note(
                 what=f"**{self.title}**: {len(own)} variants, compared with {first}.",
                 first=first,
@@ -108,8 +111,13 @@ class VariantLog:
         return acceptable(f"ablation:{self.name}:{where}")
 
     def _beside(self, where: str) -> list[str]:
-        """Return the variants of an experiment; the first one is what others are compared with."""
+        """Return the variants of an experiment."""
         return [v for v, config in self.variants.items() if experiment_name(config) == where]
+
+    def _first(self, where: str) -> str:
+        """Return the variant of an experiment that its others are compared with."""
+        own = self._beside(where)
+        return next((v for v in own if self.labels[v] == self.reference), own[0])
 
     def _changed(self, record: Record) -> None:
         self.tracker.changed(record.key, f"{record.name} ({record.experiment})", lambda: record)
@@ -141,7 +149,7 @@ class VariantLog:
 
     def _note(self, variant: str, settings: Settings, num_seeds: int) -> str:
         config, label = self.variants[variant], self.labels[variant]
-        first = self._beside(experiment_name(config))[0]
+        first = self._first(experiment_name(config))
         reference = flatten(self.variants[first].model_dump(mode="json", exclude={"seed"}))
         names = dict.fromkeys([*reference, *settings])
         both = {name: (reference.get(name), settings.get(name)) for name in names}

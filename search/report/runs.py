@@ -63,11 +63,13 @@ class Result:
         known = found.get("criteria", {}) or {}
         return {SOURCE_DEV: found["objective"], **known} if found else {}
 
-    @cached_property
-    def target_f1(self) -> float | None:
-        """Entity F1 on the target's test split, in [0, 1]."""
+    def target_f1(self, target: str) -> float | None:
+        """Return entity F1 on a target's test split, in [0, 1].
+
+        The settings of a run that several targets share are those of the first.
+        """
         metrics = (self.last.report() or {}).get("metrics", {})
-        value: float | None = metrics.get(f"test/{self.config.get('target')}/entity_f1")
+        value: float | None = metrics.get(f"test/{target}/entity_f1")
         return value
 
     @cached_property

@@ -122,7 +122,8 @@ class StudyData:
     @property
     def target(self) -> str:
         """The target language."""
-        return str(self.configs[0]["target"]) if self.configs else "target"
+        noted = self.origin.get("fixed", {}).get("target")
+        return str(noted or (self.configs[0]["target"] if self.configs else "target"))
 
     @property
     def has_methods(self) -> bool:

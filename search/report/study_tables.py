@@ -40,7 +40,7 @@ def leaderboard_table(data: StudyData) -> Table:
                 str(place.rank),
                 number(place.trial.value),
                 *(number(place.criterion(name)) for name in criteria),
-                with_deviation([result.target_f1 for result in place.results]),
+                with_deviation([result.target_f1(data.target) for result in place.results]),
                 number(place.seconds, 0),
                 *([number(place.energy, 2)] if is_measured else []),
                 str(place.trial.number),
@@ -62,7 +62,7 @@ def methods_table(data: StudyData) -> Table:
             continue
         best = own[0]
         point = {k: v for k, v in point_of(best.trial.params).items() if k != METHOD}
-        scores = with_deviation([result.target_f1 for result in best.results])
+        scores = with_deviation([result.target_f1(data.target) for result in best.results])
         seconds = number(mean_of([place.seconds for place in own]), 0)
         rank, value = str(best.rank), number(best.trial.value)
         rows.append((method, trials, value, scores, seconds, rank, in_symbols(point)))
@@ -77,7 +77,7 @@ def choices_table(data: StudyData) -> Table:
     for name in data.criteria():
         best = max(data.places, key=lambda p: (p.criterion(name) or 0.0, -p.trial.number))
         own = heading(name) + (" (this search)" if name == data.select else "")
-        scores = with_deviation([result.target_f1 for result in best.results])
+        scores = with_deviation([result.target_f1(data.target) for result in best.results])
         value = number(best.criterion(name))
         dev = number(best.criterion(SOURCE_DEV))
         rows.append((own, value, str(best.trial.number), str(best.rank), dev, scores))

@@ -34,8 +34,18 @@ def subjects(output: Path) -> list[Subject]:
         Subject(kind, path.stem, output, path)
         for kind, pattern in ((STUDY, "studies/*.journal"), (ABLATION, "reports/*.md"))
         for path in output.glob(pattern)
+        if kind == STUDY or _is_ablation(path)
     ]
     return sorted(found, key=lambda item: (-item.path.stat().st_mtime, item.name))
+
+
+def _is_ablation(path: Path) -> bool:
+    """Tell whether a page is an ablation's: others may lie beside it."""
+    table = path.with_suffix(".csv")
+    if not table.is_file():
+        return True  # which is told to whoever asks for it
+    with table.open(encoding="utf-8", errors="replace") as file:
+        return "variant" in file.readline().strip().split(",")
 
 
 def find(name: str | None, output: Path) -> Subject:
@@ -52,7 +62,8 @@ def find(name: str | None, output: Path) -> Subject:
     wanted, folder = name, output
     if name is not None and (path := Path(name).expanduser()).exists() and path.parent != Path():
         path = path.resolve()
-        wanted, folder = (path.name if path.is_dir() else path.stem), path.parent.parent
+        of_file = path.stem.removesuffix("-means")
+        wanted, folder = (path.name if path.is_dir() else of_file), path.parent.parent
     known = subjects(folder)
     if not known:
         raise UserError(

@@ -6,8 +6,9 @@ import shutil
 import pytest
 from typer.testing import CliRunner
 
-from ablations.compare import write_comparison
+from ablations.compare import _unequal, write_comparison
 from ablations.comparison import AVERAGE, ENTITY, TOKEN, Scores
+from ablations.gathered import Gathered
 from ablations.published import published_results
 from ablations.report import write_reports
 from ablations.spec import load_spec
@@ -24,6 +25,20 @@ variants: {msd: {method: msd}, tsl: {method: tsl}, prokd: {}}
 """
 SKILL = {"msd": 0.3, "tsl": 0.5, "prokd": 0.8}
 LANGUAGES = ("ar", "hi", "zh")
+
+
+def test_rows_of_other_settings_than_the_references_are_told(make_plan):
+    configs = [
+        make_plan("table4", ("ar",), **changes).bases[0]
+        for changes in ({}, {"data.source_train_limit": 40, "student.epochs": 3}, {"seed": 2})
+    ]
+    names = ("tsl", "prokd", "again")
+    rows = {n: [Gathered(n, "x", c, None)] for n, c in zip(names, configs, strict=True)}
+    (told,) = _unequal(rows, "tsl")
+    assert told == (
+        "prokd: compared with a reference of other settings: data.source_train_limit "
+        "(40 for None), student.epochs (3 for 10)"
+    )
 
 
 @pytest.fixture(scope="module")

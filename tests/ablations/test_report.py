@@ -8,7 +8,7 @@ from ablations.comparison import Comparison, Scores
 from ablations.latex import latex_table
 from ablations.report import comparability, markdown, printed, report_stem, write_reports
 from ablations.spec import load_spec
-from ablations.tables import cell, mark, score_table
+from ablations.tables import cell, cost_table, mark, score_table
 from prokd.methods import build_config
 from search.execution import Outcome
 from search.results import row as row_of
@@ -124,6 +124,16 @@ def test_the_report_says_what_it_rests_on(finished, make_plan):
     assert "| w/o CA | ar | 3 | -" in text
 
 
+TWO = """
+name: two
+title: Two methods
+claim: They differ.
+method: tsl
+reference: tsl
+variants: {tsl: {}, baseline: {method: baseline}}
+"""
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -190,6 +200,37 @@ def test_two_stars_are_for_what_seeds_show_too():
         )
     ]
     assert found == ["*", "**", "", "", "*"]
+
+
+def test_a_latex_cell_says_which_seeds_it_lacks(finished, make_plan):
+    plan = make_plan(languages=("ar",))
+    unfinished = {("TSL", "ar", 2): COLLAPSED}
+    scores = Scores(plan.spec, finished.rows(plan, SKILL, unfinished), number=50)
+    lines = latex_table(scores, "entity_f1", "F1").split("\n")
+    (cell,) = [line for line in lines if line.strip().startswith("TSL ")]
+    assert "{\\scriptsize (1 of 3 collapsed)}" in cell
+    assert sum("(1 of 3 " in line for line in lines) == 1
+    assert "over 3 seed(s), less those that a cell names." in "\n".join(lines)
+
+
+def test_a_run_that_languages_share_counts_once(finished, make_plan, tmp_path):
+    path = tmp_path / "two.yaml"
+    path.write_text(TWO, encoding="utf-8")
+    plan = make_plan(str(path), ("ar", "hi"), (0,))
+    scores = Scores(plan.spec, finished.rows(plan, {"tsl": 0.5, "baseline": 0.4}), number=50)
+    assert [scores.source_dev(name).num for name in ("tsl", "baseline")] == [2, 1]
+    costs = {row[0]: row[2] for row in cost_table(scores)[1:]}
+    assert "±" in costs["tsl"]
+    assert "±" not in costs["baseline"]
+
+
+def test_all_sources_are_named(finished, make_plan, tmp_path):
+    path = tmp_path / "two.yaml"
+    path.write_text(TWO, encoding="utf-8")
+    plan = make_plan(str(path), ("ar",), (0,), more_sources=("de",))
+    assert "the source language is en, de, the paper's is en" in comparability(
+        load_spec("table4"), plan.bases[0]
+    )
 
 
 def test_latex_is_bold_where_it_is_best_and_starred_where_it_differs(finished, make_plan):

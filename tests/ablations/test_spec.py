@@ -137,7 +137,7 @@ def test_names_and_paths():
         (("  full: {}\n", ""), r"variants: .*at least 2"),
         (
             ("  full: {}", '  full: {}\n  "": {}'),
-            "a variant must have a name of one line, but got ''",
+            "a variant must have a name of one line .* but got ''",
         ),
         (("[PK]", "PK"), r"variants\.other\.without: .*list, but got 'PK'"),
         (("claim:", "seeds: 3\nclaim:"), r"seeds: .*list, but got 3"),

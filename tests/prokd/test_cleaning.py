@@ -19,7 +19,7 @@ from prokd.encoder.artifact import write_weights
 from prokd.encoder.files import load_tokenizer
 from prokd.errors import UserError
 from prokd.runs.checkpoints import Checkpoints
-from prokd.runs.cleaning import find_waste, needed
+from prokd.runs.cleaning import find_waste, needed, nothing_removed
 from prokd.runs.folder import RunFolder
 from prokd.training.sizes import run_sizes
 from search.results import write_records
@@ -64,6 +64,23 @@ def test_runs_that_a_study_or_a_report_names_and_their_teachers_are_needed(outpu
         checkpoint.name,
         "stages-0123abcd",
     }
+
+
+def test_a_run_at_work_keeps_what_it_builds_on(output):
+    (output / "runs" / ("student-" + "c" * 12) / "DONE").unlink()
+    with FileLock(output / "runs" / ("student-" + "c" * 12) / ".lock"):
+        assert "d" * 12 in needed(output)
+    assert "d" * 12 not in needed(output)
+
+
+def test_nothing_is_removed_while_an_ablation_runs(output):
+    with (
+        nothing_removed(output, "table4-x"),
+        pytest.raises(UserError, match=r"table4-x-.* is run"),
+    ):
+        find_waste(output)
+    assert find_waste(output)
+    assert not list((output / "studies").glob("table4*"))
 
 
 def test_it_asks_first(output):

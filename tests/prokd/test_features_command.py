@@ -27,7 +27,8 @@ def prokd(*arguments):
 def test_features_are_those_of_the_words_and_the_same_again(trained, tmp_path):
     folders, exported, data = trained
     given = ("--lang", "xx", "--data-dir", data, "--tokens-per-class", 6, "--outside")
-    names = ("--name", "more", "--name", "less")
+    less = r"less, $\bad$"  # no mathematics: shown as it is given
+    names = ("--name", "more", "--name", less)
     pair = ("features", exported, folders[1])
     told = prokd(*pair, *given, *names, "--output", tmp_path / "a")
     assert told.exit_code == 0, told.output
@@ -45,10 +46,10 @@ def test_features_are_those_of_the_words_and_the_same_again(trained, tmp_path):
         assert (row["word"], row["class"]) in set(tags)
     places = np.array([[float(row["x"]), float(row["y"])] for row in rows])
     assert np.isfinite(places).all()
-    panels = [[tuple(r.values())[1:6] for r in rows if r["panel"] == n] for n in ("more", "less")]
+    panels = [[tuple(r.values())[1:6] for r in rows if r["panel"] == n] for n in ("more", less)]
     assert panels[0] == panels[1]  # the same words
     known = json.loads((tmp_path / "a" / "features.json").read_text())
-    assert [panel["name"] for panel in known["panels"]] == ["more", "less"]
+    assert [panel["name"] for panel in known["panels"]] == ["more", less]
     assert known["classes"][-1] == "O"
     overall = [panel["alignment"][-1]["own_mean"] for panel in known["panels"]]
     assert f"{overall[0]:.3f}" in told.stdout

@@ -1,6 +1,8 @@
 """Where output goes and input comes from: pipes, devices, closed streams, other encodings."""
 
+import gzip
 import json
+import lzma
 import os
 import shutil
 import signal
@@ -12,7 +14,7 @@ import pytest
 
 from prokd.common import files
 from prokd.common.files import write_text
-from prokd.data.inputs import detected_form, raw_sentence
+from prokd.data.inputs import detected_form, raw_sentence, read_input
 from prokd.errors import UserError
 from tests import preloaded
 
@@ -218,6 +220,16 @@ def test_what_is_not_there_or_given_elsewhere_is_told(words, sentence, tmp_path)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert done.stderr.startswith(f"error: {sentence}")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_packed_text_is_read_wherever_text_is(tmp_path):
+    for pack, name in ((gzip.compress, "a.gz"), (lzma.compress, "a.xz")):
+        path = tmp_path / name
+        path.write_bytes(pack("Anna woont in Málaga.".encode()))
+        assert read_input(path) == "Anna woont in Málaga."
+        path.write_bytes(path.read_bytes()[:-9])
+        with pytest.raises(UserError, match=rf"{name}: the .* file must be whole"):
+            read_input(path)
 
 
 def test_bytes_that_are_no_text_are_told_by_line(tmp_path):

@@ -1,17 +1,25 @@
 """Reports of real journals and real run folders: what they say, and that they are one file."""
 
+import io
 import re
 import warnings
 from pathlib import Path
 
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution
+from rich.console import Console
+from rich.table import Column, Table
 from typer.testing import CliRunner
 
 from prokd.cli.app import app
 from prokd.errors import UserError
+from prokd.methods import build_config
 from search.choice import joined
+from search.experiments import Experiment
+from search.feed import places
+from search.leaderboard import print_table
 from search.report.effects import groups, heat_map
+from search.report.origin import note_search
 from search.report.study_data import StudyData
 from search.report.study_tables import (
     choices_table,
@@ -19,7 +27,8 @@ from search.report.study_tables import (
     methods_table,
     without_value_table,
 )
-from search.report.write import ABLATION, STUDY, find, report_at_end, write_report
+from search.report.write import ABLATION, STUDY, find, report_at_end, subjects, write_report
+from search.spec import SearchSpec
 from search.study import SearchStudy
 
 LISTS = {
@@ -144,6 +153,51 @@ def test_failed_pruned_and_unfinished_trials_are_listed_with_their_reasons(tmp_p
     page = check_one_file(write_report(find(name, tmp_path)))
     assert "the worker &lt;was&gt; lost" in page
     assert "too few trials for importances" in page
+
+
+def test_a_run_that_targets_share_is_scored_on_the_studys_own(tmp_path):
+    configs = [
+        build_config(
+            "mini", overrides={"target": code, "encoder.precision": "fp32"}, method="baseline"
+        )
+        for code in ("nl", "ar")
+    ]
+    first, own = (SearchSpec(config, LISTS, (0,), False, 1) for config in configs)
+    data = {"source_train": "a", "source_dev": "b", "encoder": "c"}
+    shared = Experiment("x", own.base, data, tmp_path / "runs")
+    folder = shared.result
+    folder.write_identity({}, first.base.model_dump(mode="json"))  # who trained it had nl
+    for target, f1 in (("nl", 0.7), ("ar", 0.2)):
+        folder.write_report("x", {f"test/{target}/entity_f1": f1}, {}, target=target)
+    name = "baseline-phrasebook-en-ar-tpe-00000000"
+    with SearchStudy(tmp_path / "studies" / f"{name}.journal", name, LISTS, grid=False) as made:
+        (trial,) = made.ask(1)
+        made.annotate(trial.number, places([shared]))
+        made.tell(trial.number, 0.5)
+    note_search(tmp_path / "studies" / f"{name}.json", own, data)
+    found = StudyData(tmp_path, name)
+    assert found.target == "ar"
+    (place,) = found.places
+    assert [result.target_f1(found.target) for result in place.results] == [0.2]
+    table = leaderboard_table(found)
+    assert "0.2" in str(table.rows[0])
+    assert any(heading.startswith("ar-test F1") for heading in table.header)
+
+
+def test_what_is_no_report_lies_beside_reports(tmp_path):
+    (tmp_path / "reports").mkdir()
+    for name, text in (("notes.md", "mine"), ("notes.csv", "a,b\n1,2\n")):
+        (tmp_path / "reports" / name).write_text(text)
+    name = study(tmp_path, LISTS, 1)
+    assert [item.name for item in subjects(tmp_path)] == [name]
+
+
+def test_no_heading_of_a_table_is_cut_where_there_is_no_terminal():
+    table = Table(*(Column(f"a heading of column {number}", no_wrap=True) for number in range(9)))
+    text = io.StringIO()
+    print_table(Console(file=text, width=80), table)
+    assert "a heading of column 8" in text.getvalue().splitlines()[1]
+    assert "…" not in text.getvalue()
 
 
 def test_an_oracle_is_shouted(tmp_path):
