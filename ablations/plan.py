@@ -9,9 +9,10 @@ from ablations.spec import AblationSpec
 from prokd.config import ExperimentConfig, with_overrides, with_precision
 from prokd.config.settings import AutocastType
 from prokd.errors import UserError
-from prokd.methods import DEFAULT, graph_of
-from prokd.runs.folder import SOURCE_DEV, RunFolder
+from prokd.methods import DEFAULT
+from prokd.runs.folder import SOURCE_DEV
 from prokd.runs.identity import signature
+from prokd.runs.known import run_in
 from search.choice import settings_of
 from search.experiments import DataDescriptions, languages_of
 from search.leaderboard_file import LEADERBOARD, First, read_first
@@ -103,23 +104,24 @@ def best_point(
 
 
 def _read_the_same(first: First, config: ExperimentConfig, descriptions: DataDescriptions) -> bool:
-    """Tell whether the results on the first place were trained on this data and encoder."""
+    """Tell whether the results on the first place were trained on this data and encoder.
+
+    Their own settings decide what of it they read: more than these do, or less.
+    """
     try:
-        best = with_overrides(config, settings_of(first.point))
-        data = descriptions.training(best)  # its point may read other text than the base does
+        data = descriptions.training(with_overrides(config, settings_of(first.point)))
     except UserError:
         return False
-    graph, runs_dir = graph_of(best), descriptions.runtime.runs_dir
+    known: dict[str, set[str]] = {}
+    for name, value in data.items():
+        known.setdefault(name.partition("/")[0], set()).add(value)  # of any of its sources
 
-    def has_read(stage: str, signature: str) -> bool:
-        spec = graph.stage(stage)
-        identity = RunFolder(runs_dir, spec.kind, signature).identity()
-        if identity is None:
-            return False
-        read = {name: data[spec.corpus(name, best)] for name in spec.reads(spec.view(best))}
-        needs = list(zip(spec.needs, identity["needs"], strict=False))
-        is_whole = len(needs) == len(spec.needs) == len(identity["needs"])
-        same = is_whole and identity["fingerprints"] == read
-        return same and all(has_read(name, own) for name, own in needs)
+    def agrees(signature_: str) -> bool:
+        for path in descriptions.runtime.runs_dir.glob(f"*-{signature_}"):
+            identity = run_in(path).identity() or {}
+            read = identity.get("fingerprints", {})
+            own = all(value in known.get(name, {value}) for name, value in read.items())
+            return bool(read) and own and all(map(agrees, identity["needs"]))
+        return False
 
-    return all(has_read(graph.result, signature) for signature in first.results)
+    return all(map(agrees, first.results))

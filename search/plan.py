@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from prokd.config import ExperimentConfig
 from prokd.method import StageSpec
 from prokd.runs.folder import RunFolder
 from search.experiments import Experiment, stages_of
+from search.records.addresses import named_store
 
 Measured = Callable[[str, str], float | None]
 """From a method and a stage to the seconds that an epoch takes; None = they cannot be told."""
@@ -156,3 +158,25 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60} s"
     return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def disk_line(config: ExperimentConfig, missing: int, exports: int) -> str:
+    """Write how much disk a search will take: what stays, and what comes and goes meanwhile."""
+    from prokd.training.sizes import run_sizes
+
+    sizes = run_sizes(config.encoder)
+    copies = 2 if (named_store() or "").startswith("http") else 1
+    runs, exported = copies * missing * sizes.artifact, 2 * exports * sizes.export
+    return (
+        f"disk: {_bytes(runs)} for {missing} runs and {_bytes(exported)} for exports will stay; "
+        f"meanwhile at most {_bytes(sizes.checkpoints)} of checkpoints for each run at work"
+    )
+
+
+def _bytes(number: float) -> str:
+    """Write a size in words.
+
+    >>> _bytes(2_500_000), _bytes(3_210_000_000)
+    ('2.5 MB', '3.2 GB')
+    """
+    return f"{number / 1e9:.1f} GB" if number >= 1e9 else f"{number / 1e6:.1f} MB"

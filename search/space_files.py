@@ -169,7 +169,8 @@ def _distribution(start: str, range_: _Range, value: Any) -> BaseDistribution:
         low, high = (factor * value for factor in range_.times)
     assert low is not None, "a range has both ends"
     assert high is not None, "a range has both ends"
-    is_whole = isinstance(value, int)
+    unset = value is None and low == int(low) and high == int(high)  # a limit, say
+    is_whole = isinstance(value, int) or unset
     if is_whole and range_.times is not None:
         low, high = max(1, round(low)), max(1, round(high))
     if is_whole and (low != int(low) or high != int(high)):

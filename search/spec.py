@@ -14,7 +14,8 @@ from optuna.trial import FrozenTrial
 from prokd.common.names import flatten
 from prokd.config import ExperimentConfig, with_overrides, with_precision
 from prokd.config.settings import AutocastType
-from prokd.methods import DEFAULT, graph_of
+from prokd.methods import DEFAULT, graph_of, method_of, needed_corpora
+from prokd.runs.effect import BY_CONTENT
 from prokd.runs.folder import ORACLE, SOURCE_DEV
 from prokd.runs.identity import signature
 from search.choice import (
@@ -28,8 +29,7 @@ from search.choice import (
     settings_of,
 )
 from search.experiments import DataDescriptions, Experiment, all_of, languages_of
-from search.plan import Measured, describe, needs_of
-from search.records.addresses import named_store
+from search.plan import Measured, describe, disk_line, needs_of
 from search.spaces import drawn, in_words, ordered, points, ranges, readers, symbols
 from search.study import read_points
 
@@ -149,6 +149,14 @@ class SearchSpec:
         name = f"{place}-{kind}-{signature(identity)[:8]}"
         return name if self.select == SOURCE_DEV else f"{self.select}-{name}"
 
+    def _read_by(self, params: Mapping[str, Any], read: Reading) -> dict[str, str]:
+        """Return what a trial may read: of what acts by content alone, its own."""
+        base, space = self.base_of(params), alternatives(self.space)[method_in(params) or ""]
+        by_content = {*BY_CONTENT, *method_of(base).indirect}
+        own = {p: value for p, value in settings_of(params).items() if p in by_content}
+        rest = {p: values for p, values in space.items() if p not in own and p != METHOD}
+        return all_of(map(read, readers(with_overrides(base, own), rest)))
+
     def experiments(
         self, name: str, params: Mapping[str, Any], read: Reading, runs_dir: Path
     ) -> list[Experiment]:
@@ -161,7 +169,8 @@ class SearchSpec:
             runs_dir: Folder of all runs.
         """
         config = with_overrides(self.base_of(params), settings_of(params))
-        data = read(config)  # of its own settings: some of them make other text
+        data = self._read_by(params, read)
+        data = {name: data[name] for name in needed_corpora(config) if name in data}
         return [
             Experiment(
                 name=f"{name} seed {seed}",
@@ -224,25 +233,3 @@ def plan_lines(
     for line in describe(needs, None):
         yield f"  {line}"
     yield f"  {disk_line(spec.base, sum(item.missing for item in needs), exports)}"
-
-
-def disk_line(config: ExperimentConfig, missing: int, exports: int) -> str:
-    """Write how much disk a search will take: what stays, and what comes and goes meanwhile."""
-    from prokd.training.sizes import run_sizes
-
-    sizes = run_sizes(config.encoder)
-    copies = 2 if (named_store() or "").startswith("http") else 1
-    runs, exported = copies * missing * sizes.artifact, 2 * exports * sizes.export
-    return (
-        f"disk: {_bytes(runs)} for {missing} runs and {_bytes(exported)} for exports will stay; "
-        f"meanwhile at most {_bytes(sizes.checkpoints)} of checkpoints for each run at work"
-    )
-
-
-def _bytes(number: float) -> str:
-    """Write a size in words.
-
-    >>> _bytes(2_500_000), _bytes(3_210_000_000)
-    ('2.5 MB', '3.2 GB')
-    """
-    return f"{number / 1e9:.1f} GB" if number >= 1e9 else f"{number / 1e6:.1f} MB"

@@ -24,6 +24,7 @@ from prokd.cli.options import (
 )
 from prokd.common.import_path import lean_imports
 from prokd.common.places import check_writable
+from prokd.common.streams import write_out
 from prokd.config import RuntimeConfig
 from prokd.errors import UserError
 
@@ -125,7 +126,7 @@ def errors(
     if len(models) == 2 and case_study:
         written += write_cases(analysis, names or called, case_study, place)
     if json_output:
-        typer.echo(json.dumps(numbers(analysis), indent=2, ensure_ascii=False))
+        write_out(json.dumps(numbers(analysis), indent=2, ensure_ascii=False) + "\n")
         return
     lines = headings(analysis)
     for table in tables(analysis):

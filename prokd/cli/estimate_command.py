@@ -23,6 +23,7 @@ from prokd.cli.options import (
     separator_of,
 )
 from prokd.common.import_path import lean_imports
+from prokd.common.streams import write_out
 from prokd.config import RuntimeConfig
 from prokd.errors import UserError
 from prokd.runs.estimates import unlike_source
@@ -94,7 +95,8 @@ def estimate(
     tagged = tagger.tag([words[place] for place in doubtful])
     if json_output:
         shown = [asdict(item) for item in tagged]
-        typer.echo(json.dumps({**asdict(result), "doubtful": shown}, indent=2, ensure_ascii=False))
+        numbers = {**asdict(result), "doubtful": shown}
+        write_out(json.dumps(numbers, indent=2, ensure_ascii=False) + "\n")
         return
     for line in _lines(result, language, origin, data.sources[0]):
         typer.echo(line)

@@ -24,6 +24,7 @@ from prokd.cli.options import (
 from prokd.common.files import write_text
 from prokd.common.import_path import lean_imports
 from prokd.common.places import given_file
+from prokd.common.streams import write_out
 from prokd.config import RuntimeConfig
 from prokd.errors import UserError
 
@@ -81,7 +82,7 @@ def tag(
             lines.append(json.dumps(record, ensure_ascii=False) + "\n")
         text = "".join(lines)
     if to is None:
-        typer.echo(text, nl=False)
+        write_out(text)
         return
     write_text(to, text)
     typer.echo(f"{len(corpus)} sentences of {corpus.origin}: {to}")

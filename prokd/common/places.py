@@ -78,7 +78,10 @@ def given_file(path: Path, what: str) -> Path:
 
     A pipe or a device keeps the name that it was given by: ``/dev/stdout`` is a link to none.
     """
-    found = path if is_special(path) else path.resolve()
+    try:
+        found = path if is_special(path) else Path(os.path.realpath(path))
+    except OSError as error:  # a name that is too long, say
+        raise UserError(f"{what} must be a file, but {path} is none ({error.strerror}).") from None
     check_file(found, what)
     return found
 

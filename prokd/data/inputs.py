@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from prokd.errors import UserError
 FORMS = ("auto", "text", "conll", "jsonl")
 SUFFIXES = {".conll": "conll", ".bio": "conll", ".tsv": "conll", ".jsonl": "jsonl"}
 """Forms that a file's name tells; of other files, the content does."""
+_ENTITY = re.compile(r"[BI]-[A-Za-z]{2,}")
 
 
 @dataclass(frozen=True)
@@ -39,10 +41,11 @@ class Sentence:
 
     @property
     def tokens(self) -> list[str]:
-        """The words as a model sees them: those of raw text as corpora of raw text have them."""
+        """The words as a model sees them: those of raw text cleaned as such corpora are."""
         if not self.is_raw or cleaned(self.text) == self.text:
             return [word.text for word in self.words]
-        return [cleaned(word.text) or word.text for word in self.words]
+        found = (cleaned(word.text).replace(" ", "") for word in self.words)
+        return [seen or word.text for seen, word in zip(found, self.words, strict=True)]
 
 
 def read_input(file: Path) -> str:
@@ -158,8 +161,10 @@ def detected_form(text: str, name: str) -> str:
     width = Counter(map(len, rows)).most_common(1)[0][0] if rows else 0
     own = [row for row in rows if len(row) == width > 1]
     for column in {1, width - 1} if own else ():
+        tags = [tag for row in own if is_tag(tag := clean_tag(row[column]))]
         # A line that is no such row is a mistake to be told, not a sign that this is raw text.
-        if 2 * sum(is_tag(clean_tag(row[column])) for row in own) > len(rows):
+        is_most = 2 * len(tags) > len(rows) and any(_ENTITY.fullmatch(tag) for tag in tags)
+        if len(tags) == len(rows) or is_most:
             return "conll"
     return "text"
 

@@ -127,14 +127,18 @@ def _translates(config: ExperimentConfig) -> bool:
 
 
 def contents_key(config: ExperimentConfig) -> str:
-    """Return a text that experiments share if what they read of one name is the same."""
+    """Return a text that experiments share if what they read of one name is the same.
+
+    But for how much of it: the limits of data are settings that identities hold themselves.
+    """
     translation = getattr(config, "translation", None)
-    return repr((config.sources, config.target, config.data, translation, config.encoder.name))
+    place = config.sources, config.target, config.data.dataset
+    return repr((place, translation, config.encoder.name))
 
 
 def reading_key(config: ExperimentConfig) -> str:
     """Return a text that experiments share which read the same."""
-    return repr((contents_key(config), needed_corpora(config)))
+    return repr((contents_key(config), config.data, needed_corpora(config)))
 
 
 def read_config(tree: Mapping[str, Any]) -> ExperimentConfig:

@@ -39,8 +39,7 @@ def check_effect(config: ExperimentConfig, paths: Iterable[str], where: str = ""
         if path not in effective and not _changes(config, path):
             raise UserError(
                 f"{where}the setting {path} must have an effect, but has none beside the other "
-                f"settings of this experiment: leave it out, or set what it belongs to "
-                "."
+                f"settings of this experiment: leave it out, or set what it belongs to."
             )
 
 

@@ -36,8 +36,9 @@ Compute = Callable[[TokenClassifier, EncodedCorpus, int], Tensor]
 STREAMED = 256
 """Texts that are tagged together where there are many."""
 UNNAMED = re.compile(r"LABEL_\d+")
-_LAYER = re.compile(r"\.layers?\.\d+\.")
 """What transformers calls the classes of a model that nobody trained to tell any."""
+_LAYER = re.compile(r"\.layers?\.\d+\.")
+"""Weights of a layer of an encoder."""
 
 
 class Tagger:

@@ -122,7 +122,12 @@ def test_a_line_that_is_no_row_of_columns_is_a_mistake_in_it(prokd, tmp_path):
     assert done.returncode == 2
     assert "rows.txt:28: each line must hold one word" in done.stderr
     assert detected_form(f"{rows}paris\tb-loc\n", "x.txt") == "conll"
-    assert detected_form("anna woont in paris\nomar O\n", "x.txt") == "text"
+    for lines in (
+        "anna woont in paris\nomar O",
+        "Vitamin B-6\nVitamine B-12\nCalcium",
+        "Jack O\nO C",
+    ):
+        assert detected_form(lines, "x.txt") == "text"
 
 
 def test_a_model_sees_raw_text_as_corpora_of_raw_text_have_it(prokd):
@@ -132,6 +137,7 @@ def test_a_model_sees_raw_text_as_corpora_of_raw_text_have_it(prokd):
     assert seen.tokens[-1] == "Leiden"
     assert seen.tokens[2] == cairo
     assert raw_sentence("Ma\u0301laga").tokens == ["M\u00e1laga"]
+    assert raw_sentence("Paris compte 12\u202f000 habitants.", language="fr").tokens[2] == "12000"
     rows = [
         json.loads(prokd("predict", "--text", text, "--format", "json").stdout)
         for text in ("anna woont in paris", "an\u00adna woont in pa\u00adris")
@@ -230,6 +236,14 @@ def test_packed_text_is_read_wherever_text_is(tmp_path):
         path.write_bytes(path.read_bytes()[:-9])
         with pytest.raises(UserError, match=rf"{name}: the .* file must be whole"):
             read_input(path)
+
+
+@pytest.mark.parametrize(("name", "status"), [("loop", (0, 0)), ("x" * 300, (2, 1))])
+def test_a_place_that_is_none_is_one_sentence(name, status, prokd, tmp_path):
+    (tmp_path / "loop").symlink_to("pool")
+    (tmp_path / "pool").symlink_to("loop")
+    done = prokd("predict", "--text", "anna", "--to", tmp_path / name)
+    assert (done.returncode, done.stderr.count("\n")) == status
 
 
 def test_bytes_that_are_no_text_are_told_by_line(tmp_path):

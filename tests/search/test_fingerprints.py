@@ -90,6 +90,27 @@ def test_points_that_read_other_things_have_other_runs(
     assert {stage for stage in first.graph.names if first.key(stage) == second.key(stage)} == alike
 
 
+def test_what_says_how_much_is_read_is_a_setting_and_nothing_is_read_for_it(
+    descriptions, tmp_path, monkeypatch
+):
+    config, file = _config("tsl"), tmp_path / "space.yaml"
+    file.write_text(
+        "encoder.frozen_layers: {low: 0, high: 99}\n"
+        "data.source_train_limit: {low: 1, high: 16}\n"
+        "data.max_length: [16, 32]\n"
+    )
+    spec = SearchSpec(config, load_space(str(file), config), (0,), False, 9)
+    assert spec.data(descriptions) == descriptions.training(config)
+    monkeypatch.setattr(Corpora, "check", None)  # no point is looked at by itself
+    more = {"encoder.frozen_layers": 99, "data.source_train_limit": 1, "data.max_length": 16}
+    points = ({path: more[path] for path in list(more)[:number]} for number in range(4))
+    found = [
+        spec.experiments("x", point, descriptions.training, tmp_path)[0] for point in points
+    ]  # of which one cannot be trained: that is for a worker to say
+    assert len({one.key("student") for one in found}) == 4
+    assert all(one.data == found[0].data for one in found)
+
+
 def test_a_study_is_another_one_when_any_of_its_encoders_has_other_weights(
     descriptions, other_encoder, tmp_path
 ):
@@ -161,13 +182,16 @@ def test_text_that_is_made_of_the_source_is_recorded_as_what_is_learned_from(des
         ("unitrans", {"translation.casing": "source"}, {}),
         ("composed", {"teacher.corpora": "paired"}, {}),
         ("prokd", {"student.fusion_weight": 0.7}, {}),
+        ("prokd", {"teacher.alignment.weight": 0.0}, {"is_fixed": True}),
     ],
 )
 def test_a_best_point_may_read_other_text_than_the_settings_it_is_put_into(
     method, point, more, descriptions
 ):
+    is_fixed = more.pop("is_fixed", False)  # by the search, for all of its points
     base = _config(method, **more)
     config = _config(method, **more, **settings_of(point))
+    point = {} if is_fixed else point
     best = _experiment(config, descriptions)
     for name in best.graph.names:
         with StageRun(name, config, descriptions.runtime, fingerprints=dict(best.data)) as run:
