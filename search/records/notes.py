@@ -142,11 +142,11 @@ def variant_note(
 
     Args:
         what: What it is, in words.
-        first: Name of the first variant; empty for that one itself.
+        first: Name of the variant that it is compared with; empty for that one itself.
         target: The target language.
-        changes: Settings that differ from the first variant's: theirs, its own.
+        changes: Settings that differ from that one's: theirs, its own.
         row: Means over its seeds; none if a seed has no result.
-        reference: The same of the first variant.
+        reference: The same of that variant.
     """
     parts, test = [what], f"mean/test/{target}/entity_f1"
     if changes:

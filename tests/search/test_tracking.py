@@ -17,6 +17,7 @@ from search.records.addresses import kept_names
 from search.records.datasets import ORACLE, REPORT, SELECTION, TRAINING, UNLABELLED
 from search.records.provenance import environment, git_state
 from search.records.tracking import Tracker
+from search.records.variant_log import VariantLog
 from tests.search.conftest import SIZES, mirrored, tiny_config
 
 
@@ -261,3 +262,22 @@ def test_a_run_names_the_command_that_started_it(runtime, output):
     tags = _send(experiment, "teacher", output).data.tags
     assert tags["command"] == shlex.join(sys.orig_argv)[:4000]
     assert tags["mlflow.source.name"] == str(Path(sys.argv[0]).absolute())
+
+
+def test_variants_are_described_against_the_reference_wherever_it_stands():
+    found = []
+
+    class Heard:
+        def changed(self, key, what, record):
+            found.append(record())
+
+    dropouts = {"a": 0.1, "b": 0.2, "c": 0.3}
+    variants = {n: tiny_config(**{"encoder.dropout": value}) for n, value in dropouts.items()}
+    labels = {name: f"the {name}" for name in variants}
+    for reference, first in (("the b", "the b"), (None, "the a")):
+        found.clear()
+        VariantLog(Heard(), "some", "x", variants, labels, reference=reference).open()
+        notes = {record.name: record.note for record in found}
+        assert f"3 variants, compared with {first}." in notes.pop("some")
+        differs = {name for name, note in notes.items() if f"It differs from {first} in:" in note}
+        assert differs == set(labels.values()) - {first}
