@@ -48,10 +48,18 @@ def draw(found: FeatureMap) -> Figure:
         Line2D([], [], marker=shape, linestyle="", color=INK, fillstyle="none", label=label)
         for shape, label in zip(SHAPES, _sides(found), strict=True)
     ]
-    figure.legend(
-        handles=keys, loc="outside lower center", ncols=min(5 * columns, len(keys)), frameon=False
-    )
+    _add_legend(figure, keys, most=min(5 * columns, len(keys)))
     return figure
+
+
+def _add_legend(figure: Figure, keys: list[Any], most: int) -> None:
+    """Put the legend below the panels, in as many columns as the figure is wide for."""
+    for columns in range(most, 0, -1):
+        place: Any = {"loc": "outside lower center", "ncols": columns, "frameon": False}
+        legend = figure.legend(handles=keys, **place)
+        if columns == 1 or legend.get_window_extent().width <= figure.bbox.width:
+            return
+        legend.remove()
 
 
 def write_figure(found: FeatureMap, stem: Path) -> list[Path]:

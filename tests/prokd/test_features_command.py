@@ -7,10 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from typer.testing import CliRunner
 
 from prokd.cli.app import app
 from prokd.cli.cases_files import write_cases
+from prokd.cli.features_figure import _add_legend
 from prokd.data import load_corpus
 from prokd.errors import UserError
 from prokd.scoring.differences import ONLY_FIRST
@@ -140,3 +143,17 @@ def test_scripts_from_right_to_left_stand_right(trained, tmp_path):
     assert '<div dir="rtl">' in text
     assert "bidi=basic" in latex
     assert "\\begin{otherlanguage}{arabic}" in latex
+
+
+def test_no_word_of_a_legend_lies_outside_of_the_picture():
+    labels = [f"a class of a long name, {number}" for number in range(9)]
+    keys = [Line2D([], [], marker="o", linestyle="", label=label) for label in labels]
+    figure = Figure(figsize=(6.0, 5.1), layout="constrained")
+    figure.subplots()
+    _add_legend(figure, keys, most=5)
+    figure.canvas.draw()
+    (legend,) = figure.legends
+    extent = legend.get_window_extent()
+    assert extent.x0 >= 0
+    assert extent.x1 <= figure.bbox.width
+    assert [text.get_text() for text in legend.get_texts()] == labels
