@@ -18,6 +18,7 @@ from prokd.common.latex import PACKAGES
 from prokd.common.names import ending, flatten
 from prokd.common.tables import Table, as_csv, as_markdown
 from prokd.errors import UserError
+from search.fairness import inequalities
 
 REFERENCES = ("tsl", "prokd")
 """The first of them that is there is what the others are tested against."""
@@ -119,7 +120,7 @@ def _notes(scores: Scores, labels: Mapping[str, list[Gathered]]) -> list[str]:
     notes = [f"{name}: {', '.join(found)}" for name, found in origins.items()]
     notes.append(f'reference of differences and tests: "{scores.spec.reference}"')
     notes += [line for name, own in labels.items() if (line := _differing(name, own))]
-    notes += _unequal(labels, scores.spec.reference)
+    notes += inequalities({name: own[0].config for name, own in labels.items()})
     if not any(_published(scores, measure) for measure in MEASURES):
         return notes
     runs = [one for own in labels.values() for one in own]
@@ -141,25 +142,6 @@ def _differing(name: str, own: Sequence[Gathered]) -> str:
         return ""
     more = f" and {len(paths) - MOST_SETTINGS} more" if len(paths) > MOST_SETTINGS else ""
     return f"{name}: its runs differ in {', '.join(paths[:MOST_SETTINGS])}{more}"
-
-
-def _unequal(labels: Mapping[str, list[Gathered]], reference: str) -> list[str]:
-    """Say which rows have other data, another encoder or other epochs than the reference."""
-
-    def budget(name: str) -> dict[str, object]:
-        tree = flatten(labels[name][0].config.model_dump(mode="json"))
-        known = {path: tree[path] for path in tree if path.startswith("data.")}
-        epochs = {path: tree[path] for path in tree if path.endswith(".epochs")}
-        return known | epochs | {"encoder.name": tree["encoder.name"]}
-
-    found, own = [], budget(reference)
-    for name in labels:
-        other = budget(name)
-        pairs = [(p, other[p], own[p]) for p in other if p in own and other[p] != own[p]]
-        if pairs:
-            what = ", ".join(f"{path} ({value} for {theirs})" for path, value, theirs in pairs)
-            found.append(f"{name}: compared with a reference of other settings: {what}")
-    return found
 
 
 def _markdown(scores: Scores, notes: Sequence[str]) -> str:

@@ -22,6 +22,7 @@ SOURCE_TRAIN, SOURCE_DEV, TARGET_TRAIN = "source_train", "source_dev", "target_t
 TRANSLATED_TRAIN, PAIRED_TRAIN = "translated_train", "paired_train"
 """The labelled source translated word by word; the source, then its translation in that order."""
 CORPORA = (SOURCE_TRAIN, SOURCE_DEV, TARGET_TRAIN, TRANSLATED_TRAIN, PAIRED_TRAIN)
+"""All that a stage may read, but for `ENCODER`."""
 MADE_OF_SOURCE = {TRANSLATED_TRAIN: "translated into", PAIRED_TRAIN: "beside its translation into"}
 """Corpora that have the source's labels, and how, in words before the target's language."""
 TRANSLATION = ("translation.mode", "translation.keep", "translation.casing")

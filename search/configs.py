@@ -9,9 +9,9 @@ from typing import Any
 
 import typer
 
-from prokd.cli.options import codes, encoder_name, sources
+from prokd.cli.options import codes, encoder_name, given_settings, sources
 from prokd.common.names import ending
-from prokd.config import ExperimentConfig, parse_overrides
+from prokd.config import ExperimentConfig
 from prokd.errors import UserError
 from prokd.methods import build_config
 from prokd.methods.rates import with_suited_rates
@@ -46,15 +46,6 @@ def check_criterion(name: str, *configs: ExperimentConfig, prune: bool = False) 
         )
 
 
-def given_settings(settings: Iterable[str]) -> dict[str, Any]:
-    """Read what ``--set`` fixes, by dotted path; refuse what another option gives."""
-    fixed = parse_overrides(settings)
-    for path, option in OWN_OPTIONS.items():
-        if path in fixed:
-            raise UserError(f"the setting {path!r} must be given by {option}, not by --set.")
-    return fixed
-
-
 def base_configs(
     *,
     method: str,
@@ -74,7 +65,7 @@ def base_configs(
     What the command line says goes before ``beneath``: settings of a file, by dotted path. That
     each fixed setting has an effect is checked unless somebody else sees to it.
     """
-    fixed = given_settings(settings)
+    fixed = given_settings(settings, OWN_OPTIONS)
     values: dict[str, Any] = {**(beneath or {}), **fixed}
     if dataset is not None:
         values["data.dataset"] = dataset
@@ -145,11 +136,10 @@ def free_space(
     idle = idle_settings(space, base, name)
     if not idle:
         return space
-    none = "has none beside the other settings"
     if name not in named_spaces(base):
         raise UserError(
-            f"the space {name}: the setting {idle[0]} must have an effect, but {none}; leave it "
-            f"out, or set what it belongs to."
+            f"the space {name}: the setting {idle[0]} must have an effect, but has none beside "
+            f"the other settings; leave it out, or set what it belongs to."
         )
     say(
         f"{base.method}: not searched of the space {name}, since without effect: {', '.join(idle)}"

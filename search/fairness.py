@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import typer
@@ -15,13 +15,17 @@ from prokd.methods import graph_of
 _OF_UPDATES = (".epochs", ".batch_sentences", ".batch_tokens")
 
 
-def inequalities(bases: Sequence[ExperimentConfig]) -> list[str]:
-    """Return in words what makes methods unequal: data, encoder, epochs, batches that differ."""
+def inequalities(configs: Mapping[str, ExperimentConfig]) -> list[str]:
+    """Return in words what makes methods unequal: data, encoder, epochs, batches that differ.
+
+    Args:
+        configs: One of each method, by what it is called.
+    """
     values: dict[str, dict[str, Any]] = {}
-    for base in bases:
-        for path, value in flatten(base.model_dump()).items():
+    for name, config in configs.items():
+        for path, value in flatten(config.model_dump()).items():
             if path.startswith(("data.", "encoder.")) or path.endswith(_OF_UPDATES):
-                values.setdefault(path, {})[base.method] = value
+                values.setdefault(path, {})[name] = value
     return [
         f"not the same for all methods: {path}: "
         f"{', '.join(f'{method} {value}' for method, value in own.items())}"

@@ -6,9 +6,9 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rich.console import Console, RenderableType
+from rich.console import Console
 from rich.measure import Measurement
-from rich.table import Column, Table
+from rich.table import Table
 
 from prokd.runs.estimates import estimate_in_words
 from prokd.runs.folder import SOURCE_DEV
@@ -198,12 +198,10 @@ def print_table(console: Console, shown: Table) -> None:
         endless = Console(width=100_000)
         for column in shown.columns:
             if column.no_wrap:
-                cells = [Measurement.get(endless, endless.options, c) for c in _cells(column)]
-                column.min_width = max(cell.maximum for cell in cells)
+                column.min_width = max(
+                    Measurement.get(endless, endless.options, cell).maximum
+                    for cell in (column.header, *column.cells)
+                )
         least = Measurement.get(endless, endless.options, shown).minimum
         console = Console(width=max(120, least), file=console.file)
     console.print(shown)
-
-
-def _cells(column: Column) -> list[RenderableType]:
-    return [column.header, *column.cells]

@@ -9,15 +9,16 @@ from typing import Any
 
 import typer
 
-from prokd.cli.options import codes
+from prokd.cli.options import codes, given_settings
 from prokd.common.names import ending, flatten, nearest
 from prokd.config import ExperimentConfig, RuntimeConfig
 from prokd.config.settings import JOINT
 from prokd.errors import UserError
 from prokd.methods import build_config, lacking, method_named, methods
 from prokd.runs.effect import acting
-from search.configs import base_configs, free_space, given_settings, naming
+from search.configs import base_configs, free_space, naming
 from search.fairness import comparable
+from search.space_files import OWN_OPTIONS
 from search.spaces import readers
 
 ALL = "all"
@@ -166,7 +167,7 @@ def _settings(
     options: Mapping[str, Any],
 ) -> dict[str, list[str]]:
     """Return the settings that each method has and that act on it."""
-    texts = dict(zip(given_settings(settings), settings, strict=True))
+    texts = dict(zip(given_settings(settings, OWN_OPTIONS), settings, strict=True))
     found, known = {}, set()
     for name in names:
         default = build_config(options["preset"], readings[name], method=name)

@@ -234,7 +234,7 @@ def _tell_differences(specs: Sequence[SearchSpec], runtime: RuntimeConfig) -> No
     lines = [line for line in idle if line]
     for spec in specs:
         bases = list(spec.bases.values())
-        lines += inequalities(bases) + (favoured(bases) if spec.select == SOURCE_DEV else [])
+        lines += inequalities(spec.bases) + (favoured(bases) if spec.select == SOURCE_DEV else [])
     for line in dict.fromkeys(lines):
         typer.echo(line)
 

@@ -113,11 +113,22 @@ class SearchSpec:
     @cached_property
     def readers(self) -> list[ExperimentConfig]:
         """The bases, and what reads other things: experiments at the ends of the space."""
-        found = []
-        for name, space in alternatives(self.space).items():
-            base = self.base_of({METHOD: name} if name else {})
-            found += readers(base, {point: space[point] for point in space if point != METHOD})
-        return found
+        return [one for name in alternatives(self.space) for one in self._readers_of(name, {})]
+
+    def _readers_of(self, method: str, own: Mapping[str, Any]) -> list[ExperimentConfig]:
+        """Return the same of one method ("" = the only one), some of whose settings are given."""
+        key = method, repr(sorted(own.items()))
+        if key not in self._known_readers:
+            base = with_overrides(self.base_of({METHOD: method} if method else {}), own)
+            space = alternatives(self.space)[method]
+            free = [p for p in space if p != METHOD and p.rpartition(MARK)[2] not in own]
+            rest = {p: space[p] for p in free}
+            self._known_readers[key] = readers(base, rest)
+        return self._known_readers[key]
+
+    @cached_property
+    def _known_readers(self) -> dict[tuple[str, str], list[ExperimentConfig]]:
+        return {}
 
     def fixed(self) -> dict[str, Any]:
         """Return the settings that are not searched, but the seed, as a study would call them."""
@@ -151,11 +162,9 @@ class SearchSpec:
 
     def _read_by(self, params: Mapping[str, Any], read: Reading) -> dict[str, str]:
         """Return what a trial may read: of what acts by content alone, its own."""
-        base, space = self.base_of(params), alternatives(self.space)[method_in(params) or ""]
-        by_content = {*BY_CONTENT, *method_of(base).indirect}
+        by_content = {*BY_CONTENT, *method_of(self.base_of(params)).indirect} - {METHOD}
         own = {p: value for p, value in settings_of(params).items() if p in by_content}
-        rest = {p: values for p, values in space.items() if p not in own and p != METHOD}
-        return all_of(map(read, readers(with_overrides(base, own), rest)))
+        return all_of(map(read, self._readers_of(method_in(params) or "", own)))
 
     def experiments(
         self, name: str, params: Mapping[str, Any], read: Reading, runs_dir: Path

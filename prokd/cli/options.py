@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Optional
 
@@ -106,6 +106,20 @@ Names = Annotated[
 Place = Optional[Path]  # noqa: UP045
 
 
+def given_settings(settings: Iterable[str], options: Mapping[str, str]) -> dict[str, Any]:
+    """Read what ``--set`` gives, by dotted path; refuse what has an option of its own.
+
+    Args:
+        settings: As they are typed, ``path=value``.
+        options: Of a command, by the setting that each gives.
+    """
+    given = parse_overrides(settings)
+    for path, option in options.items():
+        if path in given:
+            raise UserError(f"the setting {path!r} must be given by {option}, not by --set.")
+    return given
+
+
 def experiment(
     *,
     method: str = DEFAULT,
@@ -125,10 +139,7 @@ def experiment(
         overrides["data.dataset"] = dataset
     if model is not None:
         overrides["encoder.name"] = encoder_name(model)
-    given = parse_overrides(settings)
-    for path, option in OWN_OPTIONS.items():
-        if path in given:
-            raise UserError(f"the setting {path!r} must be given by {option}, not by --set.")
+    given = given_settings(settings, OWN_OPTIONS)
     config = build_config(preset, reading, overrides | given, method=method)
     config = with_suited_rates(config, preset, overrides | given, say)
     check_effect(config, given)

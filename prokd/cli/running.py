@@ -27,7 +27,7 @@ def run_app(command: Callable[[], Any], *, interrupted: str = SENTENCE) -> None:
     end_at_once_on_signals(sentence=interrupted)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper) and stream.encoding.lower() != "utf-8":
-            stream.reconfigure(errors="backslashreplace")  # what it cannot show becomes \\u03c4
+            stream.reconfigure(errors="backslashreplace")  # what it cannot show becomes \u03c4
     try:
         for argument in sys.argv[1:]:  # Python keeps bytes that are no UTF-8 as lone surrogates
             check_text(argument, "an argument")

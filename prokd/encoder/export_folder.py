@@ -32,7 +32,7 @@ def check_destination(destination: Path) -> None:
     if any(destination.iterdir()) and (strange := _strange(destination)):
         raise UserError(
             f"an export must go to a new folder, an empty one or an older export, but "
-            f"{destination} holds {', '.join(strange[:3])}{' ...' if strange[3:] else ''}; "
+            f"{destination} holds {_listed(strange)}; "
             f"nothing is removed: choose another folder."
         )
 
@@ -51,7 +51,7 @@ def check_export(folder: Path) -> None:
     if strange := _strange(folder):
         raise UserError(
             f"an export must be as it was written, whole and with nothing added, but {folder} "
-            f"holds {', '.join(strange[:3])}{' ...' if strange[3:] else ''}."
+            f"holds {_listed(strange)}."
         )
 
 
@@ -110,6 +110,10 @@ def _strange(folder: Path) -> list[str]:
         return sorted(present) or [f"no {MANIFEST}"]
     lost = [f"no {name}" for name in sorted(set(listed) - present)]
     return [*sorted(present - set(listed)), *lost]
+
+
+def _listed(strange: list[str]) -> str:
+    return ", ".join(strange[:3]) + (" ..." if strange[3:] else "")
 
 
 def _put_away(folder: Path) -> None:

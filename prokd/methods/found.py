@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import NamedTuple
 
 from prokd.common.raised import in_a_line
@@ -50,12 +50,7 @@ def found_methods() -> Found:
         place = f"{entry.name} = {entry.value} of the group {GROUP}, by {package},"
         name = entry.name
         try:
-            try:
-                method = entry.load()
-            except Exception as error:
-                raise UserError(f"cannot be loaded: {in_a_line(error)}.") from None
-            if not isinstance(method, Method):
-                raise UserError(f"must be a prokd.method.Method, but is {method!r}.")
+            method = _loaded(entry)
             name = method.name
             if found.known.get(name, method) is not method:
                 taken = f"the name {name} is taken by {found.packages.get(name, 'prokd')}"
@@ -66,3 +61,14 @@ def found_methods() -> Found:
             continue
         found.known[name], found.packages[name] = method, package
     return found
+
+
+def _loaded(entry: EntryPoint) -> Method:
+    """Import what an entry point names; UserError if it cannot be, or is no method."""
+    try:
+        method = entry.load()
+    except Exception as error:  # of somebody else's code: of any kind
+        raise UserError(f"cannot be loaded: {in_a_line(error)}.") from None
+    if not isinstance(method, Method):
+        raise UserError(f"must be a prokd.method.Method, but is {method!r}.")
+    return method

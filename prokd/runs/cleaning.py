@@ -62,7 +62,7 @@ def needed(output: Path) -> set[str]:
                 text = path.read_text(encoding="utf-8", errors="replace")
                 names |= set(_SIGNATURE.findall(text))
     runs = list(_run_folders(output))
-    at_work = [run for run in runs if not run.done and _is_trained(run)]
+    at_work = [run for run in runs if not run.done and _is_held(run.path / ".lock")]
     while True:  # what a needed run needs is needed, under whatever name it was asked for
         more = set(names)
         for run in runs:
@@ -92,10 +92,10 @@ def nothing_removed(output: Path, name: str) -> Iterator[None]:
             lock.unlink(missing_ok=True)
 
 
-def _is_trained(run: RunFolder) -> bool:
-    """Tell whether a process has a run open."""
+def _is_held(lock: Path) -> bool:
+    """Tell whether a process holds a lock: trains a run, drives a study."""
     try:
-        with FileLock(run.path / ".lock", timeout=0):
+        with FileLock(lock, timeout=0):
             return False
     except Timeout:
         return True
@@ -116,14 +116,11 @@ def find_waste(output: Path) -> list[Waste]:
         UserError: A search or an ablation is running there.
     """
     for lock in (output / "studies").glob("*.lock"):
-        try:
-            with FileLock(lock, timeout=0):
-                pass
-        except Timeout:
+        if _is_held(lock):
             raise UserError(
                 f"nothing may be removed while a search or an ablation runs, but {lock.stem} is "
                 f"running."
-            ) from None
+            )
     return [*_runs(output), *_passing(output)]
 
 

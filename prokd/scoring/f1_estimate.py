@@ -30,9 +30,9 @@ Float = npt.NDArray[np.float64]
 TEMPERATURES = np.geomspace(0.5, 6.0, 40)
 """Those that `fitted_temperature` tries."""
 SAMPLES = 1000
+"""Bootstrap samples of sentences behind an interval."""
 BLOCK = 4_000_000
 """Sentences that are drawn at a time, of all samples together."""
-"""Bootstrap samples of sentences behind an interval."""
 COVERAGE = 0.95
 """Share of the samples in the interval."""
 TOO_HIGH, TOO_LOW = 0.22, 0.03

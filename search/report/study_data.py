@@ -184,9 +184,6 @@ class StudyData:
 
     def fingerprints(self) -> dict[str, str]:
         """Return the hashes of what was read: noted ones, else those of the runs."""
-        found: dict[str, str] = dict(self.origin.get("data", {}))
-        if not found:
-            for place in self.places[:BEST]:
-                for result in place.results:
-                    found = all_of([found, result.fingerprints()])
-        return found
+        noted: dict[str, str] = dict(self.origin.get("data", {}))
+        best = [result for place in self.places[:BEST] for result in place.results]
+        return noted or all_of(result.fingerprints() for result in best)

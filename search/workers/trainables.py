@@ -152,15 +152,13 @@ class StageWorker:
             result = self._end(PAUSED, self._why_over() or STOPPED)
         except UserError as error:
             result = self._end(REFUSED, str(error))
-        except (MemoryError, RuntimeError) as error:  # torch's errors of memory are RuntimeErrors
+        except Exception as error:
             from prokd.stages.memory import first_line, ran_out_of_memory
 
             if not ran_out_of_memory(error):
+                self._keep_traceback()
                 raise
             result = self._end(REFUSED, f"out of memory: {first_line(error)}")
-        except Exception:
-            self._keep_traceback()
-            raise
         took = {"busy": time.monotonic() - started, "processor": time.process_time() - before}
         return result | took
 
